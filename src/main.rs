@@ -1,0 +1,3 @@
+//! The `confgit` command.
+
+fn main() {}

@@ -1,0 +1,74 @@
+use std::fmt;
+
+use super::Path;
+
+/// A place in a file: line and column count from 1, the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+/// Which check a diagnostic comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// The file does not parse.
+    Parse,
+    /// One path is given by two places.
+    DoubleSpelling,
+    /// A value stands where another file has an object.
+    Shape,
+    /// A key that no path can name.
+    Key,
+    /// A value, document or path is over a limit.
+    Limit,
+    /// A settings file says something that cannot be.
+    Settings,
+}
+
+impl Rule {
+    /// The rule's name as answers and metrics show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::Parse => "parse",
+            Rule::DoubleSpelling => "double-spelling",
+            Rule::Shape => "shape",
+            Rule::Key => "key",
+            Rule::Limit => "limit",
+            Rule::Settings => "settings",
+        }
+    }
+}
+
+/// Something wrong with the configuration, with the place a person would mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The check it comes from.
+    pub rule: Rule,
+    /// The file, relative to the root of the branch.
+    pub file: Option<String>,
+    /// Where in the file.
+    pub position: Option<Position>,
+    /// The configuration path it is about.
+    pub path: Option<Path>,
+    /// What is wrong and, where it is not obvious, what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}:")?;
+            if let Some(Position { line, column }) = self.position {
+                write!(f, "{line}:{column}:")?;
+            }
+            f.write_str(" ")?;
+        }
+        if let Some(path) = &self.path {
+            write!(f, "{path}: ")?;
+        }
+        write!(f, "{} [{}]", self.message, self.rule.name())
+    }
+}

@@ -1,0 +1,21 @@
+//! The nouns of confgit, without I/O and without async: what the other rooms talk about.
+
+mod change;
+mod diagnostic;
+mod environment;
+mod json;
+mod limits;
+mod object_id;
+mod path;
+mod time;
+mod value;
+
+pub use change::{ChangeSet, Move, Sequence, Version};
+pub use diagnostic::{Diagnostic, Position, Rule};
+pub use environment::{Environment, Environments, EnvironmentsError};
+pub use json::JsonError;
+pub use limits::Limits;
+pub use object_id::{ObjectId, ObjectIdError, Revision};
+pub use path::{Path, PathError, Segments};
+pub use time::{Timestamp, TimestampError};
+pub use value::{Number, Object, Value};
