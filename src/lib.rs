@@ -2,4 +2,17 @@
 //!
 //! The rooms and what each may import are listed in `ARCHITECTURE.md`.
 
+pub mod api;
+pub mod auth;
+pub mod document;
+pub mod git;
+pub mod history;
+pub mod index;
 pub mod model;
+pub mod resolve;
+pub mod server;
+pub mod service;
+pub mod settings;
+pub mod snapshot;
+pub mod telemetry;
+pub mod wire;

@@ -20,6 +20,8 @@ pub enum Rule {
     DoubleSpelling,
     /// A value stands where another file has an object.
     Shape,
+    /// A place that cannot be edited without changing something else.
+    Edit,
     /// A key that no path can name.
     Key,
     /// A value, document or path is over a limit.
@@ -35,6 +37,7 @@ impl Rule {
             Rule::Parse => "parse",
             Rule::DoubleSpelling => "double-spelling",
             Rule::Shape => "shape",
+            Rule::Edit => "edit",
             Rule::Key => "key",
             Rule::Limit => "limit",
             Rule::Settings => "settings",

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -43,7 +45,11 @@ impl Value {
             Value::Bool(false) => out.push_str("false"),
             Value::Number(number) => out.push_str(number.as_str()),
             Value::String(text) => push_json_string(out, text),
-            Value::Bytes(bytes) => push_base64(out, bytes),
+            Value::Bytes(bytes) => {
+                out.push('"');
+                STANDARD.encode_string(bytes, out);
+                out.push('"');
+            }
             Value::Array(items) => {
                 out.push('[');
                 for (i, item) in items.iter().enumerate() {
@@ -182,22 +188,9 @@ fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Standard base64 with padding, RFC 4648 section 4, as a JSON string.
-fn push_base64(out: &mut String, bytes: &[u8]) {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    out.push('"');
-    for chunk in bytes.chunks(3) {
-        let group =
-            chunk.iter().fold(0u32, |group, &byte| (group << 8) | u32::from(byte)) << (8 * (3 - chunk.len()));
-        for sextet in 0..4 {
-            if sextet <= chunk.len() {
-                out.push(char::from(ALPHABET[(group >> (18 - 6 * sextet)) as usize & 63]));
-            } else {
-                out.push('=');
-            }
-        }
-    }
-    out.push('"');
+/// The bytes that a base64 text (RFC 4648 section 4, with padding) stands for.
+pub fn bytes_of_base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod value;
 pub use change::{ChangeSet, Move, Sequence, Version};
 pub use diagnostic::{Diagnostic, Position, Rule};
 pub use environment::{Environment, Environments, EnvironmentsError};
-pub use json::JsonError;
+pub use json::{JsonError, bytes_of_base64};
 pub use limits::Limits;
 pub use object_id::{ObjectId, ObjectIdError, Revision};
 pub use path::{Path, PathError, Segments};

@@ -1,0 +1,114 @@
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use axum::extract::Request;
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+
+use super::App;
+use super::problem::Problem;
+use crate::auth::{Anonymous, Denied, KeyHash, Principal, ReadGrant, WriteGrant};
+
+/// Lets the caller read, or says why not.
+pub(super) fn may_read(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<ReadGrant, Problem> {
+    match key(headers) {
+        Some(key) => Ok(known(app, key)?.may_read()?),
+        None => Ok(anonymous(app, headers, uri)?.may_read()?),
+    }
+}
+
+/// Lets the caller write, or says why not.
+pub(super) fn may_write(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<WriteGrant, Problem> {
+    match key(headers) {
+        Some(key) => Ok(known(app, key)?.may_write()?),
+        None => Ok(anonymous(app, headers, uri)?.may_write()?),
+    }
+}
+
+/// The key of `Authorization: Bearer` or `X-API-Key`. A credential of another kind is one nobody knows.
+fn key(headers: &HeaderMap) -> Option<&str> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let text = value.to_str().unwrap_or_default();
+        let (scheme, key) = text.split_once(' ').unwrap_or((text, ""));
+        return Some(if scheme.eq_ignore_ascii_case("bearer") { key.trim() } else { "" });
+    }
+    headers.get("x-api-key").map(|value| value.to_str().unwrap_or_default())
+}
+
+fn known<'a>(app: &'a App, key: &str) -> Result<&'a Principal, Denied> {
+    app.project.access().principal(&KeyHash::of(key)).map(|found| &**found).ok_or(Denied::UnknownKey)
+}
+
+fn anonymous(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {
+    // A page of any site can make a browser call a name that resolves to loopback; the name it used then
+    // stands in `Host`.
+    if app.anonymous != Anonymous::None && !host(headers, uri).is_some_and(is_loopback) {
+        let detail = "callers without a key are served only as localhost, 127.0.0.1 or [::1]; send a key";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "foreign-host", detail));
+    }
+    Ok(Principal::anonymous(app.anonymous))
+}
+
+fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    match headers.get(HOST) {
+        Some(value) => value.to_str().ok(),
+        None => uri.authority().map(|authority| authority.as_str()),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => name,
+        _ => host,
+    };
+    let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<Ipv4Addr>().is_ok_and(|ip| IpAddr::from(ip).is_loopback())
+        || name.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Refuses a changing request that a page of another origin sent.
+pub(super) fn check_origin(request: &Request) -> Result<(), Problem> {
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Ok(());
+    }
+    let headers = request.headers();
+    let foreign = |detail: &str| Err(Problem::new(StatusCode::FORBIDDEN, "foreign-origin", detail));
+    if let Some(site) = headers.get("sec-fetch-site")
+        && !matches!(site.as_bytes(), b"same-origin" | b"none")
+    {
+        return foreign("Sec-Fetch-Site says that a page of another origin sent this");
+    }
+    if let Some(origin) = headers.get(ORIGIN) {
+        let origin = origin.to_str().unwrap_or_default();
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        if authority.is_none() || authority != host(headers, request.uri()) {
+            return foreign("Origin is not this server");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_hosts() {
+        for host in
+            ["localhost", "localhost:8000", "LOCALHOST:1", "127.0.0.1", "127.3.2.1:80", "[::1]", "[::1]:8000"]
+        {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:80",
+            "10.0.0.1",
+            "[::2]:1",
+            "0.0.0.0",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

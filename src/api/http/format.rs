@@ -1,0 +1,82 @@
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, HeaderValue};
+use bytes::Bytes;
+
+use super::problem::Problem;
+use super::query::Query;
+use crate::document;
+use crate::model::{Path, Value, bytes_of_base64};
+
+/// How a value is written in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Json,
+    Yaml,
+    Text,
+}
+
+impl Format {
+    /// The format that `format=` names, else the first of `Accept` that there is, else JSON.
+    pub fn of(query: &Query, headers: &HeaderMap) -> Result<Self, Problem> {
+        match query.get("format") {
+            Some("json") => return Ok(Format::Json),
+            Some("yaml") => return Ok(Format::Yaml),
+            Some("text") => return Ok(Format::Text),
+            Some(other) => {
+                return Err(Problem::malformed(format!(
+                    "unknown format `{other}`; there are: json, yaml, text"
+                )));
+            }
+            None => {}
+        }
+        let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let mut kinds = accepted
+            .flat_map(|value| value.split(','))
+            .map(|kind| kind.split(';').next().unwrap_or(kind).trim());
+        let found = kinds.find_map(|kind| match kind {
+            "application/json" | "application/*" | "*/*" => Some(Format::Json),
+            "application/yaml" | "text/yaml" | "application/x-yaml" => Some(Format::Yaml),
+            "text/plain" => Some(Format::Text),
+            _ => None,
+        });
+        Ok(found.unwrap_or(Format::Json))
+    }
+
+    /// The media type of what [`Format::render`] gives for JSON and YAML.
+    fn media_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Format::Json => "application/json",
+            Format::Yaml => "application/yaml",
+            Format::Text => "text/plain; charset=utf-8",
+        })
+    }
+
+    /// A JSON text in this format, and its media type.
+    pub fn render(self, path: &Path, json: Bytes, is_bytes: bool) -> Result<(HeaderValue, Bytes), Problem> {
+        if self == Format::Json {
+            return Ok((self.media_type(), json));
+        }
+        let value = std::str::from_utf8(&json).ok().and_then(|text| Value::from_json(text).ok());
+        let Some(value) = value else {
+            return Err(Problem::malformed(format!("{path} cannot be written in another format than json")));
+        };
+        let body = match (self, value) {
+            (Format::Text, Value::String(text)) if is_bytes => {
+                let bytes = bytes_of_base64(&text).unwrap_or_default();
+                return Ok((HeaderValue::from_static("application/octet-stream"), bytes.into()));
+            }
+            (Format::Text, Value::String(text)) => text.into_bytes(),
+            (Format::Text, value @ (Value::Bool(_) | Value::Number(_))) => value.to_json().into_bytes(),
+            (Format::Text, value) => {
+                let detail = format!(
+                    "{path} is of type {}; format=text is for strings, numbers and booleans",
+                    value.kind()
+                );
+                return Err(Problem::malformed(detail));
+            }
+            (_, value) => document::emit(document::Format::Yaml, &value)
+                .map_err(|error| Problem::malformed(format!("{path} cannot be written as YAML: {error}")))?,
+        };
+        Ok((self.media_type(), body.into()))
+    }
+}

@@ -1,0 +1,188 @@
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::auth::Denied;
+use crate::git::ReadError;
+use crate::model::Diagnostic;
+use crate::service::ServiceError;
+use crate::wire;
+
+/// A request that is not answered as asked: RFC 9457, `application/problem+json`.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    name: &'static str,
+    detail: String,
+    errors: Vec<wire::ProblemItem>,
+    current: Option<String>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, name: &'static str, detail: impl Into<String>) -> Self {
+        Problem { status, name, detail: detail.into(), errors: Vec::new(), current: None }
+    }
+
+    /// 400: the request cannot be understood.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, "malformed", detail)
+    }
+
+    /// 413: the body is larger than anything this server takes.
+    pub fn body_too_large(limit: usize) -> Self {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            format!("the body is larger than {limit} bytes"),
+        )
+    }
+
+    fn about(mut self, diagnostics: &[Diagnostic]) -> Self {
+        self.errors = diagnostics.iter().map(problem_item).collect();
+        self
+    }
+
+    fn at_path(mut self, path: &crate::model::Path) -> Self {
+        let item = wire::ProblemItem {
+            path: Some(path.to_string()),
+            message: self.detail.clone(),
+            ..Default::default()
+        };
+        self.errors = vec![item];
+        self
+    }
+}
+
+/// A diagnostic as answers show it.
+pub(super) fn problem_item(diagnostic: &Diagnostic) -> wire::ProblemItem {
+    wire::ProblemItem {
+        path: diagnostic.path.as_ref().map(ToString::to_string),
+        env: None,
+        file: diagnostic.file.clone(),
+        line: diagnostic.position.map(|position| position.line),
+        column: diagnostic.position.map(|position| position.column),
+        rule: Some(diagnostic.rule.name().to_owned()),
+        message: diagnostic.message.clone(),
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let detail = denied.to_string();
+        match denied {
+            Denied::NoCredential | Denied::UnknownKey => {
+                Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+            }
+            Denied::Forbidden { .. } => Problem::new(StatusCode::FORBIDDEN, "forbidden", detail),
+        }
+    }
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ServiceError::UnknownEnvironment { .. } => {
+                Problem::new(StatusCode::NOT_FOUND, "unknown-environment", detail)
+            }
+            ServiceError::NotFound { path, .. } => {
+                Problem::new(StatusCode::NOT_FOUND, "not-found", detail).at_path(&path)
+            }
+            ServiceError::NoVersion { path, .. } => {
+                Problem::new(StatusCode::NOT_FOUND, "no-version", detail).at_path(&path)
+            }
+            ServiceError::Gone { path, .. } => Problem::new(StatusCode::GONE, "gone", detail).at_path(&path),
+            ServiceError::NoSuchPoint { .. } => Problem::malformed(detail),
+            ServiceError::PreconditionFailed { path, current } => {
+                let problem = Problem::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail)
+                    .at_path(&path);
+                Problem { current, ..problem }
+            }
+            ServiceError::Invalid { path, .. } => Problem::malformed(detail).at_path(&path),
+            ServiceError::Conflict(diagnostic) => {
+                Problem::new(StatusCode::CONFLICT, "conflict", detail).about(&[diagnostic])
+            }
+            ServiceError::Problems(diagnostics) => {
+                Problem::new(StatusCode::CONFLICT, "conflict", detail).about(&diagnostics)
+            }
+            ServiceError::TooLarge { path, .. } => {
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail).at_path(&path)
+            }
+            ServiceError::Busy => Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail),
+            ServiceError::WritesUnavailable { .. } | ServiceError::NotReady { .. } => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+            }
+            ServiceError::Repository(error) => repository_problem(&error),
+            ServiceError::Io(_) => internal(&detail),
+        }
+    }
+}
+
+fn repository_problem(error: &ReadError) -> Problem {
+    match error {
+        ReadError::TooLarge { .. } => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", error.to_string())
+        }
+        other => internal(&other.to_string()),
+    }
+}
+
+/// What went wrong inside is for the log; the caller learns that it did.
+fn internal(reason: &str) -> Problem {
+    tracing::error!(%reason, "a request failed");
+    let detail = "the server could not answer this; its log says why";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+}
+
+fn title(name: &str) -> &'static str {
+    match name {
+        "malformed" => "The request cannot be understood",
+        "unauthorized" => "A valid key is needed",
+        "forbidden" => "Not allowed",
+        "foreign-origin" => "A page of another origin may not change anything",
+        "foreign-host" => "Without a key only loopback hosts are served",
+        "unknown-environment" => "There is no such environment",
+        "not-found" => "Nothing stands at this path",
+        "no-version" => "There is no such version",
+        "gone" => "This version is a delete",
+        "method-not-allowed" => "This resource does not take this method",
+        "precondition-failed" => "The precondition does not hold",
+        "conflict" => "The change does not fit what is there",
+        "too-large" => "Too large",
+        "unsupported-media-type" => "The body is of a type that is not taken here",
+        "busy" => "Too many writes are waiting",
+        "unavailable" => "Not possible at present",
+        _ => "The server failed",
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = wire::Problem {
+            kind: format!("/problems/{}", self.name),
+            title: title(self.name).to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            errors: self.errors,
+            current: self.current,
+        };
+        let mut response = Response::new(Body::from(serde_json::to_vec(&body).unwrap_or_default()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<Problem> for Response {
+    fn from(problem: Problem) -> Self {
+        problem.into_response()
+    }
+}

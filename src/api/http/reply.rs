@@ -1,0 +1,78 @@
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+
+use crate::model::{Revision, Sequence};
+
+/// The headers that every answer about configuration has.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    /// The entity tag, without quotes.
+    pub tag: Option<String>,
+    /// The head of the environment's own branch.
+    pub revision: Option<Revision>,
+    /// The last change set in the answer.
+    pub sequence: Sequence,
+}
+
+const REVISION: HeaderName = HeaderName::from_static("x-confgit-revision");
+const SEQUENCE: HeaderName = HeaderName::from_static("x-confgit-sequence");
+
+impl Reply {
+    /// 200 with a JSON body.
+    pub fn json(self, body: impl Into<Bytes>) -> Response {
+        self.with(StatusCode::OK, HeaderValue::from_static("application/json"), body.into())
+    }
+
+    /// 304.
+    pub fn not_modified(self) -> Response {
+        let mut response =
+            self.with(StatusCode::NOT_MODIFIED, HeaderValue::from_static("application/json"), Bytes::new());
+        response.headers_mut().remove(CONTENT_TYPE);
+        response
+    }
+
+    /// Any answer.
+    pub fn with(self, status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response {
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, content_type);
+        if let Some(tag) = self.tag
+            && let Ok(tag) = HeaderValue::try_from(format!("\"{tag}\""))
+        {
+            headers.insert(ETAG, tag);
+        }
+        if let Some(Ok(revision)) = self.revision.map(|revision| HeaderValue::try_from(revision.to_string()))
+        {
+            headers.insert(REVISION, revision);
+        }
+        headers.insert(SEQUENCE, HeaderValue::from(self.sequence.0));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        headers.insert(VARY, HeaderValue::from_static("Authorization, X-API-Key, Accept"));
+        response
+    }
+}
+
+/// Whether `If-None-Match` names the present tag (RFC 9110 section 13.1.2: weak comparison).
+pub(super) fn if_none_match(headers: &HeaderMap, tag: Option<&str>) -> bool {
+    let Some(tag) = tag else { return false };
+    let mut values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values.any(|value| value.trim() == "*" || tags(value).any(|other| other == tag))
+}
+
+/// The entity tags of a header's list, without quotes and weakness; a bare word stands for itself.
+pub(super) fn tags(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(|tag| {
+        let tag = tag.trim();
+        let tag = tag.strip_prefix("W/").unwrap_or(tag);
+        tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or(tag)
+    })
+}
+
+/// A tag made from the bytes of a body: what lists and pages have.
+pub(super) fn tag_of_body(body: &[u8]) -> String {
+    crate::snapshot::Digest::of(body).to_string()
+}

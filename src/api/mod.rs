@@ -1,0 +1,3 @@
+//! The doors of the server. So far there is one: HTTP.
+
+pub mod http;

@@ -1,0 +1,141 @@
+//! The command line: one file per command, which parses, calls and prints.
+//!
+//! On a server it works through [`crate::client`], on a local project through [`crate::service`]; commands
+//! see neither, but a [`target::Target`].
+
+mod age;
+mod completions;
+mod demo;
+mod error;
+mod get;
+mod history;
+mod init;
+mod local;
+mod local_read;
+mod log;
+mod logging;
+mod ls;
+mod options;
+mod output;
+mod path_argument;
+mod rollback;
+mod serve;
+mod set;
+mod shown;
+mod status;
+mod table;
+mod target;
+mod unset;
+mod value_argument;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use error::{CliError, Exit};
+use options::Options;
+use output::Output;
+
+/// A configuration server whose database is a Git repository
+#[derive(Debug, Parser)]
+#[command(
+    name = "confgit",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    after_help = "Try it: `confgit demo` starts a server with example configuration.\n\n\
+        Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not found; 4 not allowed or not valid; \
+        5 something else is there by now."
+)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Init(init::Init),
+    Serve(serve::Serve),
+    Get(get::Get),
+    Set(set::Set),
+    Unset(unset::Unset),
+    Ls(ls::Ls),
+    History(history::History),
+    Log(log::Log),
+    Rollback(rollback::Rollback),
+    Status(status::Status),
+    Completions(completions::Completions),
+}
+
+/// Reads the arguments of this process, does what they say, and answers how it went.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that nobody reads to its end is no failure.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let mut output = Output::stdout(&cli.options);
+    let result = dispatch(cli.command, &cli.options, &mut output).and_then(|()| output.finish());
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = output.finish();
+            output::report(&error, &cli.options);
+            error.exit().into()
+        }
+    }
+}
+
+fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<(), CliError> {
+    match command {
+        Command::Demo(demo) => options.without_target("demo").and_then(|()| demo.run(options)),
+        Command::Init(init) => options.without_target("init").and_then(|()| init.run(output)),
+        Command::Serve(serve) => options.without_target("serve").and_then(|()| serve.run(options)),
+        Command::Get(get) => get.run(options, output),
+        Command::Set(set) => set.run(options, output),
+        Command::Unset(unset) => unset.run(options, output),
+        Command::Ls(ls) => ls.run(options, output),
+        Command::History(history) => history.run(options, output),
+        Command::Log(log) => log.run(options, output),
+        Command::Rollback(rollback) => rollback.run(options, output),
+        Command::Status(status) => status.run(options, output),
+        Command::Completions(completions) => completions.run(output),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_commands_are_consistent_and_all_have_help() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        for sub in command.get_subcommands() {
+            let name = sub.get_name();
+            assert!(sub.get_about().is_some(), "{name} has no short help");
+            assert!(sub.get_long_about().is_some(), "{name} has no long help");
+            assert!(sub.get_after_help().is_some(), "{name} has no example");
+            for argument in sub.get_arguments() {
+                assert!(argument.get_help().is_some(), "{name} {} has no help", argument.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_in_the_environment_is_not_in_the_help() {
+        let mut command = Cli::command();
+        let help = command.render_long_help().to_string();
+        assert!(help.contains("CONFGIT_TOKEN") && !help.contains("CONFGIT_TOKEN="), "{help}");
+    }
+}

@@ -1,0 +1,104 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::CliError;
+use super::local::Local;
+use super::target::Target;
+use crate::client::{Client, ServerAddress, Token};
+
+/// Where a server is when nothing says so.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8000";
+
+/// The process variable that names the server. It does not clash with `--repo`, as `--server` does.
+const SERVER_VARIABLE: &str = "CONFGIT_SERVER";
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Options {
+    /// The server to work on [env: CONFGIT_SERVER] [default: http://127.0.0.1:8000]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "repo")]
+    server: Option<ServerAddress>,
+    /// The key to show the server; the variable keeps it out of the list of processes
+    #[arg(long, global = true, value_name = "KEY", env = "CONFGIT_TOKEN", hide_env_values = true)]
+    token: Option<GivenToken>,
+    /// Work on the project in this directory, without a server
+    #[arg(long, global = true, value_name = "DIR")]
+    repo: Option<PathBuf>,
+    /// The environment; the project's default one when not given
+    #[arg(short, long, global = true, value_name = "ENV")]
+    pub env: Option<String>,
+    /// How results are printed
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
+    pub output: OutputFormat,
+    /// No colours, as NO_COLOR does
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+/// A key as it was given, not looked at yet: clap would repeat one that it refuses.
+#[derive(Clone)]
+struct GivenToken(String);
+
+impl From<String> for GivenToken {
+    fn from(text: String) -> Self {
+        GivenToken(text)
+    }
+}
+
+impl std::fmt::Debug for GivenToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("GivenToken([redacted])")
+    }
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people: bare values and aligned columns
+    Table,
+    /// JSON, as the API answers
+    Json,
+    /// The same as YAML
+    Yaml,
+}
+
+impl Options {
+    /// Opens what the command works on.
+    pub fn target(&self) -> Result<Target, CliError> {
+        if let Some(dir) = &self.repo {
+            return Ok(Target::Local(Box::new(Local::open(dir)?)));
+        }
+        Ok(Target::Server(Client::new(self.server_address()?, self.checked_token()?)))
+    }
+
+    /// The local project, for what only works there.
+    pub fn local(&self) -> Result<Option<Local>, CliError> {
+        self.repo.as_deref().map(Local::open).transpose()
+    }
+
+    /// Refuses options that a command without server and project has no use for.
+    pub fn without_target(&self, command: &str) -> Result<(), CliError> {
+        let given = [("--server", self.server.is_some()), ("--repo", self.repo.is_some()), ("--env", self.env.is_some())];
+        match given.iter().find(|(_, is_given)| *is_given) {
+            Some((name, _)) => Err(CliError::Usage(format!("`confgit {command}` has no use for {name}: leave it out"))),
+            None => Ok(()),
+        }
+    }
+
+    fn server_address(&self) -> Result<ServerAddress, CliError> {
+        if let Some(server) = &self.server {
+            return Ok(server.clone());
+        }
+        let named = std::env::var(SERVER_VARIABLE).ok().filter(|value| !value.is_empty());
+        let address = named.as_deref().unwrap_or(DEFAULT_SERVER).parse::<ServerAddress>();
+        address.map_err(|error| CliError::Usage(format!("{SERVER_VARIABLE}: {error}")))
+    }
+
+    /// The key; one that is empty is none.
+    fn checked_token(&self) -> Result<Option<Token>, CliError> {
+        let given = self.token.as_ref().map(|given| given.0.trim()).filter(|token| !token.is_empty());
+        given.map(|token| token.parse().map_err(|error| CliError::Usage(format!("--token or CONFGIT_TOKEN: {error}")))).transpose()
+    }
+}

@@ -1,0 +1,102 @@
+use std::fs;
+use std::io::{self, Read as _};
+
+use super::CliError;
+use crate::model::Value;
+
+/// The most that is read from a file or from standard input: more than any server takes.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Reads a value argument: `-` is standard input, `@FILE` a file, anything else the text itself. A text that
+/// is JSON is that value; any other, or every one with `as_string`, is a string.
+pub fn value(argument: &str, as_string: bool) -> Result<Value, CliError> {
+    let text = match argument {
+        "-" => without_break(read("standard input", io::stdin().lock())?),
+        _ => match argument.strip_prefix('@') {
+            Some(file) => contents(file)?,
+            None => argument.to_owned(),
+        },
+    };
+    Ok(interpret(text, as_string))
+}
+
+/// Reads an argument that must be JSON, in place or as `@FILE`.
+pub fn json(name: &str, argument: &str) -> Result<Value, CliError> {
+    let text = match argument.strip_prefix('@') {
+        Some(file) => contents(file)?,
+        None => argument.to_owned(),
+    };
+    Value::from_json(&text).map_err(|error| CliError::Usage(format!("{name} is no JSON: {error}")))
+}
+
+/// What `set` understands a text as.
+pub fn interpret(text: String, as_string: bool) -> Value {
+    match Value::from_json(&text) {
+        Ok(value) if !as_string => value,
+        _ => Value::String(text),
+    }
+}
+
+fn contents(file: &str) -> Result<String, CliError> {
+    let opened = fs::File::open(file).map_err(|error| CliError::Usage(format!("{file} cannot be read: {error}")))?;
+    read(file, opened)
+}
+
+fn read(name: &str, from: impl io::Read) -> Result<String, CliError> {
+    let mut bytes = Vec::new();
+    let count = from.take(MOST_BYTES + 1).read_to_end(&mut bytes);
+    if count.map_err(|error| CliError::Failed(format!("{name} cannot be read: {error}")))? as u64 > MOST_BYTES {
+        return Err(CliError::Usage(format!("{name} has more than {MOST_BYTES} bytes, which no server takes")));
+    }
+    String::from_utf8(bytes).map_err(|_| {
+        CliError::Usage(format!("{name} is not UTF-8 text: a file of other bytes is committed to the repository with Git"))
+    })
+}
+
+/// A single line from standard input is meant without its break: `echo debug | confgit set …`.
+fn without_break(mut text: String) -> String {
+    if text.find('\n') == text.len().checked_sub(1) {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_if_it_parses_else_a_string() {
+        for (text, as_string, json) in [
+            ("5", false, "5"),
+            ("1.10", false, "1.10"),
+            ("true", false, "true"),
+            ("no", false, "\"no\""),
+            ("5", true, "\"5\""),
+            ("\"5\"", false, "\"5\""),
+            ("{\"a\": [1]}", false, "{\"a\":[1]}"),
+            ("{a: 1}", false, "\"{a: 1}\""),
+            ("postgres://h:5432/db", false, "\"postgres://h:5432/db\""),
+            ("", false, "\"\""),
+            ("null", false, "null"),
+        ] {
+            assert_eq!(value(text, as_string).unwrap().to_json(), json, "{text}");
+        }
+    }
+
+    #[test]
+    fn one_line_loses_its_break() {
+        for (text, kept) in [("a\n", "a"), ("a\r\n", "a"), ("a\nb\n", "a\nb\n"), ("a", "a"), ("\n", ""), ("", "")] {
+            assert_eq!(without_break(text.to_owned()), kept, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = value("@/nowhere/at-all", false).unwrap_err();
+        assert!(error.to_string().starts_with("/nowhere/at-all cannot be read: "), "{error}");
+    }
+}

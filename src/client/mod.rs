@@ -1,0 +1,36 @@
+//! The HTTP client of the command line: one method per verb of the API, blocking.
+//!
+//! Nothing here prints, and no token is ever part of an error.
+
+mod address;
+mod error;
+mod read;
+mod request;
+mod token;
+mod transport;
+mod write;
+
+pub use address::{AddressError, ServerAddress};
+pub use error::ClientError;
+pub use request::{Expect, ListItem, Listing, Moment, Node, Place, Written};
+pub use token::Token;
+
+use self::transport::Transport;
+
+/// A connection to one server, or to one project of it.
+#[derive(Debug)]
+pub struct Client {
+    transport: Transport,
+}
+
+impl Client {
+    /// A client of the server at an address, with a key to show it. Nothing is sent yet.
+    pub fn new(server: ServerAddress, token: Option<Token>) -> Self {
+        Client { transport: Transport::new(server, token) }
+    }
+
+    /// Where the server is.
+    pub fn server(&self) -> &ServerAddress {
+        self.transport.server()
+    }
+}

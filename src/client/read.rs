@@ -1,0 +1,105 @@
+use super::transport::Call;
+use super::{Client, ClientError, Listing, Moment, Node, Place};
+use crate::model::Path;
+use crate::wire::{Entries, Entry, HistoryItem, Json, Status};
+
+/// Names that mean an operation at the end of an address, unless `literal=true` says otherwise.
+const OPERATIONS: [&str; 5] = ["history", "diff", "explain", "rollback", "watch"];
+
+/// How many items are asked for at once.
+const PAGE: usize = 1_000;
+
+impl Client {
+    /// What stands at a path: an entry, or the names below.
+    pub fn node(&self, place: &Place, moment: &Moment) -> Result<Node, ClientError> {
+        self.transport.json(get(self.url("/api/config", place, moment, Vec::new())))
+    }
+
+    /// All entries below a path, in the order of their paths.
+    pub fn entries(&self, place: &Place, moment: &Moment) -> Result<Vec<Entry>, ClientError> {
+        let mut all = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let mut query = vec![("recursive", "true".to_owned())];
+            query.extend(after.take().map(|after| ("after", after)));
+            let page: Entries = self.transport.json(get(self.url("/api/config", place, moment, query)))?;
+            all.extend(page.entries);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// The bare value at a path, objects included: all of one moment.
+    pub fn value(&self, place: &Place, moment: &Moment) -> Result<Json, ClientError> {
+        self.transport.json(get(self.url("/v1/config", place, moment, Vec::new())))
+    }
+
+    /// The names right below a path.
+    pub fn list(&self, place: &Place) -> Result<Listing, ClientError> {
+        Ok(Listing::of(&place.path, &self.entries(place, &Moment::Now)?))
+    }
+
+    /// At most so many versions of an entry, newest first.
+    pub fn history(&self, place: &Place, most: usize) -> Result<Vec<HistoryItem>, ClientError> {
+        let mut query = vec![("limit", most.min(PAGE).to_string())];
+        query.extend(place.env.clone().map(|env| ("env", env)));
+        let mut url = self.server().url("/api/config", &place.path, "/history", &query);
+        let mut all: Vec<HistoryItem> = Vec::new();
+        loop {
+            let answer = self.transport.send(get(url))?;
+            let page: Vec<HistoryItem> = self.transport.parse(&answer)?;
+            let is_empty = page.is_empty();
+            all.extend(page);
+            match answer.next.and_then(|next| self.server().join(&next)) {
+                Some(next) if all.len() < most && !is_empty => url = next,
+                _ => break,
+            }
+        }
+        all.truncate(most);
+        Ok(all)
+    }
+
+    /// How the server is.
+    pub fn status(&self) -> Result<Status, ClientError> {
+        self.transport.json(get(self.server().url("/api/status", &Path::root(), "", &[])))
+    }
+
+    /// The address of a path itself: never of an operation that is spelled like its end.
+    pub(super) fn url(&self, prefix: &str, place: &Place, moment: &Moment, mut query: Vec<(&str, String)>) -> String {
+        query.extend(place.env.clone().map(|env| ("env", env)));
+        match moment {
+            Moment::Now => {}
+            Moment::Version(version) => query.push(("version", version.to_string())),
+            Moment::At(point) => query.push(("at", point.clone())),
+        }
+        if is_ambiguous(&place.path) {
+            query.push(("literal", "true".to_owned()));
+        }
+        self.server().url(prefix, &place.path, "", &query)
+    }
+}
+
+fn is_ambiguous(path: &Path) -> bool {
+    let ends_like_operation = path.name().is_some_and(|name| OPERATIONS.contains(&&*name));
+    ends_like_operation || path.segments().next().is_some_and(|first| first == "env")
+}
+
+fn get(url: String) -> Call<'static> {
+    Call { method: "GET", url, headers: Vec::new(), body: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_named_like_operations_are_asked_for_literally() {
+        for (path, ambiguous) in
+            [("/a/history", true), ("/history/a", false), ("/env/prod/a", true), ("/a/env", false), ("/", false)]
+        {
+            assert_eq!(is_ambiguous(&path.parse().unwrap()), ambiguous, "{path}");
+        }
+    }
+}

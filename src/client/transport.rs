@@ -1,0 +1,162 @@
+use std::error::Error as _;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use ureq::Agent;
+use ureq::http::{Request, Response};
+
+use super::{ClientError, ServerAddress, Token};
+use crate::wire::Problem;
+
+/// How long it may take until a server takes the connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a whole request may take. A server that waits for its disk answers long before.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The largest answer that is taken, in bytes.
+const MOST_ANSWER_BYTES: u64 = 256 << 20;
+
+/// How much of an unexpected answer is repeated, in characters.
+const QUOTED_CHARACTERS: usize = 120;
+
+/// Sends requests and reads answers.
+#[derive(Debug)]
+pub(super) struct Transport {
+    agent: Agent,
+    server: ServerAddress,
+    token: Option<Token>,
+}
+
+/// One request, before it is sent.
+pub(super) struct Call<'a> {
+    pub method: &'static str,
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Option<&'a [u8]>,
+}
+
+/// An answer below 400.
+pub(super) struct Answer {
+    pub body: Vec<u8>,
+    /// What `Link: <…>; rel="next"` names, as the server wrote it.
+    pub next: Option<String>,
+}
+
+impl Transport {
+    pub fn new(server: ServerAddress, token: Option<Token>) -> Self {
+        let config = Agent::config_builder()
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_global(Some(REQUEST_TIMEOUT))
+            .http_status_as_error(false)
+            // A redirect could carry a write, and the key, to somewhere else.
+            .max_redirects(0)
+            .user_agent(concat!("confgit/", env!("CARGO_PKG_VERSION")));
+        // What listens on this machine is never reached through a proxy.
+        let config = if server.is_loopback() { config.proxy(None) } else { config };
+        Transport { agent: Agent::new_with_config(config.build()), server, token }
+    }
+
+    pub fn server(&self) -> &ServerAddress {
+        &self.server
+    }
+
+    /// Sends a request and reads its answer as JSON.
+    pub fn json<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, ClientError> {
+        self.parse(&self.send(call)?)
+    }
+
+    pub fn parse<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ClientError> {
+        serde_json::from_slice(&answer.body).map_err(|error| self.unintelligible(format!("its answer is not as expected: {error}")))
+    }
+
+    /// Sends a request; what is refused is an error.
+    pub fn send(&self, call: Call<'_>) -> Result<Answer, ClientError> {
+        let mut request = Request::builder().method(call.method).uri(&call.url).header("accept", "application/json");
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(token) = &self.token {
+            request = request.header("authorization", token.bearer());
+        }
+        let unsendable = |_| self.unintelligible("the request cannot be written as HTTP".to_owned());
+        let response = match call.body {
+            Some(body) => self.agent.run(request.body(body).map_err(unsendable)?),
+            None => self.agent.run(request.body(()).map_err(unsendable)?),
+        };
+        self.read(response.map_err(|error| self.failed(&error))?)
+    }
+
+    fn read(&self, mut response: Response<ureq::Body>) -> Result<Answer, ClientError> {
+        let status = response.status().as_u16();
+        let body = response.body_mut().with_config().limit(MOST_ANSWER_BYTES).read_to_vec();
+        let body = body.map_err(|error| self.failed(&error))?;
+        if status < 300 {
+            let next = response.headers().get_all("link").iter().filter_map(|link| next_of(link.to_str().ok()?)).next();
+            return Ok(Answer { body, next });
+        }
+        if let Ok(problem) = serde_json::from_slice::<Problem>(&body) {
+            return Err(ClientError::Refused(Box::new(problem)));
+        }
+        let text = String::from_utf8_lossy(&body);
+        let first: String = text.lines().next().unwrap_or_default().chars().take(QUOTED_CHARACTERS).collect();
+        let quoted = if first.is_empty() { String::new() } else { format!(": {first}") };
+        Err(self.unintelligible(format!("it answered {status}{quoted}")))
+    }
+
+    fn unintelligible(&self, reason: String) -> ClientError {
+        ClientError::Unintelligible { server: self.server.to_string(), reason }
+    }
+
+    fn failed(&self, error: &ureq::Error) -> ClientError {
+        let server = self.server.to_string();
+        let reason = match error {
+            ureq::Error::Timeout(_) => return ClientError::TimedOut { server },
+            ureq::Error::Io(io) => match io.kind() {
+                ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+                ErrorKind::TimedOut => return ClientError::TimedOut { server },
+                _ => chain(io),
+            },
+            ureq::Error::HostNotFound => "there is no such host".to_owned(),
+            ureq::Error::Protocol(_) | ureq::Error::Http(_) => return self.unintelligible(chain(error)),
+            other => chain(other),
+        };
+        ClientError::Unreachable { server, reason }
+    }
+}
+
+/// An error and what caused it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The target of `rel="next"` in a `Link` header (RFC 8288).
+fn next_of(link: &str) -> Option<String> {
+    let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+    let is_next = parameters.split(';').any(|parameter| matches!(parameter.trim(), "rel=next" | "rel=\"next\""));
+    is_next.then(|| target.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_links() {
+        for (link, next) in [
+            ("</api/config/a/history?below=3>; rel=\"next\"", Some("/api/config/a/history?below=3")),
+            ("<x>; title=\"a\"; rel=next", Some("x")),
+            ("<x>; rel=\"prev\"", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(next_of(link).as_deref(), next, "{link}");
+        }
+    }
+}

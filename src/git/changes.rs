@@ -1,0 +1,148 @@
+use std::cmp::Ordering;
+
+use super::reader::{ReadError, Reader};
+use super::tree::{EntryKind, Tree, TreeEntry, key, order, split_entry};
+use crate::model::ObjectId;
+
+/// A file that differs between two trees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileChange {
+    /// Its path from the root of the tree, without a slash in front.
+    pub path: String,
+    /// What it was; none when it is new.
+    pub old: Option<(EntryKind, ObjectId)>,
+    /// What it is; none when it was deleted.
+    pub new: Option<(EntryKind, ObjectId)>,
+}
+
+/// The files that differ between two trees, in the order of the trees.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// The files. Symbolic links and submodules are among them.
+    pub files: Vec<FileChange>,
+    /// Paths of changed files that are no UTF-8 (shown with replacement characters) and so can hold no
+    /// configuration.
+    pub skipped: Vec<String>,
+}
+
+/// How deep directories may be nested: more than any path that a file system takes.
+const MAX_DEPTH: usize = 1024;
+
+impl Reader {
+    /// Compares two trees, none being the empty one, without looking into directories that are the same.
+    ///
+    /// Finding more than `max_files` is an error, so that a tree that contains itself many times over
+    /// cannot use up the memory.
+    pub fn changed_files(
+        &self,
+        old: Option<ObjectId>,
+        new: Option<ObjectId>,
+        max_files: usize,
+    ) -> Result<Changes, ReadError> {
+        let mut walk = Walk { reader: self, max_files, path: Vec::new(), changes: Changes::default() };
+        if old != new {
+            walk.directory(old, new, 0)?;
+        }
+        Ok(walk.changes)
+    }
+}
+
+struct Walk<'a> {
+    reader: &'a Reader,
+    max_files: usize,
+    path: Vec<u8>,
+    changes: Changes,
+}
+
+impl Walk<'_> {
+    fn directory(
+        &mut self,
+        old: Option<ObjectId>,
+        new: Option<ObjectId>,
+        depth: usize,
+    ) -> Result<(), ReadError> {
+        if depth > MAX_DEPTH {
+            let path = String::from_utf8_lossy(&self.path).chars().take(80).collect();
+            return Err(ReadError::TooDeep { path, limit: MAX_DEPTH });
+        }
+        let load = |id: Option<ObjectId>| id.map_or(Ok(Tree::default()), |id| self.reader.tree(id));
+        let (old, new) = (load(old)?, load(new)?);
+        let (mut olds, mut news) = (old.raw(), new.raw());
+        skip_common(&mut olds, &mut news);
+        loop {
+            let (a, b) = (split_entry(olds), split_entry(news));
+            let side = match (&a, &b) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((a, _)), Some((b, _))) => order(key(a), key(b)),
+            };
+            let a = a.filter(|_| side != Ordering::Greater);
+            let b = b.filter(|_| side != Ordering::Less);
+            if let Some((_, rest)) = a {
+                olds = rest;
+            }
+            if let Some((_, rest)) = b {
+                news = rest;
+            }
+            let (a, b) = (a.map(|(entry, _)| entry), b.map(|(entry, _)| entry));
+            if a.map(|a| (a.kind, a.id)) != b.map(|b| (b.kind, b.id)) {
+                self.entry(a, b, depth)?;
+            }
+        }
+    }
+
+    fn entry(
+        &mut self,
+        old: Option<TreeEntry<'_>>,
+        new: Option<TreeEntry<'_>>,
+        depth: usize,
+    ) -> Result<(), ReadError> {
+        let Some(one) = old.or(new) else { return Ok(()) };
+        let parent = self.path.len();
+        if parent > 0 {
+            self.path.push(b'/');
+        }
+        self.path.extend_from_slice(one.name);
+        // The order of entries sets a directory apart from a file of its name, so both sides agree.
+        if one.kind == EntryKind::Dir {
+            self.directory(old.map(|entry| entry.id), new.map(|entry| entry.id), depth + 1)?;
+        } else {
+            self.file(old, new)?;
+        }
+        self.path.truncate(parent);
+        Ok(())
+    }
+
+    fn file(&mut self, old: Option<TreeEntry<'_>>, new: Option<TreeEntry<'_>>) -> Result<(), ReadError> {
+        if self.changes.files.len() + self.changes.skipped.len() >= self.max_files {
+            return Err(ReadError::TooManyFiles { limit: self.max_files });
+        }
+        match std::str::from_utf8(&self.path) {
+            Ok(path) => self.changes.files.push(FileChange {
+                path: path.to_owned(),
+                old: old.map(|entry| (entry.kind, entry.id)),
+                new: new.map(|entry| (entry.kind, entry.id)),
+            }),
+            Err(_) => self.changes.skipped.push(String::from_utf8_lossy(&self.path).into_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// Skips the entries that both begin with, quickly: wide directories mostly differ in few places.
+fn skip_common(old: &mut &[u8], new: &mut &[u8]) {
+    const STRIDE: usize = 4096;
+    let same = old.chunks(STRIDE).zip(new.chunks(STRIDE)).take_while(|(a, b)| a == b).count() * STRIDE;
+    let same = same.min(old.len()).min(new.len());
+    let mut rest = *old;
+    // Entries must be walked one by one: only their sequence says where the next begins.
+    while let Some((_, tail)) = split_entry(rest) {
+        if old.len() - tail.len() > same {
+            break;
+        }
+        rest = tail;
+    }
+    let skipped = old.len() - rest.len();
+    (*old, *new) = (&old[skipped..], &new[skipped..]);
+}

@@ -1,0 +1,45 @@
+//! The bare repositories: reading, packs, references by expected value, the journal, the start-up sweep.
+//!
+//! The only room that names the Git crate. Everything here is synchronous and deterministic: times and ids
+//! come in as arguments. Formats: gitrepository-layout(5), gitformat-pack(5).
+//!
+//! A batch of writes goes: [`WorkTree::set`] for each edit, [`WorkTree::write`] and [`Pack::commit`] for
+//! each commit, [`journal::append`] once, [`Pack::finish`], [`publish`].
+
+mod changes;
+mod commit;
+mod durable;
+pub mod failpoint;
+mod fold;
+pub mod journal;
+mod object;
+mod pack;
+mod publish;
+mod reader;
+mod refs;
+mod rehash;
+mod repository;
+mod sweep;
+mod tree;
+mod work_tree;
+
+pub use self::changes::{Changes, FileChange};
+pub use self::commit::Commit;
+pub use self::fold::{FoldError, FoldPolicy, FoldReport, Superseded, fold, fold_finish};
+pub use self::object::{CollisionError, ObjectKind};
+pub use self::pack::{NewCommit, Pack, PackError, PackFile, Signature};
+pub use self::publish::{PublishError, RefMove, publish, restore_ref};
+pub use self::reader::{ReadError, Reader};
+pub use self::refs::{RefNameError, RefState, check_name};
+pub use self::repository::{OpenError, Repository};
+pub use self::sweep::Swept;
+pub use self::tree::{EntryKind, Tree, TreeEntry};
+pub use self::work_tree::{WorkTree, WorkTreeError};
+
+use crate::model::ObjectId;
+
+/// The tree without entries, which Git knows without storing it.
+pub const EMPTY_TREE: ObjectId = ObjectId::from_bytes([
+    0x4b, 0x82, 0x5d, 0xc6, 0x42, 0xcb, 0x6e, 0xb9, 0xa0, 0x60, 0xe5, 0x4b, 0xf8, 0xd6, 0x92, 0x88, 0xfb,
+    0xee, 0x49, 0x04,
+]);

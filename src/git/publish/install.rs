@@ -1,0 +1,124 @@
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::PublishError;
+use crate::git::durable::{sync_dir, write_file};
+use crate::git::failpoint::{Step, reach};
+use crate::git::pack::PackFile;
+
+/// What our `.keep` files say: a pack whose references may not have moved yet. The start-up sweep takes
+/// away those that carry it; Git leaves packs alone that have one.
+pub(in crate::git) const KEEP_MARKER: &str = "confgit: being published\n";
+
+/// The file in `objects/info` that the `.keep` files are further names of.
+const MARKER_FILE: &str = "confgit-keep-marker";
+
+/// How our unfinished files begin. Git's own `prune` takes away old files that begin with `tmp_`.
+pub(in crate::git) const TMP_PREFIX: &str = "tmp_pack_confgit_";
+
+/// A pack on its way into the repository: taken out again when dropped, unless it was settled.
+pub(in crate::git) struct Install {
+    dir: PathBuf,
+    /// Files to remove on failure: the index first, since a pack without one is invisible.
+    undo: Vec<PathBuf>,
+    keep: PathBuf,
+    name: String,
+}
+
+impl Install {
+    /// Makes the `.keep` file, so that from its first moment the pack is safe from a repack.
+    pub(in crate::git) fn begin(pack_dir: &Path, name: &str) -> Result<Self, PublishError> {
+        let keep = pack_dir.join(format!("pack-{name}.keep"));
+        make_keep(pack_dir, &keep).map_err(PublishError::writing)?;
+        let install =
+            Install { dir: pack_dir.to_owned(), undo: vec![keep.clone()], keep, name: name.to_owned() };
+        reach(Step::KeepWritten).map_err(PublishError::writing)?;
+        Ok(install)
+    }
+
+    /// Writes pack and index under temporary names; answers both files, to be flushed.
+    pub(in crate::git) fn write(&mut self, file: &PackFile) -> Result<[File; 2], PublishError> {
+        let pack = self.write_one("pack", &file.pack)?;
+        reach(Step::PackWritten).map_err(PublishError::writing)?;
+        let idx = self.write_one("idx", &file.idx)?;
+        Ok([pack, idx])
+    }
+
+    fn write_one(&mut self, extension: &str, content: &[u8]) -> Result<File, PublishError> {
+        let path = self.tmp(extension);
+        let open = || OpenOptions::new().write(true).create_new(true).open(&path);
+        let opened = open().or_else(|error| match error.kind() {
+            ErrorKind::AlreadyExists => fs::remove_file(&path).and_then(|()| open()),
+            _ => Err(error),
+        });
+        let mut file = opened.map_err(PublishError::writing)?;
+        self.undo.push(path.clone());
+        file.write_all(content).map_err(PublishError::writing)?;
+        file.set_permissions(Permissions::from_mode(0o444)).map_err(PublishError::writing)?;
+        Ok(file)
+    }
+
+    /// Gives both files their names, the pack first, and flushes the directory.
+    pub(in crate::git) fn rename(&mut self) -> Result<(), PublishError> {
+        for extension in ["pack", "idx"] {
+            let to = self.dir.join(format!("pack-{}.{extension}", self.name));
+            if to.exists() {
+                // The checksum is the name, so it is this very pack, and not ours to remove on failure.
+                continue;
+            }
+            fs::rename(self.tmp(extension), &to).map_err(PublishError::writing)?;
+            self.undo.push(to);
+        }
+        sync_dir(&self.dir).map_err(PublishError::flushing)?;
+        reach(Step::PackRenamed).map_err(PublishError::writing)
+    }
+
+    /// Says that the pack stays.
+    pub(in crate::git) fn settle(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Removes the `.keep` file of a pack that stays.
+    pub(in crate::git) fn release(&mut self) -> io::Result<()> {
+        fs::remove_file(&self.keep)?;
+        for extension in ["pack", "idx"] {
+            // Only there when the pack existed before.
+            let _ = fs::remove_file(self.tmp(extension));
+        }
+        reach(Step::KeepRemoved)
+    }
+
+    fn tmp(&self, extension: &str) -> PathBuf {
+        self.dir.join(format!("{TMP_PREFIX}{}.{extension}", self.name))
+    }
+}
+
+impl Drop for Install {
+    fn drop(&mut self) {
+        // Backwards: index, pack, temporary files, and the `.keep` file last.
+        for path in self.undo.drain(..).rev() {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Makes a `.keep` file as another name of one that stays: file systems are slow to give out an inode
+/// again soon after it was freed, and its content outlives a loss of power.
+fn make_keep(pack_dir: &Path, keep: &Path) -> io::Result<()> {
+    let marker = pack_dir.with_file_name("info").join(MARKER_FILE);
+    let linked = fs::hard_link(&marker, keep).or_else(|error| {
+        if error.kind() != ErrorKind::NotFound {
+            return Err(error);
+        }
+        write_file(&marker, KEEP_MARKER.as_bytes()).and_then(|()| fs::hard_link(&marker, keep))
+    });
+    match linked {
+        Ok(()) => Ok(()),
+        // Left by an attempt that died; the pack of this name is this very pack.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        // A file system without links, or a repository laid out in another way.
+        Err(_) => write_file(keep, KEEP_MARKER.as_bytes()),
+    }
+}

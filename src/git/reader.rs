@@ -1,0 +1,178 @@
+use std::sync::Arc;
+
+use gix::objs::Find as _;
+use gix::odb::Header as _;
+
+use super::commit::Commit;
+use super::object::{self, ObjectKind};
+use super::tree::Tree;
+use crate::model::{ObjectId, Revision};
+
+/// Why an object could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The repository does not hold it.
+    #[error("the repository has no object {id}")]
+    Missing {
+        /// The object asked for.
+        id: ObjectId,
+    },
+    /// It is of another kind.
+    #[error("object {id} is a {}, expected a {}", actual.name(), expected.name())]
+    WrongKind {
+        /// The object.
+        id: ObjectId,
+        /// What the caller needs.
+        expected: ObjectKind,
+        /// What it is.
+        actual: ObjectKind,
+    },
+    /// It is larger than the caller takes.
+    #[error("object {id} has {actual} bytes, more than {limit}")]
+    TooLarge {
+        /// The object.
+        id: ObjectId,
+        /// Its size in bytes.
+        actual: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Its content is not what its kind asks for.
+    #[error("the {} {id} is malformed", kind.name())]
+    Malformed {
+        /// The object.
+        id: ObjectId,
+        /// Its kind.
+        kind: ObjectKind,
+    },
+    /// Directories are nested deeper than any file system would take.
+    #[error("the directories below {path} are nested deeper than {limit} levels")]
+    TooDeep {
+        /// Where the limit was passed.
+        path: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// A comparison found more files than the caller takes.
+    #[error("more than {limit} files differ")]
+    TooManyFiles {
+        /// The limit.
+        limit: usize,
+    },
+    /// The object store failed: I/O, or a damaged pack.
+    #[error("cannot read object {id}: {message}")]
+    Store {
+        /// The object asked for.
+        id: ObjectId,
+        /// What the store says.
+        message: String,
+    },
+}
+
+type Store = gix::odb::Cache<gix::odb::store::Handle<Arc<gix::odb::Store>>>;
+
+/// Reads objects. One per thread: it keeps open packs and decoded bases to itself.
+///
+/// An object that no known pack holds makes it look at the directory of packs once more; one that is
+/// missing even then is an error, without further attempts.
+pub struct Reader {
+    store: Store,
+}
+
+/// How much memory the decoded delta bases of one reader take at most.
+const BASE_CACHE_BYTES: usize = 8 << 20;
+
+impl Reader {
+    /// The largest object that is read at all, in bytes.
+    pub const MAX_OBJECT: u64 = 1 << 30;
+    /// The largest tree or commit that is read, in bytes.
+    pub const MAX_TREE: u64 = 64 << 20;
+
+    pub(super) fn new(store: &Arc<gix::odb::Store>) -> Self {
+        let mut store = store.to_cache_arc();
+        store.set_pack_cache(|| {
+            Box::new(gix::odb::pack::cache::lru::StaticLinkedList::<64>::new(BASE_CACHE_BYTES))
+        });
+        Reader { store }
+    }
+
+    /// Whether the repository holds an object.
+    pub fn contains(&self, id: ObjectId) -> Result<bool, ReadError> {
+        self.header(id).map(|header| header.is_some())
+    }
+
+    /// Kind and size in bytes of an object; none when the repository does not hold it.
+    pub fn header(&self, id: ObjectId) -> Result<Option<(ObjectKind, u64)>, ReadError> {
+        let header = self.store.try_header(&object::to_gix(id)).map_err(|error| store_error(id, &error))?;
+        Ok(header.map(|header| (header.kind().into(), header.size())))
+    }
+
+    /// A commit.
+    pub fn commit(&self, id: Revision) -> Result<Commit, ReadError> {
+        let content = self.content(id, ObjectKind::Commit)?;
+        Commit::decode(id, &content).ok_or(ReadError::Malformed { id, kind: ObjectKind::Commit })
+    }
+
+    /// A tree.
+    pub fn tree(&self, id: ObjectId) -> Result<Tree, ReadError> {
+        if id == super::EMPTY_TREE {
+            // Git knows this one without storing it, and so do we.
+            return Ok(Tree::default());
+        }
+        let content = self.content(id, ObjectKind::Tree)?;
+        Tree::decode(content).ok_or(ReadError::Malformed { id, kind: ObjectKind::Tree })
+    }
+
+    /// The content of a file, of at most `max_bytes`.
+    pub fn blob(&self, id: ObjectId, max_bytes: u64) -> Result<Vec<u8>, ReadError> {
+        let (kind, size) = self.header(id)?.ok_or(ReadError::Missing { id })?;
+        let limit = max_bytes.min(Self::MAX_OBJECT);
+        if kind != ObjectKind::Blob {
+            return Err(ReadError::WrongKind { id, expected: ObjectKind::Blob, actual: kind });
+        }
+        if size > limit {
+            return Err(ReadError::TooLarge { id, actual: size, limit });
+        }
+        self.content(id, ObjectKind::Blob)
+    }
+
+    /// The commit that `id` names: itself, or what an annotated tag points at in the end.
+    pub fn peel_to_commit(&self, id: ObjectId) -> Result<Commit, ReadError> {
+        let mut at = id;
+        // Tags of tags are rare, and none needs more steps than this.
+        for _ in 0..16 {
+            match self.header(at)?.ok_or(ReadError::Missing { id: at })?.0 {
+                ObjectKind::Tag => {
+                    let content = self.content(at, ObjectKind::Tag)?;
+                    let target = content.strip_prefix(b"object ").and_then(|rest| rest.get(..40));
+                    let target = target.and_then(|hex| std::str::from_utf8(hex).ok()?.parse().ok());
+                    at = target.ok_or(ReadError::Malformed { id: at, kind: ObjectKind::Tag })?;
+                }
+                ObjectKind::Commit => return self.commit(at),
+                actual => return Err(ReadError::WrongKind { id: at, expected: ObjectKind::Commit, actual }),
+            }
+        }
+        Err(ReadError::Malformed { id, kind: ObjectKind::Tag })
+    }
+
+    fn content(&self, id: ObjectId, expected: ObjectKind) -> Result<Vec<u8>, ReadError> {
+        let mut content = Vec::new();
+        let found = self.store.try_find(&object::to_gix(id), &mut content);
+        let found = found.map_err(|error| store_error(id, &error))?.ok_or(ReadError::Missing { id })?;
+        let actual = found.kind.into();
+        if actual != expected {
+            return Err(ReadError::WrongKind { id, expected, actual });
+        }
+        let size = found.data.len();
+        if expected != ObjectKind::Blob && size as u64 > Self::MAX_TREE {
+            return Err(ReadError::TooLarge { id, actual: size as u64, limit: Self::MAX_TREE });
+        }
+        // The store answers a slice of our buffer, from its start.
+        content.truncate(size);
+        Ok(content)
+    }
+}
+
+fn store_error(id: ObjectId, error: &dyn std::fmt::Display) -> ReadError {
+    ReadError::Store { id, message: error.to_string() }
+}

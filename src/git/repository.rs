@@ -1,0 +1,187 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::reader::Reader;
+use super::refs::{self, RefState};
+
+/// Why a directory cannot be used as a repository.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is not a bare Git repository.
+    #[error("{} is no bare Git repository: {reason}", dir.display())]
+    NotBare {
+        /// The directory.
+        dir: PathBuf,
+        /// What is missing or in the way.
+        reason: String,
+    },
+    /// It uses something of Git that confgit does not.
+    #[error("{} uses {feature}, which is not supported", dir.display())]
+    Unsupported {
+        /// The directory.
+        dir: PathBuf,
+        /// The object format, reference format or extension.
+        feature: String,
+    },
+    /// A repository was to be made where something is.
+    #[error("{} is not empty", dir.display())]
+    NotEmpty {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The file system failed.
+    #[error("cannot open the repository {}", dir.display())]
+    Io {
+        /// The directory.
+        dir: PathBuf,
+        /// What failed.
+        source: io::Error,
+    },
+}
+
+/// A bare Git repository with SHA-1 ids and files for references. Cloning shares it.
+#[derive(Clone)]
+pub struct Repository {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    dir: PathBuf,
+    store: Arc<gix::odb::Store>,
+}
+
+/// How many packs can be known at a time. The store's own default of 32 is passed within a second.
+const SLOTS: u16 = 4096;
+
+/// Git must not repack behind our back from a push, and what it does write it shall flush.
+const CONFIG: &str = "[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+\tlogAllRefUpdates = false
+\tfsync = all
+[gc]
+\tauto = 0
+[receive]
+\tautogc = false
+\tunpackLimit = 1
+[maintenance]
+\tauto = false
+[repack]
+\twriteBitmaps = false
+[transfer]
+\thideRefs = refs/confgit
+";
+
+impl Repository {
+    /// Makes a bare repository whose HEAD is the unborn branch `main`. The directory is made; if it exists,
+    /// it must be empty.
+    pub fn init(dir: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        let dir = dir.into();
+        if fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(OpenError::NotEmpty { dir });
+        }
+        lay_out(&dir).map_err(|source| OpenError::Io { dir: dir.clone(), source })?;
+        Self::open(dir)
+    }
+
+    /// Opens a bare repository.
+    pub fn open(dir: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        let dir = dir.into();
+        check(&dir)?;
+        let options = gix::odb::store::init::Options {
+            slots: gix::odb::store::init::Slots::Given(SLOTS),
+            alloc_limit_bytes: Some(Reader::MAX_OBJECT as usize),
+            ..Default::default()
+        };
+        let objects = dir.join("objects");
+        let store =
+            gix::odb::Store::at_opts(objects, gix::hash::Kind::Sha1, &mut std::iter::empty(), options)
+                .map_err(|source| OpenError::Io { dir: dir.clone(), source })?;
+        Ok(Repository { shared: Arc::new(Shared { dir, store: Arc::new(store) }) })
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.shared.dir
+    }
+
+    /// Where the packs are.
+    pub(super) fn pack_dir(&self) -> PathBuf {
+        self.dir().join("objects/pack")
+    }
+
+    /// A handle to read objects with, for one thread.
+    pub fn reader(&self) -> Reader {
+        Reader::new(&self.shared.store)
+    }
+
+    /// All branches by name without `refs/heads/`, sorted, with their heads; torn ones are among them.
+    pub fn branches(&self) -> io::Result<Vec<(String, RefState)>> {
+        const HEADS: &str = "refs/heads/";
+        let all = refs::list(self.dir(), HEADS)?;
+        let short = |name: String| name.strip_prefix(HEADS).map(str::to_owned);
+        Ok(all.into_iter().filter_map(|(name, state)| Some((short(name)?, state))).collect())
+    }
+
+    /// All references whose full names begin with `prefix`, such as `refs/proposals/`, sorted.
+    pub fn refs(&self, prefix: &str) -> io::Result<Vec<(String, RefState)>> {
+        Ok(refs::list(self.dir(), prefix)?.into_iter().collect())
+    }
+
+    /// What a reference, given by its full name, points at.
+    pub fn find_ref(&self, full_name: &str) -> io::Result<RefState> {
+        refs::find(self.dir(), full_name)
+    }
+}
+
+fn lay_out(dir: &Path) -> io::Result<()> {
+    for sub in ["objects/pack", "objects/info", "refs/heads", "refs/tags", "refs/confgit", "info", "hooks"] {
+        fs::create_dir_all(dir.join(sub))?;
+    }
+    super::durable::write_file(&dir.join("config"), CONFIG.as_bytes())?;
+    super::durable::write_file(&dir.join("description"), b"a confgit project\n")?;
+    super::durable::write_file(&dir.join("HEAD"), b"ref: refs/heads/main\n")?;
+    for sub in ["objects", "refs", "refs/heads", ""] {
+        super::durable::sync_dir(&dir.join(sub))?;
+    }
+    // Without this a loss of power could take the whole repository with it.
+    match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => super::durable::sync_dir(Path::new(".")),
+        Some(parent) => super::durable::sync_dir(parent),
+        None => Ok(()),
+    }
+}
+
+fn check(dir: &Path) -> Result<(), OpenError> {
+    let not_bare = |reason: &str| OpenError::NotBare { dir: dir.to_owned(), reason: reason.to_owned() };
+    if dir.join(".git").exists() {
+        return Err(not_bare("it has a working tree; give its `.git` made bare, or a bare clone"));
+    }
+    for part in ["HEAD", "objects", "refs"] {
+        if !dir.join(part).exists() {
+            return Err(not_bare(&format!("`{part}` is missing")));
+        }
+    }
+    let path = dir.join("config");
+    let config = gix::config::File::from_path_no_includes(path, gix::config::Source::Local)
+        .map_err(|error| not_bare(&format!("its `config` cannot be read: {error}")))?;
+    if matches!(config.boolean("core.bare"), Ok(Some(false))) {
+        return Err(not_bare("`core.bare` is false"));
+    }
+    let unsupported = |feature: String| OpenError::Unsupported { dir: dir.to_owned(), feature };
+    for (key, only) in [("extensions.objectFormat", "sha1"), ("extensions.refStorage", "files")] {
+        match config.string(key) {
+            Some(value) if value.as_slice() != only.as_bytes() => {
+                return Err(unsupported(format!("{key} = {value}")));
+            }
+            _ => {}
+        }
+    }
+    if dir.join("reftable").exists() {
+        return Err(unsupported("reftable".to_owned()));
+    }
+    Ok(())
+}

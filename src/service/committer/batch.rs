@@ -1,0 +1,415 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::request::{EditOp, Precondition, Write, Written, WrittenEdit};
+use super::stage::{Draft, Stage, invalid};
+use super::texts::Texts;
+use crate::git::{NewCommit, Pack, PackError, Signature, WorkTree, WorkTreeError};
+use crate::history::{History, NewVersion};
+use crate::index::{Branch, State};
+use crate::model::{
+    ChangeSet, Environment, Environments, Limits, Move, ObjectId, Path, Revision, Sequence, Timestamp, Value,
+    Version,
+};
+use crate::resolve::{Found, Layer, View};
+use crate::service::replay::origin_of;
+use crate::service::{ServiceError, entity_tag};
+use crate::snapshot::{Blobs as _, Node, Plan, Snapshot, Stamp, Update};
+
+/// A branch as the committer has it: ahead of what readers see by the batch in the making.
+pub(super) struct Working {
+    pub head: Option<Revision>,
+    pub snapshot: Arc<Snapshot>,
+    pub tree: WorkTree,
+}
+
+/// Why a batch cannot go on: nothing of it may be published.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BatchError {
+    /// An object could not be made.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// A tree could not be read or changed.
+    #[error(transparent)]
+    Tree(#[from] WorkTreeError),
+}
+
+/// Why a write is not part of the batch, or why there is no batch any more.
+pub(super) enum Failure {
+    Refused(ServiceError),
+    Broken(BatchError),
+}
+
+impl<E: Into<ServiceError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::Refused(error.into())
+    }
+}
+
+/// What the committer knows besides the branches.
+pub(super) struct Context<'a> {
+    pub environments: &'a Arc<Environments>,
+    pub limits: &'a Limits,
+    pub history: &'a History,
+}
+
+/// The writes of one batch, taken one after the other; each sees those before it.
+pub(super) struct Batch<'a> {
+    context: Context<'a>,
+    branches: &'a mut HashMap<Arc<str>, Working>,
+    texts: &'a mut Texts,
+    pub pack: Pack,
+    pub accepted: Vec<(ChangeSet, Vec<NewVersion>)>,
+    /// Versions that the batch has given out and the history index does not know yet.
+    versions: HashMap<(Arc<str>, Path), Version>,
+    sequence: Sequence,
+    time: Timestamp,
+}
+
+/// The edits of one write to one branch, decided.
+struct Decided {
+    branch: Arc<str>,
+    files: BTreeMap<Arc<str>, Draft>,
+    plan: Plan,
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(
+        context: Context<'a>,
+        branches: &'a mut HashMap<Arc<str>, Working>,
+        texts: &'a mut Texts,
+        sequence: Sequence,
+        time: Timestamp,
+    ) -> Self {
+        let (pack, accepted, versions) = (Pack::new(), Vec::new(), HashMap::new());
+        Batch { context, branches, texts, pack, accepted, versions, sequence, time }
+    }
+
+    /// The number of the last change set, the batch's included.
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    /// Takes one write: refuses it and changes nothing, or makes its commits.
+    pub fn add(&mut self, write: &Write) -> Result<Written, Failure> {
+        let (decided, edits) = self.decide(write)?;
+        if decided.is_empty() {
+            return Ok(self.unchanged(write, edits));
+        }
+        self.commit(write, decided, edits).map_err(Failure::Broken)
+    }
+
+    fn decide(&self, write: &Write) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
+        let mut stages: BTreeMap<Arc<str>, Stage<'_>> = BTreeMap::new();
+        let mut edits = Vec::new();
+        for edit in &write.edits {
+            let environment = self.environment(&edit.environment)?;
+            let branch = environment.branch.clone();
+            let mut stage = match stages.remove(&branch) {
+                Some(stage) => stage,
+                None => Stage::new(&self.branch(&branch)?.snapshot, &*self.texts, self.context.limits),
+            };
+            stage.refresh();
+            let before = stage.draft.find(&edit.path);
+            self.check(environment, &stages, &stage.draft, &edit.path, &edit.precondition)?;
+            match &edit.op {
+                EditOp::Put { value: Value::Null, .. } => {
+                    let reason = "null is no value; to hide a parent's value use DELETE with ?hide=true";
+                    return Err(invalid(&edit.path, reason.to_owned()));
+                }
+                EditOp::Put { value, metadata, as_text } => {
+                    stage.put(&edit.path, value, metadata, *as_text)?
+                }
+                EditOp::Hide => stage.put(&edit.path, &Value::Null, &Default::default(), false)?,
+                EditOp::Delete if before.is_none() => {
+                    return Err(self.absent(environment, &stages, &stage.draft, &edit.path));
+                }
+                EditOp::Delete => stage.delete(&edit.path)?,
+            }
+            let is_entry = match &edit.op {
+                EditOp::Put { value: Value::Object(members), .. } => members.is_empty(),
+                EditOp::Put { .. } | EditOp::Hide => true,
+                EditOp::Delete => matches!(before, Some(Node::Entry(_))),
+            };
+            edits.push(WrittenEdit {
+                environment: environment.name.clone(),
+                path: edit.path.clone(),
+                created: before.is_none(),
+                is_entry,
+                entries: Vec::new(),
+            });
+            stages.insert(branch, stage);
+        }
+        let mut decided = Vec::new();
+        for (branch, stage) in stages {
+            decided.extend(self.decide_branch(branch, stage.into_files())?);
+        }
+        Ok((decided, edits))
+    }
+
+    fn decide_branch(
+        &self,
+        branch: Arc<str>,
+        mut files: BTreeMap<Arc<str>, Draft>,
+    ) -> Result<Option<Decided>, ServiceError> {
+        let layer = &self.branch(&branch)?.snapshot;
+        files.retain(|file, draft| {
+            let before = layer.file(file).and_then(|blob| self.texts.content(blob));
+            before.as_ref() != draft.bytes.as_ref()
+        });
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let updates = files.iter_mut().map(|(file, draft)| Update {
+            file: file.clone(),
+            blob: draft.bytes.as_ref().map(|_| ObjectId::ZERO),
+            value: draft.value.take(),
+        });
+        let plan = layer.plan(updates.collect(), &*self.texts, self.context.limits);
+        let new: Vec<_> = plan.new_problems(layer).map(|problem| problem.diagnostic.clone()).collect();
+        if !new.is_empty() {
+            return Err(ServiceError::Problems(new));
+        }
+        Ok(Some(Decided { branch, files, plan }))
+    }
+
+    /// Makes the commits of a write that nothing speaks against any more.
+    fn commit(
+        &mut self,
+        write: &Write,
+        decided: Vec<Decided>,
+        mut edits: Vec<WrittenEdit>,
+    ) -> Result<Written, BatchError> {
+        let sequence = self.sequence.next();
+        let account = write.grant.account().clone();
+        let message = message(write);
+        let mut change_set =
+            ChangeSet { sequence, time: self.time, account: account.clone(), moves: Vec::new() };
+        let mut versions = Vec::new();
+        for Decided { branch, files, mut plan } in decided {
+            let Some(working) = self.branches.get_mut(&branch) else { continue };
+            for (file, draft) in files {
+                let blob = match draft.bytes {
+                    None => None,
+                    Some(bytes) => {
+                        let blob = self.pack.blob(&bytes)?;
+                        plan.locate(&file, blob);
+                        self.texts.add(blob, bytes);
+                        Some(blob)
+                    }
+                };
+                working.tree.set(self.texts.reader(), &file, blob)?;
+            }
+            let email = format!("{account}@confgit");
+            let tree = working.tree.write(&mut self.pack)?;
+            let commit = self.pack.commit(&NewCommit {
+                tree,
+                parents: working.head.as_slice(),
+                author: Signature { name: &account, email: &email },
+                committer: Signature { name: "confgit", email: "confgit@confgit" },
+                time: self.time,
+                message: &message,
+            })?;
+            change_set.moves.push(Move { branch: branch.clone(), old: working.head, new: Some(commit) });
+            let first = versions.len();
+            for change in plan.changes().iter().filter(|change| change.makes_version()) {
+                let key = (branch.clone(), change.path.clone());
+                let history = self.context.history;
+                let last = self
+                    .versions
+                    .get(&key)
+                    .copied()
+                    .unwrap_or_else(|| history.last_version(&branch, &change.path));
+                let version = Version(last.0 + 1);
+                self.versions.insert(key, version);
+                versions.push(NewVersion {
+                    branch: branch.clone(),
+                    path: change.path.clone(),
+                    version,
+                    revision: commit,
+                    deleted: change.new.is_none(),
+                });
+            }
+            let origin = origin_of(&change_set, commit);
+            let made = &versions[first..];
+            let snapshot = working.snapshot.apply(plan, &mut |path| {
+                // Plans list their changes in the order of their paths.
+                let at = made.binary_search_by(|version| version.path.cmp(path)).ok()?;
+                Some(Stamp { version: made[at].version, origin: origin.clone() })
+            });
+            working.snapshot = Arc::new(snapshot);
+            working.head = Some(commit);
+        }
+        for edit in &mut edits {
+            self.note_versions(edit, &versions);
+        }
+        self.sequence = sequence;
+        self.accepted.push((change_set, versions));
+        Ok(Written { sequence, revisions: self.revisions(write), changed: true, edits })
+    }
+
+    fn note_versions(&self, edit: &mut WrittenEdit, versions: &[NewVersion]) {
+        let Some(environment) = self.context.environments.get(&edit.environment) else { return };
+        let below = |new: &&NewVersion| new.branch == environment.branch && edit.path.is_prefix_of(&new.path);
+        edit.entries = versions.iter().filter(below).map(|new| (new.path.clone(), new.version)).collect();
+        if edit.entries.is_empty() {
+            edit.entries.extend(self.present_version(environment, &edit.path));
+        }
+    }
+
+    fn present_version(&self, environment: &Environment, path: &Path) -> Option<(Path, Version)> {
+        let entry = self.branches.get(&environment.branch)?.snapshot.entry(path)?;
+        Some((path.clone(), entry.version()?))
+    }
+
+    fn unchanged(&self, write: &Write, mut edits: Vec<WrittenEdit>) -> Written {
+        let mut sequence = self.sequence;
+        for edit in &mut edits {
+            self.note_versions(edit, &[]);
+        }
+        if let [only] = &write.edits[..]
+            && let Some(environment) = self.context.environments.get(&only.environment)
+            && let Some(working) = self.branches.get(&environment.branch)
+            && let Some(entry) = working.snapshot.entry(&only.path)
+            && let Some(stamp) = entry.stamp()
+        {
+            sequence = stamp.origin.sequence;
+        }
+        Written { sequence, revisions: self.revisions(write), changed: false, edits }
+    }
+
+    fn revisions(&self, write: &Write) -> BTreeMap<Arc<str>, Revision> {
+        let head = |environment: &Arc<str>| {
+            let found = self.context.environments.get(environment)?;
+            self.branches.get(&found.branch)?.head
+        };
+        write
+            .edits
+            .iter()
+            .filter_map(|edit| Some((edit.environment.clone(), head(&edit.environment)?)))
+            .collect()
+    }
+
+    fn environment(&self, name: &str) -> Result<&'a Environment, ServiceError> {
+        let environments: &'a Environments = self.context.environments;
+        environments.get(name).ok_or_else(|| ServiceError::unknown_environment(environments, name))
+    }
+
+    fn branch(&self, name: &str) -> Result<&Working, ServiceError> {
+        self.branches.get(name).ok_or(ServiceError::NotReady { part: "the branch" })
+    }
+
+    /// The view of an environment as the write so far leaves it.
+    fn view(
+        &self,
+        environment: &Environment,
+        stages: &BTreeMap<Arc<str>, Stage<'_>>,
+        own: &Snapshot,
+    ) -> View {
+        let layer = |link: &Environment| {
+            let snapshot = if link.name == environment.name {
+                Arc::new(own.clone())
+            } else if let Some(stage) = stages.get(&link.branch) {
+                Arc::new(stage.draft.clone())
+            } else {
+                self.branches.get(&link.branch).map(|working| working.snapshot.clone()).unwrap_or_default()
+            };
+            Layer { environment: link.name.clone(), snapshot }
+        };
+        View::new(self.context.environments.chain(&environment.name).map(layer).collect())
+    }
+
+    fn check(
+        &self,
+        environment: &Environment,
+        stages: &BTreeMap<Arc<str>, Stage<'_>>,
+        own: &Snapshot,
+        path: &Path,
+        precondition: &Precondition,
+    ) -> Result<(), ServiceError> {
+        if *precondition == Precondition::None {
+            return Ok(());
+        }
+        let found = self.view(environment, stages, own).find(path);
+        let holds = match precondition {
+            Precondition::None => true,
+            Precondition::Absent => found.is_none(),
+            Precondition::Present => found.is_some(),
+            Precondition::OneOf(tags) => found.as_ref().is_some_and(|found| {
+                let current = entity_tag(found);
+                let version = match found {
+                    Found::Entry(entry) if entry.own => {
+                        entry.entry.version().map(|version| version.to_string())
+                    }
+                    _ => None,
+                };
+                tags.iter().any(|tag| *tag == current || Some(tag) == version.as_ref())
+            }),
+        };
+        if holds {
+            return Ok(());
+        }
+        Err(ServiceError::PreconditionFailed { path: path.clone(), current: found.as_ref().map(entity_tag) })
+    }
+
+    fn absent(
+        &self,
+        environment: &Environment,
+        stages: &BTreeMap<Arc<str>, Stage<'_>>,
+        own: &Snapshot,
+        path: &Path,
+    ) -> ServiceError {
+        let inherited_from = match self.view(environment, stages, own).find(path) {
+            Some(Found::Entry(found)) => Some(found.origin),
+            _ => None,
+        };
+        ServiceError::NotFound { path: path.clone(), environment: environment.name.clone(), inherited_from }
+    }
+}
+
+/// The state that readers see once the batch is published.
+pub(super) fn state_of(
+    branches: &HashMap<Arc<str>, Working>,
+    environments: &Arc<Environments>,
+    sequence: Sequence,
+) -> State {
+    let seen = |working: &Working| Branch { head: working.head, snapshot: working.snapshot.clone() };
+    let branches = branches.iter().map(|(name, working)| (name.clone(), seen(working))).collect();
+    State::new(sequence, environments.clone(), branches)
+}
+
+/// The commit message: the writer's, or one made from the edits; then the trailers.
+fn message(write: &Write) -> String {
+    let given = write.message.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    let mut message = match (given, &write.edits[..]) {
+        (Some(text), _) => text.to_owned(),
+        (None, [only]) => describe(&only.op, &only.path),
+        (None, edits) => {
+            let lines: Vec<String> =
+                edits.iter().take(50).map(|edit| describe(&edit.op, &edit.path)).collect();
+            let more = edits.len().saturating_sub(lines.len());
+            let rest = if more > 0 { format!("\nand {more} more") } else { String::new() };
+            format!("change {} paths\n\n{}{rest}", edits.len(), lines.join("\n"))
+        }
+    };
+    message.push_str("\n\nAccount: ");
+    message.push_str(&one_line(write.grant.account()));
+    if let Some(id) = &write.request_id {
+        message.push_str("\nRequest-Id: ");
+        message.push_str(&one_line(id));
+    }
+    message.push('\n');
+    message
+}
+
+fn describe(op: &EditOp, path: &Path) -> String {
+    match op {
+        EditOp::Put { .. } => format!("set {path}"),
+        EditOp::Delete => format!("delete {path}"),
+        EditOp::Hide => format!("hide {path}"),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}

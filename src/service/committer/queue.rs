@@ -1,0 +1,102 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::request::{Write, Written};
+use super::{Waiting, Worker};
+use crate::service::ServiceError;
+use crate::service::project::Core;
+
+/// How many writes may wait for the committer; one more is told to try again.
+pub const QUEUE_CAPACITY: usize = 4_096;
+
+/// How many writes one batch takes: bounds how long the first of them waits for the last.
+const MOST_IN_BATCH: usize = 512;
+
+/// When writers are many, batches begin at least so far apart, so that packs stay few.
+const LEAST_DISTANCE: Duration = Duration::from_millis(5);
+
+/// The way to a project's committer.
+#[derive(Debug, Clone)]
+pub struct Committer {
+    sender: mpsc::Sender<Waiting>,
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting").finish_non_exhaustive()
+    }
+}
+
+impl Committer {
+    pub(in crate::service) fn channel() -> (Self, mpsc::Receiver<Waiting>) {
+        let (sender, receiver) = mpsc::channel(QUEUE_CAPACITY);
+        (Committer { sender }, receiver)
+    }
+
+    /// Hands a write over and waits until it is durable or refused. Once handed over, it is decided even if
+    /// the caller no longer waits.
+    pub async fn write(&self, core: &Core, write: Write) -> Result<Written, ServiceError> {
+        let answer = self.hand_over(core, write)?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// The same for a caller that is no async task.
+    pub fn write_blocking(&self, core: &Core, write: Write) -> Result<Written, ServiceError> {
+        let answer = self.hand_over(core, write)?;
+        answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
+    }
+
+    fn hand_over(
+        &self,
+        core: &Core,
+        write: Write,
+    ) -> Result<oneshot::Receiver<Result<Written, ServiceError>>, ServiceError> {
+        core.writable()?;
+        let (answer, receiver) = oneshot::channel();
+        let waiting = Waiting { write, answer, since: Instant::now() };
+        self.sender.try_send(waiting).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => ServiceError::Busy,
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })?;
+        Ok(receiver)
+    }
+
+    /// How many writes wait.
+    pub fn waiting(&self) -> usize {
+        QUEUE_CAPACITY - self.sender.capacity()
+    }
+}
+
+fn stopped() -> ServiceError {
+    ServiceError::WritesUnavailable { reason: "the server is stopping".to_owned() }
+}
+
+/// Runs a worker until the last sender is gone; what was handed over by then is finished.
+pub(in crate::service) fn run(mut worker: Worker, core: &Arc<Core>, mut receiver: mpsc::Receiver<Waiting>) {
+    let mut begun = Instant::now();
+    let mut last_size = 0;
+    while let Some(first) = receiver.blocking_recv() {
+        let mut waiting = vec![first];
+        // A lone writer is never kept waiting. Several are waited for, a moment, until as many are here as
+        // last time: those that were just answered are about to write again.
+        let until = begun + LEAST_DISTANCE;
+        loop {
+            while waiting.len() < MOST_IN_BATCH
+                && let Ok(next) = receiver.try_recv()
+            {
+                waiting.push(next);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if last_size <= 1 || waiting.len() >= last_size.min(MOST_IN_BATCH) || left.is_zero() {
+                break;
+            }
+            std::thread::sleep(left.min(Duration::from_micros(200)));
+        }
+        begun = Instant::now();
+        last_size = waiting.len();
+        core.metrics.queue_wait(waiting.iter().map(|waiting| begun.duration_since(waiting.since)));
+        worker.process(waiting);
+    }
+}

@@ -1,0 +1,115 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::auth::WriteGrant;
+use crate::model::{Path, Revision, Sequence, Value, Version};
+
+/// One write, as a client asks for it: all of its edits or none.
+#[derive(Debug)]
+pub struct Write {
+    /// Who writes, proven.
+    pub grant: WriteGrant,
+    /// What the commit says; made from the edits when none.
+    pub message: Option<String>,
+    /// The id of the request, for the commit's trailer.
+    pub request_id: Option<String>,
+    /// The edits, in order.
+    pub edits: Vec<Edit>,
+}
+
+/// One edit of one layer.
+#[derive(Debug)]
+pub struct Edit {
+    /// The environment whose layer is edited.
+    pub environment: Arc<str>,
+    /// The path.
+    pub path: Path,
+    /// What happens there.
+    pub op: EditOp,
+    /// What has to hold before.
+    pub precondition: Precondition,
+}
+
+/// What an edit does.
+#[derive(Debug)]
+pub enum EditOp {
+    /// The path has this value from now on; an object replaces what is below it.
+    Put {
+        /// The value.
+        value: Value,
+        /// Description, owner and schema.
+        metadata: Metadata,
+        /// Whether the value came as plain text, and wants a file of its own at a new path.
+        as_text: bool,
+    },
+    /// What is at the path, or below it, goes from the layer.
+    Delete,
+    /// The path has no value in this environment from now on, whatever its parents say.
+    Hide,
+}
+
+/// What a write says of an entry beside its value.
+#[derive(Debug, Default)]
+pub struct Metadata {
+    /// What the entry is for: text.
+    pub description: Member,
+    /// Who answers for it: text.
+    pub owner: Member,
+    /// The JSON Schema of its value.
+    pub schema: Member,
+}
+
+/// One member of the metadata.
+#[derive(Debug, Default)]
+pub enum Member {
+    /// Not spoken of: stays.
+    #[default]
+    Keep,
+    /// Goes.
+    Remove,
+    /// Is this from now on.
+    Set(Value),
+}
+
+/// What has to hold of the path for an edit to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Precondition {
+    /// Nothing.
+    #[default]
+    None,
+    /// Nothing stands there: `If-None-Match: *`.
+    Absent,
+    /// Something stands there: `If-Match: *`.
+    Present,
+    /// It has one of these entity tags, without quotes, or versions: `If-Match`.
+    OneOf(Vec<String>),
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The last change set that is part of the answer: the write's own, or when nothing changed the one
+    /// that made the present value.
+    pub sequence: Sequence,
+    /// The head of each environment's branch that the write spoke of.
+    pub revisions: BTreeMap<Arc<str>, Revision>,
+    /// Whether there is a commit.
+    pub changed: bool,
+    /// What became of each edit, in order.
+    pub edits: Vec<WrittenEdit>,
+}
+
+/// What became of one edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenEdit {
+    /// The environment whose layer was edited.
+    pub environment: Arc<str>,
+    /// The path.
+    pub path: Path,
+    /// Whether nothing stood there before.
+    pub created: bool,
+    /// Whether the path is an entry rather than an object.
+    pub is_entry: bool,
+    /// The entries that changed, or for an entry that did not its present version; sorted by path.
+    pub entries: Vec<(Path, Version)>,
+}

@@ -1,0 +1,317 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::file_name::{new_document_for, stem_for};
+use super::reconcile::{Step, steps_to_nothing, steps_towards};
+use super::request::{Member, Metadata};
+use crate::document::{self, Change, EditError, Format, Op};
+use crate::model::{Diagnostic, Limits, ObjectId, Path, Rule, Value};
+use crate::service::ServiceError;
+use crate::snapshot::{Blobs, EntryKind, Node, Snapshot, Update, base_path, metadata_path};
+
+/// Strings longer than this get a text file of their own at a new path.
+const TEXT_FILE_BYTES: usize = 16 << 10;
+
+/// The edits of one write to one layer, before anything is decided: files change here, nothing else does.
+pub(super) struct Stage<'a> {
+    /// The layer as the edits so far leave it; its entries have no stamps where it differs from the real one.
+    pub draft: Snapshot,
+    files: BTreeMap<Arc<str>, Draft>,
+    /// Files changed since `draft` was brought up to date.
+    stale: Vec<Arc<str>>,
+    blobs: &'a dyn Blobs,
+    limits: &'a Limits,
+}
+
+/// A file as the edits leave it.
+pub(super) struct Draft {
+    /// Its content; none when it goes.
+    pub bytes: Option<Bytes>,
+    /// What the content says.
+    pub value: Option<Value>,
+}
+
+impl<'a> Stage<'a> {
+    pub fn new(layer: &Snapshot, blobs: &'a dyn Blobs, limits: &'a Limits) -> Self {
+        Stage { draft: layer.clone(), files: BTreeMap::new(), stale: Vec::new(), blobs, limits }
+    }
+
+    /// The files that the edits changed.
+    pub fn into_files(self) -> BTreeMap<Arc<str>, Draft> {
+        self.files
+    }
+
+    /// Brings `draft` up to date with the edits so far.
+    pub fn refresh(&mut self) {
+        let stale = std::mem::take(&mut self.stale);
+        if stale.is_empty() {
+            return;
+        }
+        let updates = stale.into_iter().map(|file| {
+            let draft = self.files.get(&file);
+            let value = draft.and_then(|draft| draft.value.clone());
+            // The blob is not made yet; a draft is never looked at for it.
+            let blob = draft.and_then(|draft| draft.bytes.as_ref()).map(|_| ObjectId::ZERO);
+            Update { file, blob, value }
+        });
+        let plan = self.draft.plan(updates.collect(), self.blobs, self.limits);
+        self.draft = self.draft.apply(plan, &mut |_| None);
+    }
+
+    /// Gives a path a value and metadata.
+    pub fn put(
+        &mut self,
+        path: &Path,
+        value: &Value,
+        metadata: &Metadata,
+        as_text: bool,
+    ) -> Result<(), ServiceError> {
+        self.check_value(path, value)?;
+        self.put_value(path, value, as_text)?;
+        let members = [
+            ("description", &metadata.description),
+            ("owner", &metadata.owner),
+            ("schema", &metadata.schema),
+        ];
+        for (name, member) in members {
+            if matches!(member, Member::Keep) {
+                continue;
+            }
+            self.refresh();
+            let at = metadata_path(path)
+                .and_then(|at| at.child(name))
+                .map_err(|error| invalid(path, error.to_string()))?;
+            match member {
+                Member::Set(value) => self.put_value(&at, value, false)?,
+                _ => self.remove(&at)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away what stands at a path or below, and the metadata of it.
+    pub fn delete(&mut self, path: &Path) -> Result<(), ServiceError> {
+        self.remove(path)?;
+        if let Ok(metadata) = metadata_path(path) {
+            self.refresh();
+            self.remove(&metadata)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &Path) -> Result<(), ServiceError> {
+        match self.draft.find(path) {
+            Some(node) => self.take(path, steps_to_nothing(path, &node), false),
+            None => Ok(()),
+        }
+    }
+
+    fn put_value(&mut self, path: &Path, value: &Value, as_text: bool) -> Result<(), ServiceError> {
+        self.check_way(path)?;
+        let node = self.draft.find(path);
+        let steps =
+            steps_towards(path, node.as_ref(), value).map_err(|error| invalid(path, error.to_string()))?;
+        self.take(path, steps, as_text)
+    }
+
+    fn check_value(&self, path: &Path, value: &Value) -> Result<(), ServiceError> {
+        if let Value::Object(members) = value
+            && !members.is_empty()
+        {
+            return members.iter().try_for_each(|(name, member)| {
+                let child = path.child(name).map_err(|error| invalid(path, error.to_string()))?;
+                self.check_value(&child, member)
+            });
+        }
+        let actual = value.to_json().len();
+        if actual > self.limits.value_bytes {
+            return Err(ServiceError::TooLarge {
+                path: path.clone(),
+                actual,
+                limit: self.limits.value_bytes,
+            });
+        }
+        Ok(())
+    }
+
+    /// Nothing above the path may be a value.
+    fn check_way(&self, path: &Path) -> Result<(), ServiceError> {
+        let mut above = path.parent();
+        while let Some(at) = above {
+            if let Some(Node::Entry(entry)) = self.draft.find(&at)
+                && entry.kind() != EntryKind::Tombstone
+            {
+                return Err(ServiceError::Conflict(Diagnostic {
+                    rule: Rule::Shape,
+                    file: Some(entry.file().to_string()),
+                    position: self.position_in(entry.file(), &at),
+                    path: Some(at.clone()),
+                    message: format!("holds a value, so {path} cannot be below it; delete {at} first"),
+                }));
+            }
+            above = at.parent();
+        }
+        Ok(())
+    }
+
+    fn position_in(&self, file: &str, path: &Path) -> Option<crate::model::Position> {
+        let bytes = self.content(file)?;
+        let base = base_path(file).ok()?;
+        let document = document::read(Format::of(file), &bytes, self.limits).ok()?;
+        let keys: Vec<String> = path.strip_prefix(&base)?.segments().map(|s| s.into_owned()).collect();
+        document.position_of(&keys)
+    }
+
+    fn content(&self, file: &str) -> Option<Bytes> {
+        match self.files.get(file) {
+            Some(draft) => draft.bytes.clone(),
+            None => self.blobs.content(self.draft.file(file)?),
+        }
+    }
+
+    /// Sorts the steps by the file in which each is to be made, and makes them.
+    fn take(&mut self, path: &Path, steps: Vec<Step>, as_text: bool) -> Result<(), ServiceError> {
+        let mut by_file: Vec<(Arc<str>, Path, Vec<Step>)> = Vec::new();
+        for step in steps {
+            let holder = self.draft.entry(&step.path).map(|entry| entry.file().clone());
+            let stays = |file: &Arc<str>| match &step.value {
+                None => true,
+                Some(Value::String(_)) => true,
+                Some(_) => Format::of(file).is_structured(),
+            };
+            match holder {
+                Some(file) if stays(&file) => add_step(&mut by_file, file, step)?,
+                holder => {
+                    if let Some(file) = holder {
+                        add_step(&mut by_file, file, Step { path: step.path.clone(), value: None })?;
+                    }
+                    let file = self.place(&step, as_text, &by_file)?;
+                    add_step(&mut by_file, file, step)?;
+                }
+            }
+        }
+        for (file, base, steps) in by_file {
+            self.edit_file(path, file, &base, steps)?;
+        }
+        Ok(())
+    }
+
+    /// The file for a new entry: the nearest document, a text of its own, or a new document.
+    fn place(
+        &self,
+        step: &Step,
+        as_text: bool,
+        planned: &[(Arc<str>, Path, Vec<Step>)],
+    ) -> Result<Arc<str>, ServiceError> {
+        let is_object = matches!(&step.value, Some(Value::Object(members)) if !members.is_empty());
+        let wants_text =
+            matches!(&step.value, Some(Value::String(text)) if as_text || text.len() > TEXT_FILE_BYTES);
+        if wants_text && let Some(stem) = stem_for(&step.path) {
+            return Ok(format!("{stem}.txt").into());
+        }
+        let nearest = self.draft.nearest_document(&step.path);
+        let new = planned
+            .iter()
+            .filter(|(file, base, steps)| {
+                Format::of(file).is_structured()
+                    && base.is_prefix_of(&step.path)
+                    && steps.iter().any(|s| s.value.is_some())
+            })
+            .max_by_key(|(_, base, _)| base.segments().count());
+        let depth = |base: &Path| base.segments().count();
+        match (nearest, new) {
+            (Some((_, base)), Some((file, other, _))) if depth(other) > depth(&base) => Ok(file.clone()),
+            (Some((file, _)), _) => Ok(file),
+            (None, Some((file, _, _))) => Ok(file.clone()),
+            (None, None) => match new_document_for(&step.path, is_object) {
+                Some((_, file)) => Ok(file.into()),
+                None => Err(invalid(&step.path, "no file can hold this path: its first segment may not begin with a dot, nor hold a slash".to_owned())),
+            },
+        }
+    }
+
+    fn edit_file(
+        &mut self,
+        path: &Path,
+        file: Arc<str>,
+        base: &Path,
+        steps: Vec<Step>,
+    ) -> Result<(), ServiceError> {
+        let format = Format::of(&file);
+        let old = self.content(&file);
+        if old.is_none()
+            && self.draft.file(&file).is_some()
+            && self.files.get(&file).is_none_or(|draft| draft.bytes.is_some())
+        {
+            return Err(conflict(&file, path, "the file cannot be read; mend it with git first".to_owned()));
+        }
+        let keys: Vec<Vec<String>> = steps
+            .iter()
+            .map(|step| {
+                step.path.strip_prefix(base).map(|below| below.segments().map(|s| s.into_owned()).collect())
+            })
+            .collect::<Option<_>>()
+            .ok_or_else(|| conflict(&file, path, "the path is not in this file".to_owned()))?;
+        let gone = steps.iter().all(|step| step.value.is_none());
+        let draft = if !format.is_structured() && gone {
+            Draft { bytes: None, value: None }
+        } else {
+            let changes: Vec<Change<'_>> = steps
+                .into_iter()
+                .zip(&keys)
+                .map(|(step, keys)| Change { keys, op: step.value.map_or(Op::Remove, Op::Set) })
+                .collect();
+            let edited = document::edit(format, old.as_deref().unwrap_or_default(), &changes, self.limits)
+                .map_err(|error| refused(&file, path, error))?;
+            let value = edited.document.into_value();
+            let emptied = gone && matches!(&value, Value::Object(members) if members.is_empty());
+            if emptied {
+                Draft { bytes: None, value: None }
+            } else {
+                Draft { bytes: Some(edited.bytes.into()), value: Some(value) }
+            }
+        };
+        self.files.insert(file.clone(), draft);
+        self.stale.push(file);
+        Ok(())
+    }
+}
+
+fn add_step(
+    by_file: &mut Vec<(Arc<str>, Path, Vec<Step>)>,
+    file: Arc<str>,
+    step: Step,
+) -> Result<(), ServiceError> {
+    if let Some((_, _, steps)) = by_file.iter_mut().find(|(other, _, _)| *other == file) {
+        steps.push(step);
+        return Ok(());
+    }
+    let base = base_path(&file).map_err(|error| invalid(&step.path, error.to_string()))?;
+    by_file.push((file, base, vec![step]));
+    Ok(())
+}
+
+pub(super) fn invalid(path: &Path, reason: String) -> ServiceError {
+    ServiceError::Invalid { path: path.clone(), reason }
+}
+
+fn conflict(file: &str, path: &Path, message: String) -> ServiceError {
+    let (file, path) = (Some(file.to_owned()), Some(path.clone()));
+    ServiceError::Conflict(Diagnostic { rule: Rule::Shape, file, position: None, path, message })
+}
+
+fn refused(file: &str, path: &Path, error: EditError) -> ServiceError {
+    let (rule, position) = match &error {
+        EditError::TooLarge { actual, limit } => {
+            return ServiceError::TooLarge { path: path.clone(), actual: *actual, limit: *limit };
+        }
+        EditError::NotEditable { position, .. } => (Rule::Edit, Some(*position)),
+        EditError::Unreadable(fault) => (Rule::Parse, Some(fault.position)),
+        EditError::Absent { .. } | EditError::Shape { .. } => (Rule::Shape, None),
+        EditError::CannotExpress(_) => (Rule::Edit, None),
+    };
+    let (file, path) = (Some(file.to_owned()), Some(path.clone()));
+    ServiceError::Conflict(Diagnostic { rule, file, position, path, message: error.to_string() })
+}

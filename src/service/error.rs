@@ -1,0 +1,106 @@
+use std::sync::Arc;
+
+use crate::git::ReadError;
+use crate::model::{Diagnostic, Path, Version};
+
+/// Why a read, a write or a look into history gives no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// No such environment.
+    #[error("there is no environment `{name}`; there are: {}", known.join(", "))]
+    UnknownEnvironment {
+        /// The name asked for.
+        name: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// Nothing stands at the path.
+    #[error("{path} does not exist in {environment}{}", match inherited_from { Some(origin) => format!("; its value comes from {origin}"), None => String::new() })]
+    NotFound {
+        /// The path.
+        path: Path,
+        /// The environment asked.
+        environment: Arc<str>,
+        /// Where an inherited value comes from.
+        inherited_from: Option<Arc<str>>,
+    },
+    /// The path never had this version.
+    #[error("{path} has no version {version} in {environment}; its newest is {newest}")]
+    NoVersion {
+        /// The path.
+        path: Path,
+        /// The environment asked.
+        environment: Arc<str>,
+        /// The version asked for.
+        version: Version,
+        /// The newest there is.
+        newest: Version,
+    },
+    /// The version is a delete.
+    #[error("version {version} of {path} is its deletion, so it has no value")]
+    Gone {
+        /// The path.
+        path: Path,
+        /// The version asked for.
+        version: Version,
+    },
+    /// A point in history that cannot be found.
+    #[error("{reason}")]
+    NoSuchPoint {
+        /// What was asked for and how it is written.
+        reason: String,
+    },
+    /// `If-Match` or `If-None-Match` does not hold.
+    #[error("{path} is not what the precondition expects{}", match current { Some(current) => format!(": it is now {current}"), None => ": it does not exist".to_owned() })]
+    PreconditionFailed {
+        /// The path.
+        path: Path,
+        /// The present entity tag; none when nothing stands there.
+        current: Option<String>,
+    },
+    /// The request asks for what no configuration can be.
+    #[error("{path}: {reason}")]
+    Invalid {
+        /// The path.
+        path: Path,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The value cannot stand at the path, or cannot be edited in place.
+    #[error("{0}")]
+    Conflict(Diagnostic),
+    /// The write would bring problems that were not there before.
+    #[error("the change would break {} thing(s)", .0.len())]
+    Problems(Vec<Diagnostic>),
+    /// A value or document over its limit.
+    #[error("{path}: {actual} bytes are more than the limit of {limit}")]
+    TooLarge {
+        /// The path.
+        path: Path,
+        /// The size.
+        actual: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// More writes wait than the queue holds.
+    #[error("too many writes are waiting; try again")]
+    Busy,
+    /// Writes are refused at present.
+    #[error("writes are not possible at present: {reason}")]
+    WritesUnavailable {
+        /// The cause, for people.
+        reason: String,
+    },
+    /// A part that this request needs is still being built.
+    #[error("{part} is still being built; try again")]
+    NotReady {
+        /// Which part.
+        part: &'static str,
+    },
+    /// The repository could not be read.
+    #[error("the repository cannot be read: {0}")]
+    Repository(#[from] ReadError),
+    /// Derived data could not be read or written.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}

@@ -1,0 +1,172 @@
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quick_cache::sync::Cache;
+
+use super::ServiceError;
+use super::project::{ByLength, ByteCache, Core};
+use crate::auth::ReadGrant;
+use crate::index::State;
+use crate::model::{Environments, Path, Revision, Value};
+use crate::resolve::{Found, FoundEntry, Merged, View};
+use crate::snapshot::{Digest, metadata_path};
+
+/// How many bytes of object bodies are kept.
+const BODY_CACHE_BYTES: u64 = 64 << 20;
+
+/// The bodies of objects by the hash of their content.
+pub(super) struct BodyCache(ByteCache<(Digest, bool)>);
+
+impl Default for BodyCache {
+    fn default() -> Self {
+        BodyCache(Cache::with_weighter(10_000, BODY_CACHE_BYTES, ByLength))
+    }
+}
+
+/// One consistent look at a project: everything read through it is of one moment.
+#[derive(Debug)]
+pub struct Reading {
+    state: Arc<State>,
+}
+
+/// What an entry's description, owner and schema are, as JSON texts.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct EntryDetails {
+    /// What it is for.
+    pub description: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// The JSON Schema of its value.
+    pub schema: Option<String>,
+}
+
+impl Core {
+    /// The present state for one moment: never to be held over a wait.
+    pub fn current(&self, _grant: &ReadGrant) -> arc_swap::Guard<Arc<State>> {
+        self.index.load()
+    }
+
+    /// Looks at the present state.
+    pub fn reading(&self, _grant: &ReadGrant) -> Reading {
+        Reading { state: self.index.snapshot() }
+    }
+
+    /// The body of an object as compact JSON, members sorted by name; built once and kept.
+    pub fn object_json(&self, path: &Path, object: &Merged) -> Bytes {
+        let key = (object.digest(), path.is_root());
+        if let Some(body) = self.bodies.0.get(&key) {
+            return body;
+        }
+        let mut json = String::new();
+        object.write_json(path.is_root(), &mut json);
+        let body = Bytes::from(json.into_bytes());
+        self.bodies.0.insert(key, body.clone());
+        body
+    }
+}
+
+impl Reading {
+    /// A look at a state that the caller made: the past.
+    pub(super) fn of(state: State) -> Self {
+        Reading { state: Arc::new(state) }
+    }
+
+    /// The state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The environments.
+    pub fn environments(&self) -> &Environments {
+        &self.state.environments
+    }
+
+    /// The view of an environment.
+    pub fn view(&self, environment: &str) -> Result<&View, ServiceError> {
+        match self.state.view(environment) {
+            Some(view) => Ok(view),
+            None => Err(ServiceError::unknown_environment(&self.state.environments, environment)),
+        }
+    }
+
+    /// The head of an environment's own branch.
+    pub fn revision(&self, environment: &str) -> Option<Revision> {
+        self.state.branch_of(environment)?.head
+    }
+
+    /// What an environment shows at a path.
+    pub fn find(&self, environment: &str, path: &Path) -> Result<Found, ServiceError> {
+        let view = self.view(environment)?;
+        view.find(path).ok_or_else(|| {
+            let environment = environment.into();
+            ServiceError::NotFound { path: path.clone(), environment, inherited_from: None }
+        })
+    }
+
+    /// What the environment's own layer holds at a path, its parents left aside.
+    pub fn find_in_layer(&self, environment: &str, path: &Path) -> Result<Found, ServiceError> {
+        let view = self.view(environment)?;
+        let own = View::new(view.own().cloned().into_iter().collect());
+        own.find(path).ok_or_else(|| {
+            let inherited_from = match view.find(path) {
+                Some(Found::Entry(found)) => Some(found.origin),
+                _ => None,
+            };
+            ServiceError::NotFound { path: path.clone(), environment: environment.into(), inherited_from }
+        })
+    }
+
+    /// Description, owner and schema of an entry, from the layers of the environment, nearest first.
+    pub fn details(&self, environment: &str, path: &Path) -> EntryDetails {
+        let mut details = EntryDetails::default();
+        let (Ok(view), Ok(at)) = (self.view(environment), metadata_path(path)) else { return details };
+        let Some(Found::Object(object)) = view.find(&at) else { return details };
+        for (name, member) in object.members() {
+            let json = match &member {
+                Found::Entry(FoundEntry { entry, .. }) => String::from_utf8_lossy(entry.json()).into_owned(),
+                Found::Object(object) => {
+                    let mut json = String::new();
+                    object.write_json(false, &mut json);
+                    json
+                }
+            };
+            match &*name {
+                "description" => details.description = Some(json),
+                "owner" => details.owner = Some(json),
+                "schema" => details.schema = Some(json),
+                _ => {}
+            }
+        }
+        details
+    }
+}
+
+impl ServiceError {
+    /// The error for a name that is no environment's, with those there are.
+    pub(super) fn unknown_environment(environments: &Environments, name: &str) -> Self {
+        let known = environments.iter().map(|environment| environment.name.to_string()).collect();
+        ServiceError::UnknownEnvironment { name: name.to_owned(), known }
+    }
+}
+
+/// The entity tag of what was found, without quotes: `<version>.<hash8>` for an entry of the environment's
+/// own layer, the content hash for everything else.
+pub fn entity_tag(found: &Found) -> String {
+    match found {
+        Found::Entry(found) => match (found.own, found.entry.version()) {
+            (true, Some(version)) => {
+                let mut tag = String::with_capacity(24);
+                let _ = write!(tag, "{version}.{:08x}", found.entry.digest().short());
+                tag
+            }
+            _ => found.entry.digest().to_string(),
+        },
+        Found::Object(object) => object.digest().to_string(),
+    }
+}
+
+/// The value that some JSON of ours says.
+pub(super) fn value_of_json(json: &[u8]) -> Option<Value> {
+    Value::from_json(std::str::from_utf8(json).ok()?).ok()
+}

@@ -1,0 +1,76 @@
+use std::sync::Arc;
+
+use super::Project;
+use super::health::WriteState;
+use crate::auth::ReadGrant;
+use crate::model::{Diagnostic, Revision, Sequence};
+
+/// How a project is.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// The last change set that readers see.
+    pub sequence: Sequence,
+    /// Whether writes are possible.
+    pub writes: WriteState,
+    /// Whether versions and history are known.
+    pub history_ready: bool,
+    /// The last change set in the history index.
+    pub history_covered: Sequence,
+    /// How many writes wait.
+    pub waiting_writes: usize,
+    /// The branches of the environments, in the order of the settings.
+    pub branches: Vec<BranchStatus>,
+}
+
+/// How one environment's branch is.
+#[derive(Debug, Clone)]
+pub struct BranchStatus {
+    /// The environment.
+    pub environment: Arc<str>,
+    /// Its branch.
+    pub branch: Arc<str>,
+    /// What it inherits from.
+    pub inherits: Option<Arc<str>>,
+    /// Its head.
+    pub head: Option<Revision>,
+    /// How many entries the layer holds.
+    pub entries: usize,
+    /// How many files hold them.
+    pub files: usize,
+    /// What is wrong with it.
+    pub problems: Vec<Diagnostic>,
+}
+
+impl Project {
+    /// How the project is.
+    pub fn status(&self, grant: &ReadGrant) -> Status {
+        let core = self.core();
+        let reading = core.reading(grant);
+        let state = reading.state();
+        let branches = state.environments.iter().map(|environment| {
+            let branch = state.branches.get(&environment.branch).cloned().unwrap_or_default();
+            BranchStatus {
+                environment: environment.name.clone(),
+                branch: environment.branch.clone(),
+                inherits: environment.inherits.clone(),
+                head: branch.head,
+                entries: branch.snapshot.root().entries(),
+                files: branch.snapshot.files().count(),
+                problems: branch
+                    .snapshot
+                    .problems()
+                    .iter()
+                    .map(|problem| problem.diagnostic.clone())
+                    .collect(),
+            }
+        });
+        Status {
+            sequence: state.sequence,
+            writes: core.health.writes(),
+            history_ready: core.history_ready(),
+            history_covered: core.history.covered(),
+            waiting_writes: self.waiting_writes(),
+            branches: branches.collect(),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! What travels over HTTP: the JSON bodies of requests and answers. `schemas/` describes the same for others.
+//!
+//! Values are raw JSON, so that the digits of numbers and the order of members survive.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A raw JSON value.
+pub type Json = Box<RawValue>;
+
+/// An entry: `GET /api/config/{path}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry {
+    /// The path.
+    pub path: String,
+    /// The value; bytes as base64.
+    pub value: Json,
+    /// `base64` when the value is bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub encoding: Option<String>,
+    /// The version in the layer of `origin`; absent while the history index is being rebuilt.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<u64>,
+    /// The commit that made the version.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub revision: Option<String>,
+    /// The change set that made the version.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sequence: Option<u64>,
+    /// The environment whose layer holds the value.
+    pub origin: String,
+    /// The environment asked.
+    pub env: String,
+    /// When the version was accepted, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub updated_at: Option<String>,
+    /// The account that wrote it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub updated_by: Option<String>,
+    /// What the entry is for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub description: Option<Json>,
+    /// Who answers for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub owner: Option<Json>,
+    /// The JSON Schema of its value.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub schema: Option<Json>,
+}
+
+/// An object: `GET /api/config/{path}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Children {
+    /// The path.
+    pub path: String,
+    /// The names below, sorted.
+    pub children: Vec<String>,
+}
+
+/// Everything below a path: `GET /api/config/{path}?recursive=true`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entries {
+    /// The path.
+    pub path: String,
+    /// The entries, in the order of their paths.
+    pub entries: Vec<Entry>,
+    /// What `after=` takes for the next page; null at the end.
+    pub next: Option<String>,
+}
+
+/// The body of `PUT /api/config/{path}` as JSON.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Put {
+    /// The value.
+    pub value: Json,
+    /// What the entry is for; null removes it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub description: Option<Option<String>>,
+    /// Who answers for it; null removes it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Option<String>>,
+    /// The JSON Schema of its value; null removes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Json>,
+    /// What the commit says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Tells a member that is null from one that is absent.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Some)
+}
+
+/// The answer to a write of one entry.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WrittenEntry {
+    /// The path.
+    pub path: String,
+    /// The version it has now; for a delete that of the delete.
+    pub version: u64,
+    /// The head of the branch with the write.
+    pub revision: String,
+    /// The change set.
+    pub sequence: u64,
+    /// The environment whose layer was written.
+    pub env: String,
+}
+
+/// The answer to a write of an object.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WrittenObject {
+    /// The path.
+    pub path: String,
+    /// Every entry that changed.
+    pub entries: Vec<PathVersion>,
+    /// The head of the branch with the write.
+    pub revision: String,
+    /// The change set.
+    pub sequence: u64,
+    /// The environment whose layer was written.
+    pub env: String,
+}
+
+/// A path and its version.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PathVersion {
+    /// The path.
+    pub path: String,
+    /// The version.
+    pub version: u64,
+    /// The environment, where an answer speaks of several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub env: Option<String>,
+}
+
+/// One version: `GET /api/config/{path}/history` answers a list of them, newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HistoryItem {
+    /// The version.
+    pub version: u64,
+    /// The value; null for a delete.
+    pub value: Json,
+    /// `base64` when the value is bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub encoding: Option<String>,
+    /// Whether the version is a delete.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub deleted: bool,
+    /// The commit.
+    pub revision: String,
+    /// The change set.
+    pub sequence: u64,
+    /// When it was accepted, RFC 3339.
+    pub updated_at: String,
+    /// The account that wrote it.
+    pub updated_by: String,
+    /// What the commit says.
+    pub message: String,
+}
+
+/// The body of `POST /api/config/{path}/rollback`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    /// The version whose value is wanted.
+    pub to_version: u64,
+}
+
+/// The body of `POST /api/batch`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// The edits, in order; all are made or none.
+    pub edits: Vec<BatchEdit>,
+    /// What the commits say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// One edit of a batch.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchEdit {
+    /// `put` or `delete`.
+    pub op: String,
+    /// The path.
+    pub path: String,
+    /// The environment; the default one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    /// The value of a `put`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
+    /// The version that the path must have; 0 for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_version: Option<u64>,
+}
+
+/// The answer of `POST /api/batch`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BatchWritten {
+    /// The change set.
+    pub sequence: u64,
+    /// The head of each environment's branch.
+    pub revisions: BTreeMap<String, String>,
+    /// Every entry that changed.
+    pub entries: Vec<PathVersion>,
+}
+
+/// The body of `POST /api/batch/get`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchGet {
+    /// The paths.
+    pub paths: Vec<String>,
+    /// The environment; the default one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+}
+
+/// The answer of `POST /api/batch/get`: all of one moment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BatchGot {
+    /// The last change set in it.
+    pub sequence: u64,
+    /// The environment asked.
+    pub env: String,
+    /// One item for each path, in the order asked.
+    pub entries: Vec<BatchItem>,
+}
+
+/// One path of a `POST /api/batch/get`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum BatchItem {
+    /// An entry.
+    Entry(Box<Entry>),
+    /// An object, with its value as plain JSON.
+    Object {
+        /// The path.
+        path: String,
+        /// The object.
+        value: Json,
+    },
+    /// Nothing stands there.
+    Missing {
+        /// The path.
+        path: String,
+        /// Always true.
+        missing: bool,
+    },
+}
+
+/// `GET /api/status`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// The version of confgit.
+    pub version: String,
+    /// The name of the project.
+    pub project: String,
+    /// The last change set.
+    pub sequence: u64,
+    /// Whether writes are possible.
+    pub writable: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// How the parts are.
+    pub parts: Parts,
+    /// The environments, in the order of the settings.
+    pub environments: Vec<EnvironmentStatus>,
+}
+
+/// How the parts of a project are, here and in `/readyz`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Parts {
+    /// `ready`: values can be read.
+    pub index: String,
+    /// `ready`, or `rebuilding` while versions are unknown and writes wait.
+    pub history: String,
+    /// The last change set in the history index.
+    pub history_covered: u64,
+    /// How many writes wait.
+    pub waiting_writes: usize,
+}
+
+/// One environment in `GET /api/status`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EnvironmentStatus {
+    /// The name.
+    pub name: String,
+    /// Its branch.
+    pub branch: String,
+    /// What it inherits from.
+    pub inherits: Option<String>,
+    /// The head of its branch.
+    pub revision: Option<String>,
+    /// How many entries its layer holds.
+    pub entries: usize,
+    /// How many files hold them.
+    pub files: usize,
+    /// Whether something serves an older value because the newer one cannot be read.
+    pub degraded: bool,
+    /// What is wrong.
+    pub problems: Vec<ProblemItem>,
+}
+
+/// An error, as RFC 9457 describes it: `application/problem+json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Problem {
+    /// `/problems/<name>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The name for people.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong with this request, and what to do.
+    pub detail: String,
+    /// The places, where there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ProblemItem>,
+    /// The present entity tag, where a precondition does not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
+}
+
+/// One place that is wrong.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ProblemItem {
+    /// The configuration path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    /// The file, from the root of the branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The column in characters, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// The rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What is wrong.
+    pub message: String,
+}
