@@ -4,6 +4,8 @@
 
 pub mod api;
 pub mod auth;
+pub mod cli;
+pub mod client;
 pub mod document;
 pub mod git;
 pub mod history;

@@ -1,3 +1,7 @@
 //! The `confgit` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    confgit::cli::run()
+}

@@ -82,18 +82,9 @@ impl Histogram {
 }
 
 fn bucket_of(ns: u64) -> usize {
-    let power = (63 - ns.max(1).leading_zeros()).saturating_sub(STEPS_LOG2 - 1);
-    let index = if power <= 1 {
-        ns
-    } else {
-        u64::from(power) * (STEPS / 2) + (ns >> (power - 1)) - STEPS / 2 + halves(power)
-    };
+    let shift = ns.max(1).ilog2().saturating_sub(STEPS_LOG2);
+    let index = u64::from(shift) * STEPS + (ns >> shift);
     usize::try_from(index).unwrap_or(usize::MAX).min(BUCKETS - 1)
-}
-
-/// Every power of two above the first holds 64 buckets, of which the formula of `bucket_of` counts 32.
-fn halves(power: u32) -> u64 {
-    u64::from(power - 1) * (STEPS / 2)
 }
 
 fn upper_edge(index: usize) -> u64 {
@@ -104,4 +95,58 @@ fn upper_edge(index: usize) -> u64 {
     let shift = index / STEPS - 1;
     let step = index % STEPS + STEPS;
     ((step + 1) << shift) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_latency_is_within_its_bucket_and_the_error_stays_small() {
+        let mut ns = 1u64;
+        while ns < 1 << 39 {
+            let upper = upper_edge(bucket_of(ns));
+            assert!(upper >= ns, "{ns} is above its bucket, which ends at {upper}");
+            assert!(upper - ns <= ns / 64, "{ns} is told as {upper}");
+            ns += 1 + ns / 97;
+        }
+    }
+
+    #[test]
+    fn buckets_follow_each_other_without_a_gap() {
+        for index in 0..BUCKETS - 1 {
+            assert_eq!(bucket_of(upper_edge(index)), index);
+            assert_eq!(bucket_of(upper_edge(index) + 1), index + 1);
+        }
+    }
+
+    #[test]
+    fn quantiles_count_requests() {
+        let mut histogram = Histogram::default();
+        for micros in 1..=1000 {
+            histogram.record(Duration::from_micros(micros));
+        }
+        let p50 = histogram.quantile(0.5).as_secs_f64() * 1e6;
+        assert!((500.0..=508.0).contains(&p50), "{p50}");
+        assert_eq!(histogram.quantile(1.0), Duration::from_millis(1));
+        assert_eq!(histogram.mean(), Duration::from_nanos(500_500));
+        assert_eq!(histogram.count(), 1000);
+    }
+
+    #[test]
+    fn an_empty_histogram_answers_zero() {
+        let empty = Histogram::default();
+        assert_eq!((empty.quantile(0.99), empty.max(), empty.mean()), Default::default());
+    }
+
+    #[test]
+    fn merged_histograms_hold_both() {
+        let (mut left, mut right) = (Histogram::default(), Histogram::default());
+        left.record(Duration::from_millis(1));
+        right.record(Duration::from_hours(10));
+        left.merge(&right);
+        assert_eq!(left.count(), 2);
+        assert_eq!(left.max(), Duration::from_hours(10));
+        assert_eq!(left.quantile(1.0) >= Duration::from_secs(1000), true);
+    }
 }

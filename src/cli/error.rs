@@ -84,9 +84,11 @@ impl CliError {
             CliError::Usage(_) | CliError::Path { .. } => Exit::Usage,
             CliError::Client(error) => error.status().map_or(Exit::Failed, Exit::of_status),
             CliError::Service(error) => of_service(error),
-            CliError::Open(_) | CliError::Init(_) | CliError::Serve(_) | CliError::Output(_) | CliError::Failed(_) => {
-                Exit::Failed
-            }
+            CliError::Open(_)
+            | CliError::Init(_)
+            | CliError::Serve(_)
+            | CliError::Output(_)
+            | CliError::Failed(_) => Exit::Failed,
         }
     }
 
@@ -99,7 +101,9 @@ impl CliError {
     pub fn is_missing_value(&self) -> bool {
         match self {
             CliError::Service(error) => matches!(error, ServiceError::NotFound { .. }),
-            CliError::Client(ClientError::Refused(problem)) => problem.status == 404 && problem.kind == "/problems/not-found",
+            CliError::Client(ClientError::Refused(problem)) => {
+                problem.status == 404 && problem.kind == "/problems/not-found"
+            }
             _ => false,
         }
     }
@@ -107,8 +111,12 @@ impl CliError {
     /// The places that are wrong.
     pub fn places(&self) -> Vec<String> {
         match self {
-            CliError::Client(ClientError::Refused(problem)) => problem.errors.iter().map(place_of_item).collect(),
-            CliError::Service(ServiceError::Problems(problems)) => problems.iter().map(Diagnostic::to_string).collect(),
+            CliError::Client(ClientError::Refused(problem)) => {
+                problem.errors.iter().map(place_of_item).collect()
+            }
+            CliError::Service(ServiceError::Problems(problems)) => {
+                problems.iter().map(Diagnostic::to_string).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -150,11 +158,12 @@ fn of_service(error: &ServiceError) -> Exit {
     match error {
         ServiceError::UnknownEnvironment { .. }
         | ServiceError::NotFound { .. }
-        | ServiceError::NoVersion { .. }
-        | ServiceError::NoSuchPoint { .. } => Exit::NotFound,
-        ServiceError::Problems(_) => Exit::Refused,
-        ServiceError::PreconditionFailed { .. } | ServiceError::Conflict(_) => Exit::Conflict,
+        | ServiceError::NoVersion { .. } => Exit::NotFound,
+        ServiceError::PreconditionFailed { .. } | ServiceError::Conflict(_) | ServiceError::Problems(_) => {
+            Exit::Conflict
+        }
         ServiceError::Gone { .. }
+        | ServiceError::NoSuchPoint { .. }
         | ServiceError::Invalid { .. }
         | ServiceError::TooLarge { .. }
         | ServiceError::Busy
@@ -194,14 +203,23 @@ mod tests {
 
     #[test]
     fn exit_codes() {
-        for (status, code) in [(400, 1), (401, 4), (403, 4), (404, 3), (409, 5), (410, 1), (412, 5), (422, 4), (503, 1)] {
+        for (status, code) in
+            [(400, 1), (401, 4), (403, 4), (404, 3), (409, 5), (410, 1), (412, 5), (422, 4), (503, 1)]
+        {
             assert_eq!(Exit::of_status(status) as u8, code, "{status}");
         }
         let path: crate::model::Path = "/a".parse().unwrap();
         for (error, code) in [
-            (ServiceError::NotFound { path: path.clone(), environment: "base".into(), inherited_from: None }, 3),
+            (
+                ServiceError::NotFound {
+                    path: path.clone(),
+                    environment: "base".into(),
+                    inherited_from: None,
+                },
+                3,
+            ),
             (ServiceError::UnknownEnvironment { name: "x".to_owned(), known: Vec::new() }, 3),
-            (ServiceError::Problems(Vec::new()), 4),
+            (ServiceError::Problems(Vec::new()), 5),
             (ServiceError::PreconditionFailed { path, current: None }, 5),
             (ServiceError::Busy, 1),
         ] {

@@ -80,9 +80,15 @@ impl Options {
 
     /// Refuses options that a command without server and project has no use for.
     pub fn without_target(&self, command: &str) -> Result<(), CliError> {
-        let given = [("--server", self.server.is_some()), ("--repo", self.repo.is_some()), ("--env", self.env.is_some())];
+        let given = [
+            ("--server", self.server.is_some()),
+            ("--repo", self.repo.is_some()),
+            ("--env", self.env.is_some()),
+        ];
         match given.iter().find(|(_, is_given)| *is_given) {
-            Some((name, _)) => Err(CliError::Usage(format!("`confgit {command}` has no use for {name}: leave it out"))),
+            Some((name, _)) => {
+                Err(CliError::Usage(format!("`confgit {command}` has no use for {name}: leave it out")))
+            }
             None => Ok(()),
         }
     }
@@ -99,6 +105,10 @@ impl Options {
     /// The key; one that is empty is none.
     fn checked_token(&self) -> Result<Option<Token>, CliError> {
         let given = self.token.as_ref().map(|given| given.0.trim()).filter(|token| !token.is_empty());
-        given.map(|token| token.parse().map_err(|error| CliError::Usage(format!("--token or CONFGIT_TOKEN: {error}")))).transpose()
+        given
+            .map(|token| {
+                token.parse().map_err(|error| CliError::Usage(format!("--token or CONFGIT_TOKEN: {error}")))
+            })
+            .transpose()
     }
 }

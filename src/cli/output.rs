@@ -114,11 +114,6 @@ pub fn report(error: &CliError, options: &Options) {
     let _ = stderr.lock().write_all(text.as_bytes());
 }
 
-/// Tells something on standard error that is no part of the result.
-pub fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
 /// Whether colours are welcome: <https://no-color.org>.
 pub fn may_color(options: &Options) -> bool {
     !options.no_color && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

@@ -6,7 +6,9 @@ use crate::model::Path;
 pub fn path(text: &str) -> Result<Path, CliError> {
     let wrong = |reason| CliError::Path { text: text.to_owned(), reason };
     if text.is_empty() {
-        return Err(CliError::Usage("a path is missing: `/` is the root, /myapp/database/host a value".to_owned()));
+        return Err(CliError::Usage(
+            "a path is missing: `/` is the root, /myapp/database/host a value".to_owned(),
+        ));
     }
     // A dot in front belongs to a name such as `.confgit`.
     if !text.contains('/') && !text.starts_with('.') {

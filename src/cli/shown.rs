@@ -32,7 +32,10 @@ pub fn bytes(json: &Json) -> String {
 }
 
 fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.trim() == text && !text.contains(char::is_control) && Value::from_json(text).is_err()
+    !text.is_empty()
+        && text.trim() == text
+        && !text.contains(char::is_control)
+        && Value::from_json(text).is_err()
 }
 
 #[cfg(test)]
@@ -59,7 +62,8 @@ mod tests {
 
     #[test]
     fn bytes_are_counted() {
-        for (json, shown) in [("\"\"", "(0 bytes)"), ("\"Zg==\"", "(1 bytes)"), ("\"Zm9vYmFy\"", "(6 bytes)")] {
+        for (json, shown) in [("\"\"", "(0 bytes)"), ("\"Zg==\"", "(1 bytes)"), ("\"Zm9vYmFy\"", "(6 bytes)")]
+        {
             assert_eq!(bytes(&serde_json::value::RawValue::from_string(json.to_owned()).unwrap()), shown);
         }
     }

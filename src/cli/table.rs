@@ -67,7 +67,10 @@ mod tests {
         let mut table = Table::new(&["VERSION", "VALUE"], &[1]);
         table.row(vec!["2".to_owned(), "a rather long value\nof two lines".to_owned()]);
         table.row(vec!["10".to_owned(), "b".to_owned()]);
-        assert_eq!(table.render(None), "VERSION  VALUE\n2        a rather long value of two lines\n10       b");
+        assert_eq!(
+            table.render(None),
+            "VERSION  VALUE\n2        a rather long value of two lines\n10       b"
+        );
         let narrow = table.render(Some(24));
         assert_eq!(narrow.lines().count(), 3, "{narrow}");
         assert!(narrow.lines().all(|line| line.chars().count() <= 24) && narrow.contains('…'), "{narrow}");

@@ -38,18 +38,24 @@ pub fn interpret(text: String, as_string: bool) -> Value {
 }
 
 fn contents(file: &str) -> Result<String, CliError> {
-    let opened = fs::File::open(file).map_err(|error| CliError::Usage(format!("{file} cannot be read: {error}")))?;
+    let opened =
+        fs::File::open(file).map_err(|error| CliError::Usage(format!("{file} cannot be read: {error}")))?;
     read(file, opened)
 }
 
 fn read(name: &str, from: impl io::Read) -> Result<String, CliError> {
     let mut bytes = Vec::new();
     let count = from.take(MOST_BYTES + 1).read_to_end(&mut bytes);
-    if count.map_err(|error| CliError::Failed(format!("{name} cannot be read: {error}")))? as u64 > MOST_BYTES {
-        return Err(CliError::Usage(format!("{name} has more than {MOST_BYTES} bytes, which no server takes")));
+    if count.map_err(|error| CliError::Failed(format!("{name} cannot be read: {error}")))? as u64 > MOST_BYTES
+    {
+        return Err(CliError::Usage(format!(
+            "{name} has more than {MOST_BYTES} bytes, which no server takes"
+        )));
     }
     String::from_utf8(bytes).map_err(|_| {
-        CliError::Usage(format!("{name} is not UTF-8 text: a file of other bytes is committed to the repository with Git"))
+        CliError::Usage(format!(
+            "{name} is not UTF-8 text: a file of other bytes is committed to the repository with Git"
+        ))
     })
 }
 
@@ -89,7 +95,9 @@ mod tests {
 
     #[test]
     fn one_line_loses_its_break() {
-        for (text, kept) in [("a\n", "a"), ("a\r\n", "a"), ("a\nb\n", "a\nb\n"), ("a", "a"), ("\n", ""), ("", "")] {
+        for (text, kept) in
+            [("a\n", "a"), ("a\r\n", "a"), ("a\nb\n", "a\nb\n"), ("a", "a"), ("\n", ""), ("", "")]
+        {
             assert_eq!(without_break(text.to_owned()), kept, "{text:?}");
         }
     }

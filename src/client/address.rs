@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::Uri;
 
 use crate::model::Path;
@@ -90,19 +91,11 @@ impl fmt::Display for ServerAddress {
     }
 }
 
-/// Percent-encodes everything but the unreserved characters of RFC 3986 section 2.3.
+/// What is percent-encoded: everything but the unreserved characters of RFC 3986 section 2.3.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 fn push_encoded(url: &mut String, text: &str) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(char::from(byte)),
-            _ => {
-                url.push('%');
-                url.push(char::from(DIGITS[usize::from(byte >> 4)]));
-                url.push(char::from(DIGITS[usize::from(byte & 15)]));
-            }
-        }
-    }
+    url.extend(utf8_percent_encode(text, &RESERVED));
 }
 
 #[cfg(test)]

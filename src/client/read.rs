@@ -4,10 +4,11 @@ use crate::model::Path;
 use crate::wire::{Entries, Entry, HistoryItem, Json, Status};
 
 /// Names that mean an operation at the end of an address, unless `literal=true` says otherwise.
-const OPERATIONS: [&str; 5] = ["history", "diff", "explain", "rollback", "watch"];
+const OPERATIONS: [&str; 4] = ["history", "diff", "explain", "rollback"];
 
-/// How many items are asked for at once.
-const PAGE: usize = 1_000;
+/// How many entries, and how many versions, are asked for at once: as many as a server gives.
+const ENTRIES_PER_PAGE: usize = 10_000;
+const VERSIONS_PER_PAGE: usize = 1_000;
 
 impl Client {
     /// What stands at a path: an entry, or the names below.
@@ -20,7 +21,7 @@ impl Client {
         let mut all = Vec::new();
         let mut after: Option<String> = None;
         loop {
-            let mut query = vec![("recursive", "true".to_owned())];
+            let mut query = vec![("recursive", "true".to_owned()), ("limit", ENTRIES_PER_PAGE.to_string())];
             query.extend(after.take().map(|after| ("after", after)));
             let page: Entries = self.transport.json(get(self.url("/api/config", place, moment, query)))?;
             all.extend(page.entries);
@@ -43,7 +44,7 @@ impl Client {
 
     /// At most so many versions of an entry, newest first.
     pub fn history(&self, place: &Place, most: usize) -> Result<Vec<HistoryItem>, ClientError> {
-        let mut query = vec![("limit", most.min(PAGE).to_string())];
+        let mut query = vec![("limit", most.clamp(1, VERSIONS_PER_PAGE).to_string())];
         query.extend(place.env.clone().map(|env| ("env", env)));
         let mut url = self.server().url("/api/config", &place.path, "/history", &query);
         let mut all: Vec<HistoryItem> = Vec::new();
@@ -67,7 +68,13 @@ impl Client {
     }
 
     /// The address of a path itself: never of an operation that is spelled like its end.
-    pub(super) fn url(&self, prefix: &str, place: &Place, moment: &Moment, mut query: Vec<(&str, String)>) -> String {
+    pub(super) fn url(
+        &self,
+        prefix: &str,
+        place: &Place,
+        moment: &Moment,
+        mut query: Vec<(&str, String)>,
+    ) -> String {
         query.extend(place.env.clone().map(|env| ("env", env)));
         match moment {
             Moment::Now => {}
@@ -96,9 +103,13 @@ mod tests {
 
     #[test]
     fn keys_named_like_operations_are_asked_for_literally() {
-        for (path, ambiguous) in
-            [("/a/history", true), ("/history/a", false), ("/env/prod/a", true), ("/a/env", false), ("/", false)]
-        {
+        for (path, ambiguous) in [
+            ("/a/history", true),
+            ("/history/a", false),
+            ("/env/prod/a", true),
+            ("/a/env", false),
+            ("/", false),
+        ] {
             assert_eq!(is_ambiguous(&path.parse().unwrap()), ambiguous, "{path}");
         }
     }

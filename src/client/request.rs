@@ -84,7 +84,9 @@ impl Listing {
     pub fn of(at: &Path, entries: &[Entry]) -> Self {
         let mut items: Vec<ListItem> = Vec::new();
         for entry in entries {
-            let Some(below) = entry.path.parse::<Path>().ok().and_then(|path| path.strip_prefix(at)) else { continue };
+            let Some(below) = entry.path.parse::<Path>().ok().and_then(|path| path.strip_prefix(at)) else {
+                continue;
+            };
             let mut segments = below.segments();
             let Some(name) = segments.next() else { continue };
             let is_entry = segments.next().is_none();
@@ -94,7 +96,12 @@ impl Listing {
             }
             let kind = if is_entry { "entry" } else { "object" };
             let version = entry.version.filter(|_| is_entry);
-            items.push(ListItem { name: name.into_owned(), path: path.to_string(), kind: kind.to_owned(), version });
+            items.push(ListItem {
+                name: name.into_owned(),
+                path: path.to_string(),
+                kind: kind.to_owned(),
+                version,
+            });
         }
         items.sort_by(|a, b| a.name.cmp(&b.name));
         items.dedup_by(|a, b| a.name == b.name);
@@ -114,8 +121,11 @@ mod tests {
         };
         let entries = [entry("/a/b/c"), entry("/a/b/d"), entry("/a/b%2Fx"), entry("/a/e"), entry("/f")];
         let listing = Listing::of(&"/a".parse().unwrap(), &entries);
-        let found: Vec<_> =
-            listing.entries.iter().map(|item| (item.path.as_str(), item.kind.as_str(), item.version)).collect();
+        let found: Vec<_> = listing
+            .entries
+            .iter()
+            .map(|item| (item.path.as_str(), item.kind.as_str(), item.version))
+            .collect();
         assert_eq!(
             found,
             [("/a/b", "object", None), ("/a/b%2Fx", "entry", Some(3)), ("/a/e", "entry", Some(3))]

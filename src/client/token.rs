@@ -21,7 +21,11 @@ impl FromStr for Token {
     type Err = TokenError;
 
     fn from_str(text: &str) -> Result<Self, TokenError> {
-        if text.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(Token(text.to_owned())) } else { Err(TokenError) }
+        if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Token(text.to_owned()))
+        } else {
+            Err(TokenError)
+        }
     }
 }
 

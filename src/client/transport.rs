@@ -1,4 +1,3 @@
-use std::error::Error as _;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -68,12 +67,14 @@ impl Transport {
     }
 
     pub fn parse<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ClientError> {
-        serde_json::from_slice(&answer.body).map_err(|error| self.unintelligible(format!("its answer is not as expected: {error}")))
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| self.unintelligible(format!("its answer is not as expected: {error}")))
     }
 
     /// Sends a request; what is refused is an error.
     pub fn send(&self, call: Call<'_>) -> Result<Answer, ClientError> {
-        let mut request = Request::builder().method(call.method).uri(&call.url).header("accept", "application/json");
+        let mut request =
+            Request::builder().method(call.method).uri(&call.url).header("accept", "application/json");
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
@@ -93,7 +94,12 @@ impl Transport {
         let body = response.body_mut().with_config().limit(MOST_ANSWER_BYTES).read_to_vec();
         let body = body.map_err(|error| self.failed(&error))?;
         if status < 300 {
-            let next = response.headers().get_all("link").iter().filter_map(|link| next_of(link.to_str().ok()?)).next();
+            let next = response
+                .headers()
+                .get_all("link")
+                .iter()
+                .filter_map(|link| next_of(link.to_str().ok()?))
+                .next();
             return Ok(Answer { body, next });
         }
         if let Ok(problem) = serde_json::from_slice::<Problem>(&body) {
@@ -140,7 +146,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// The target of `rel="next"` in a `Link` header (RFC 8288).
 fn next_of(link: &str) -> Option<String> {
     let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-    let is_next = parameters.split(';').any(|parameter| matches!(parameter.trim(), "rel=next" | "rel=\"next\""));
+    let is_next =
+        parameters.split(';').any(|parameter| matches!(parameter.trim(), "rel=next" | "rel=\"next\""));
     is_next.then(|| target.to_owned())
 }
 

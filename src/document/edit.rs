@@ -125,3 +125,39 @@ fn edit_whole(
     let document = read(format, &new, limits)?;
     Ok(Edited { bytes: new, document, before })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::EmitError;
+
+    fn whole(format: Format, old: &[u8], op: super::super::Op) -> Result<Vec<u8>, EditError> {
+        let change = Change { keys: &[], op };
+        edit(format, old, &[change], &Limits { document_bytes: 8, ..Limits::default() }).map(|it| it.bytes)
+    }
+
+    #[test]
+    fn text_and_raw_files_are_replaced_as_a_whole() {
+        use super::super::Op::{Remove, Set};
+        let text = || Set(Value::from(" x\r\n\n"));
+        assert_eq!(whole(Format::Text, b"old", text()).unwrap(), b" x\r\n\n");
+        assert_eq!(whole(Format::Raw, b"\xff", text()).unwrap(), b" x\r\n\n");
+        assert_eq!(whole(Format::Raw, b"old", Set(Value::Bytes(vec![0xff]))).unwrap(), b"\xff");
+        for op in [Set(Value::Null), Set(Value::Bytes(vec![0xff])), Remove] {
+            assert!(matches!(
+                whole(Format::Text, b"old", op),
+                Err(EditError::CannotExpress(EmitError { format: "a text file", .. }))
+            ));
+        }
+        let long = Set(Value::from("123456789"));
+        assert_eq!(whole(Format::Text, b"", long), Err(EditError::TooLarge { actual: 9, limit: 8 }));
+        let keys = ["k".to_owned()];
+        let below = Change { keys: &keys, op: text() };
+        assert_eq!(
+            edit(Format::Text, b"old", &[below], &Limits::default()).unwrap_err(),
+            EditError::Shape { keys: vec![], kind: "string" }
+        );
+        let not_text = whole(Format::Text, b"a\n\xff", text()).unwrap_err();
+        assert!(matches!(not_text, EditError::Unreadable(fault) if fault.position.line == 2));
+    }
+}

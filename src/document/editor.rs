@@ -101,7 +101,7 @@ impl<'t, 'a> Editor<'t, 'a> {
                 merge = Some(entry);
                 continue;
             }
-            let key = self.key(entry)?;
+            let key = self.tree.text(entry.key);
             if let Touched::Nothing = touched.member(key) {
                 continue;
             }
@@ -145,11 +145,6 @@ impl<'t, 'a> Editor<'t, 'a> {
             }
         }
         Ok(plan)
-    }
-
-    /// The text of an entry's key.
-    pub(super) fn key(&self, entry: Entry) -> Result<&str, EditError> {
-        Ok(self.tree.text(entry.key))
     }
 
     fn merge_refusal(&self, merge: Option<Entry>, key: &str) -> EditError {

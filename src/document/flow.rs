@@ -58,7 +58,7 @@ impl Editor<'_, '_> {
         let plan = self.plan(index, new, touched)?;
         let layout = self.layout(index);
         for &(entry, value) in &plan.changed {
-            let below = touched.member(self.key(entry)?);
+            let below = touched.member(self.tree.text(entry.key));
             self.flow_value(entry, value, below, layout)?;
         }
         let added = plan.added.iter().map(|(key, value)| self.flow_entry(key, value, layout));

@@ -25,8 +25,9 @@ pub struct Changes {
     pub skipped: Vec<String>,
 }
 
-/// How deep directories may be nested: more than any path that a file system takes.
-const MAX_DEPTH: usize = 1024;
+/// How deep directories may be nested: many times what a configuration path may have, and no danger to
+/// the stack.
+const MAX_DEPTH: usize = 256;
 
 impl Reader {
     /// Compares two trees, none being the empty one, without looking into directories that are the same.

@@ -45,7 +45,7 @@ pub enum ReadError {
         /// Its kind.
         kind: ObjectKind,
     },
-    /// Directories are nested deeper than any file system would take.
+    /// Directories are nested deeper than is followed.
     #[error("the directories below {path} are nested deeper than {limit} levels")]
     TooDeep {
         /// Where the limit was passed.

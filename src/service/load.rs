@@ -36,8 +36,8 @@ const FILES_AT_ONCE: usize = 1_000;
 pub(super) enum Scope<'a> {
     /// All.
     Everything,
-    /// Those that can hold something at this path: at it, above it, or below it.
-    Around(&'a Path),
+    /// Those that can hold something at these paths: at one, above it, or below it.
+    Around(&'a [Path]),
 }
 
 /// Reads one commit into a snapshot, from nothing: what a server does at its start, and for old versions.
@@ -52,7 +52,15 @@ impl Loader<'_> {
         let tree = self.reader.commit(commit)?.tree;
         let files = match scope {
             Scope::Everything => self.files_below(tree, "")?,
-            Scope::Around(path) => self.files_around(tree, path)?,
+            Scope::Around(paths) => {
+                let mut files = Vec::new();
+                for path in paths {
+                    files.append(&mut self.files_around(tree, path)?);
+                }
+                files.sort();
+                files.dedup();
+                files
+            }
         };
         let snapshot = self.grown(&Snapshot::default(), &files);
         let troubled: BTreeSet<Arc<str>> =

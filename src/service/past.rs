@@ -5,14 +5,14 @@ use quick_cache::sync::Cache;
 
 use super::load::{Loader, Scope};
 use super::project::Core;
-use super::read::Reading;
+use super::read::{EntryDetails, Reading, details_in};
 use super::{ServiceError, replay};
 use crate::auth::ReadGrant;
 use crate::git::Reader;
 use crate::history::VersionRecord;
 use crate::index::{Branch, State};
 use crate::model::{Environment, ObjectId, Path, Revision, Sequence, Timestamp, Version};
-use crate::snapshot::{Entry, EntryKind, Snapshot, Stamp};
+use crate::snapshot::{Entry, EntryKind, Snapshot, Stamp, metadata_path};
 
 /// How many entries of old snapshots are kept, over all paths.
 const CACHED_ENTRIES: u64 = 200_000;
@@ -75,17 +75,12 @@ impl Point {
 /// An entry as it was in one version.
 #[derive(Debug, Clone)]
 pub struct PastEntry {
-    /// The entry.
+    /// The entry, with the version's stamp.
     pub entry: Arc<Entry>,
+    /// What described it then.
+    pub details: EntryDetails,
     /// The version's record.
     pub record: VersionRecord,
-}
-
-impl PastEntry {
-    /// The entry as the present would show it, with the version's stamp.
-    pub fn stamped(&self) -> Arc<Entry> {
-        Arc::new(Entry::clone(&self.entry).stamped(stamp_of(&self.record)))
-    }
 }
 
 /// One line of a path's history.
@@ -246,7 +241,10 @@ impl Core {
             return Ok(snapshot);
         }
         let loader = Loader { reader, limits: &self.settings.limits };
-        let snapshot = Arc::new(loader.load(commit, Scope::Around(path))?);
+        // What describes an entry is as old as the entry.
+        let mut paths = vec![path.clone()];
+        paths.extend(metadata_path(path));
+        let snapshot = Arc::new(loader.load(commit, Scope::Around(&paths))?);
         self.past.0.insert(key, snapshot.clone());
         Ok(snapshot)
     }
@@ -278,7 +276,8 @@ impl Core {
             let reason = format!("commit {} no longer shows {path}", record.revision);
             return Err(ServiceError::NoSuchPoint { reason });
         };
-        Ok(PastEntry { entry, record })
+        let entry = Arc::new(Entry::clone(&entry).stamped(stamp_of(&record)));
+        Ok(PastEntry { entry, details: details_in(&snapshot, path), record })
     }
 
     /// The versions of an entry in the layer of an environment, newest first. Blocks.

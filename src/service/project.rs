@@ -13,6 +13,7 @@ use super::committer::{Committer, Worker, Write, Written};
 use super::fold::{self, FoldSignal};
 use super::health::Health;
 use super::load::{Loader, Scope};
+use super::outside;
 use super::past::PastCache;
 use super::prepare::{self, Prepared};
 use super::read::BodyCache;
@@ -128,8 +129,9 @@ impl Project {
         fs::create_dir_all(dir.join(DERIVED)).map_err(|error| unreadable(error.into()))?;
         let history = prepare::open_history(&dir.join(DERIVED).join(HISTORY_FILE), &reader, &journal)
             .map_err(unreadable)?;
-        let is_current = history.covered() == journal.sequence;
         let state = first_state(&settings, &reader, &history, &journal).map_err(unreadable)?;
+        let moved = outside::moved_refs(&repository, &state).map_err(unreadable)?;
+        let is_current = history.covered() == journal.sequence && moved.is_empty();
         let (fold, fold_receiver) = fold::signal();
         let core = Arc::new(Core {
             dir: dir.to_owned(),

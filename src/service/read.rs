@@ -9,8 +9,8 @@ use super::project::{ByLength, ByteCache, Core};
 use crate::auth::ReadGrant;
 use crate::index::State;
 use crate::model::{Environments, Path, Revision, Value};
-use crate::resolve::{Found, FoundEntry, Merged, View};
-use crate::snapshot::{Digest, metadata_path};
+use crate::resolve::{Found, FoundEntry, Layer, Merged, View};
+use crate::snapshot::{Digest, Snapshot, metadata_path};
 
 /// How many bytes of object bodies are kept.
 const BODY_CACHE_BYTES: u64 = 64 << 20;
@@ -119,27 +119,40 @@ impl Reading {
 
     /// Description, owner and schema of an entry, from the layers of the environment, nearest first.
     pub fn details(&self, environment: &str, path: &Path) -> EntryDetails {
-        let mut details = EntryDetails::default();
-        let (Ok(view), Ok(at)) = (self.view(environment), metadata_path(path)) else { return details };
-        let Some(Found::Object(object)) = view.find(&at) else { return details };
-        for (name, member) in object.members() {
-            let json = match &member {
-                Found::Entry(FoundEntry { entry, .. }) => String::from_utf8_lossy(entry.json()).into_owned(),
-                Found::Object(object) => {
-                    let mut json = String::new();
-                    object.write_json(false, &mut json);
-                    json
-                }
-            };
-            match &*name {
-                "description" => details.description = Some(json),
-                "owner" => details.owner = Some(json),
-                "schema" => details.schema = Some(json),
-                _ => {}
-            }
+        match (self.view(environment), metadata_path(path)) {
+            (Ok(view), Ok(at)) => view.find(&at).map(|found| details_of(&found)).unwrap_or_default(),
+            _ => EntryDetails::default(),
         }
-        details
     }
+}
+
+/// What describes an entry in one snapshot.
+pub(super) fn details_in(snapshot: &Arc<Snapshot>, path: &Path) -> EntryDetails {
+    let layer = Layer { environment: "".into(), snapshot: snapshot.clone() };
+    let found = metadata_path(path).ok().and_then(|at| View::new(vec![layer]).find(&at));
+    found.map(|found| details_of(&found)).unwrap_or_default()
+}
+
+fn details_of(metadata: &Found) -> EntryDetails {
+    let mut details = EntryDetails::default();
+    let Found::Object(object) = metadata else { return details };
+    for (name, member) in object.members() {
+        let json = match &member {
+            Found::Entry(FoundEntry { entry, .. }) => String::from_utf8_lossy(entry.json()).into_owned(),
+            Found::Object(object) => {
+                let mut json = String::new();
+                object.write_json(false, &mut json);
+                json
+            }
+        };
+        match &*name {
+            "description" => details.description = Some(json),
+            "owner" => details.owner = Some(json),
+            "schema" => details.schema = Some(json),
+            _ => {}
+        }
+    }
+    details
 }
 
 impl ServiceError {

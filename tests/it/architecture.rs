@@ -10,7 +10,8 @@ fn table() -> Vec<(String, BTreeSet<String>)> {
     rows.take_while(|line| line.starts_with('|'))
         .map(|line| {
             let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
-            let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
+            let names =
+                |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
             (names(cells[0]).into_iter().next().unwrap(), names(cells[2]))
         })
         .collect()

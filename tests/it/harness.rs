@@ -83,9 +83,14 @@ pub fn git_command(dir: &Path) -> Command {
     let mut command = Command::new("git");
     command.current_dir(dir).env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
     command.env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", "/nonexistent").env("GIT_TERMINAL_PROMPT", "0");
-    command.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", "safe.directory").env("GIT_CONFIG_VALUE_0", "*");
+    command
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", "safe.directory")
+        .env("GIT_CONFIG_VALUE_0", "*");
     for role in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{role}_NAME"), "Tess Ter").env(format!("GIT_{role}_EMAIL"), "tess@example.com");
+        command
+            .env(format!("GIT_{role}_NAME"), "Tess Ter")
+            .env(format!("GIT_{role}_EMAIL"), "tess@example.com");
     }
     command
 }
@@ -103,10 +108,19 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(dir: &Path, key: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self, String> {
+    pub fn start(
+        dir: &Path,
+        key: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_confgit"));
         command.args(["serve", dir.to_str().unwrap(), "--listen", "127.0.0.1:0"]).args(arguments);
-        command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -199,7 +213,10 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The answer, if it has this status.
@@ -224,7 +241,8 @@ pub fn exchange(
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    if !body.is_empty() || method != "GET" {
+    let counted = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    if !counted && (!body.is_empty() || method != "GET") {
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
     head.push_str("\r\n");
@@ -237,8 +255,9 @@ pub fn exchange(
     {
         return Err(error);
     }
-    parse_answer(&bytes)
-        .ok_or_else(|| std::io::Error::other(format!("no HTTP answer: {:?}", String::from_utf8_lossy(&bytes))))
+    parse_answer(&bytes).ok_or_else(|| {
+        std::io::Error::other(format!("no HTTP answer: {:?}", String::from_utf8_lossy(&bytes)))
+    })
 }
 
 fn parse_answer(bytes: &[u8]) -> Option<Answer> {
@@ -246,8 +265,10 @@ fn parse_answer(bytes: &[u8]) -> Option<Answer> {
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let headers: Vec<(String, String)> =
-        lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     Some(Answer { status, headers, body: bytes[end + 4..].to_vec() })
 }
 

@@ -1,7 +1,7 @@
 //! Behaviour, end to end: the real binary over real repositories, driven by real clients.
 
 mod architecture;
-mod cli;
+
 mod document;
 mod git;
 mod harness;

@@ -17,8 +17,8 @@ use super::target::Target;
 use crate::auth::ReadGrant;
 use crate::model::{Path, Sequence, Value, Version};
 use crate::resolve::{Found, FoundEntry, Merged};
-use crate::service::{EntryDetails, Point, Reading, ServiceError, entity_tag};
-use crate::snapshot::{Entry, EntryKind};
+use crate::service::{EntryDetails, PastEntry, Point, Reading, ServiceError, entity_tag};
+use crate::snapshot::EntryKind;
 use crate::wire;
 
 /// The parameters of a read.
@@ -45,7 +45,7 @@ pub(super) async fn bare(State(app): State<App>, request: Request) -> Result<Res
     let (asked, reading) = look(&app, &grant, &head, "/v1/config").await?;
     let Asked { target, format, .. } = &asked;
     if let Some(version) = asked.version {
-        let past = past_entry(&app, &grant, target, version).await?;
+        let past = past_entry(&app, &grant, target, version).await?.entry;
         let is_bytes = past.kind() == EntryKind::Bytes;
         return answer(
             &head.headers,
@@ -75,9 +75,9 @@ pub(super) async fn described(app: App, request: Request) -> Result<Response, Pr
     let (asked, reading) = look(&app, &grant, &head, "/api/config").await?;
     let Asked { target, query, format, .. } = &asked;
     if let Some(version) = asked.version {
-        let entry = past_entry(&app, &grant, target, version).await?;
+        let PastEntry { entry, details, .. } = past_entry(&app, &grant, target, version).await?;
         let found = FoundEntry { origin: target.environment.clone(), entry, own: true };
-        let body = envelope(&target.environment, &target.path, &found, EntryDetails::default());
+        let body = envelope(&target.environment, &target.path, &found, details);
         let tag = entity_tag(&Found::Entry(found));
         return answer_body(&head.headers, &reading, &asked, Some(tag), &body);
     }
@@ -158,11 +158,10 @@ async fn past_entry(
     grant: &ReadGrant,
     target: &Target,
     version: Version,
-) -> Result<Arc<Entry>, Problem> {
+) -> Result<PastEntry, Problem> {
     let (core, grant) = (app.project.core().clone(), grant.clone());
     let (environment, path) = (target.environment.clone(), target.path.clone());
-    let past = blocking(move || core.version(&grant, &environment, &path, version)).await??;
-    Ok(past.stamped())
+    Ok(blocking(move || core.version(&grant, &environment, &path, version)).await??)
 }
 
 /// Runs what reads Git on a thread that may wait.

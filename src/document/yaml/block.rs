@@ -27,7 +27,7 @@ impl Editor<'_, '_> {
     ) -> Result<(), EditError> {
         let plan = self.plan(index, new, touched)?;
         for &(entry, value) in &plan.changed {
-            let below = touched.member(self.key(entry)?);
+            let below = touched.member(self.tree.text(entry.key));
             self.block_value(entry, value, below)?;
         }
         for &entry in &plan.removed {
@@ -88,16 +88,13 @@ impl Editor<'_, '_> {
         let colon = self.colon(entry)?;
         let old = self.old_parts(entry, colon);
         let key_line_end = self.line_end(colon);
-        let mut below = match &old.head {
+        let below = match &old.head {
             // A value that begins on a later line gives way to lines as a whole.
             Some(head) if head.start >= key_line_end && new.head.is_empty() => {
                 let lines = key_line_end..self.line_end(head.end);
-                let rest = self.text[head.end..lines.end].trim();
-                if !rest.is_empty() {
-                    return Err(self.refusal_at(
-                        head.start,
-                        "a comment follows this value, which gives way to several lines",
-                    ));
+                if !self.text[head.end..lines.end].trim().is_empty() {
+                    let reason = "a comment follows this value, which would give way to several lines";
+                    return Err(self.refusal_at(head.start, reason));
                 }
                 self.insert_lines(lines, &new.lines);
                 return Ok(());
@@ -114,15 +111,7 @@ impl Editor<'_, '_> {
                 key_line_end
             }
         };
-        let lines = match old.lines {
-            Some(lines) => {
-                below = lines.end;
-                lines
-            }
-            None => below..below,
-        };
-        debug_assert!(lines.end == below);
-        self.insert_lines(lines, &new.lines);
+        self.insert_lines(old.lines.unwrap_or(below..below), &new.lines);
         Ok(())
     }
 

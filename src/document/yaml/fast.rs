@@ -11,7 +11,8 @@ use super::value::MAX_DEPTH;
 /// parser gives.
 pub(super) fn parse(text: &str) -> Option<Tree<'_>> {
     let bytes = text.as_bytes();
-    if !bytes.iter().all(|&byte| is_ordinary(byte)) || u32::try_from(bytes.len()).is_err() {
+    let is_ordinary = bytes.iter().all(|&byte| is_ordinary(byte)) && !has_line_separator(bytes);
+    if !is_ordinary || u32::try_from(bytes.len()).is_err() {
         return None;
     }
     let mut reader = Reader { text, bytes, at: 0, column: 0, end: 0, done: false, nodes: Vec::new() };
@@ -31,9 +32,14 @@ pub(super) fn parse(text: &str) -> Option<Tree<'_>> {
 }
 
 /// Printable ASCII, line feeds, and the bytes of characters that YAML treats like letters: not those that may
-/// begin NEL, a no-break space, U+2028 or a byte order mark.
+/// begin NEL, a no-break space or a byte order mark.
 fn is_ordinary(byte: u8) -> bool {
-    matches!(byte, b'\n' | b' '..=b'~' | 0x80..=0xbf | 0xc3..=0xe1 | 0xe3..=0xee)
+    matches!(byte, b'\n' | b' '..=b'~' | 0x80..=0xbf | 0xc3..=0xee | 0xf0..=0xf4)
+}
+
+/// Whether U+2028 or U+2029 is among the bytes, which share their first one with dashes and quotes.
+fn has_line_separator(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(0xe2, bytes).any(|at| matches!(bytes[at..], [_, 0x80, 0xa8 | 0xa9, ..]))
 }
 
 struct Reader<'a> {
@@ -332,7 +338,7 @@ mod tests {
 
         /// Any text over the characters that mean something.
         #[test]
-        fn both_readers_agree_on_noise(text in "[ab1 \n\n:#'\"{}\\[\\],.~é-]{0,40}") {
+        fn both_readers_agree_on_noise(text in "[ab1 \n\n:#'\"{}\\[\\],.~é–😀\u{2028}-]{0,40}") {
             agree(&text);
         }
     }
@@ -346,9 +352,42 @@ mod tests {
 
     fn value() -> impl Strategy<Value = &'static str> {
         prop::sample::select(vec![
-            "", "", "1", "x y", "x # c", "\"q\"", "'s' # c", "{}", "[] # c", "x: y", "x:", "a#b", "\"q\"x",
-            "{}x", "~", "- x", "-x", "é", "|", "&a x", "*a", "  ", " # c", "http://x", "'it''s'", "x\u{a0}y",
-            "...", "---", "(x)", "+1", "#c",
+            "",
+            "",
+            "1",
+            "x y",
+            "x # c",
+            "\"q\"",
+            "'s' # c",
+            "{}",
+            "[] # c",
+            "x: y",
+            "x:",
+            "a#b",
+            "\"q\"x",
+            "{}x",
+            "~",
+            "- x",
+            "-x",
+            "é",
+            "|",
+            "&a x",
+            "*a",
+            "  ",
+            " # c",
+            "http://x",
+            "–",
+            "a – b # „c“",
+            "😀",
+            "a\u{2028}b",
+            "\u{10ffff}",
+            "'it''s'",
+            "x\u{a0}y",
+            "...",
+            "---",
+            "(x)",
+            "+1",
+            "#c",
         ])
     }
 }

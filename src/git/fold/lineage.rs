@@ -13,7 +13,7 @@ use crate::model::ObjectId;
 /// Deltas on top of one another are at most this many deep: reading the last one applies them all.
 const MAX_DEPTH: u8 = 40;
 /// For large contents fewer, since each step copies all of it.
-const MAX_DEPTH_LARGE: u8 = 16;
+const MAX_DEPTH_LARGE: u8 = 32;
 const LARGE: usize = 64 * 1024;
 /// How many versions follow one another, each a delta against the one before, until one is made against
 /// the first of the run, so that depth grows with the number of runs only.

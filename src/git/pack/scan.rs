@@ -1,3 +1,4 @@
+use std::cell::OnceCell;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -5,12 +6,15 @@ use std::path::Path;
 use super::entry::{self, EntryHeader, Form};
 use super::index::{self, IndexEntry};
 use crate::git::ObjectKind;
+use crate::model::ObjectId;
 
 /// A pack on disk with its entries in the order in which they stand, for reading all of it.
 pub(in crate::git) struct Scan {
     data: gix::odb::pack::data::File<gix::odb::pack::MMap>,
     /// By offset.
     entries: Vec<IndexEntry>,
+    /// Positions by id, made when the first delta by reference asks for them.
+    by_id: OnceCell<Vec<u32>>,
 }
 
 impl Scan {
@@ -30,7 +34,7 @@ impl Scan {
         if !matches {
             return Err(invalid("the index is of another pack"));
         }
-        Ok(Scan { data, entries })
+        Ok(Scan { data, entries, by_id: OnceCell::new() })
     }
 
     /// The entries, by offset.
@@ -41,6 +45,16 @@ impl Scan {
     /// The position of the entry that begins at an offset.
     pub(in crate::git) fn position(&self, offset: u64) -> Option<usize> {
         self.entries.binary_search_by_key(&offset, |entry| entry.offset).ok()
+    }
+
+    fn find(&self, id: ObjectId) -> Option<usize> {
+        let by_id = self.by_id.get_or_init(|| {
+            let mut positions: Vec<u32> = (0..self.entries.len() as u32).collect();
+            positions.sort_unstable_by_key(|&position| self.entries[position as usize].id);
+            positions
+        });
+        let found = by_id.binary_search_by_key(&id, |&position| self.entries[position as usize].id).ok()?;
+        Some(by_id[found] as usize)
     }
 
     /// All bytes of an entry: header and stream.
@@ -67,7 +81,7 @@ impl Scan {
                 let offset = self.entries.get(position).and_then(|entry| entry.offset.checked_sub(distance));
                 offset.and_then(|offset| self.position(offset))
             }
-            Form::Reference(id) => self.entries.iter().position(|entry| *entry.id.as_bytes() == id),
+            Form::Reference(id) => self.find(ObjectId::from_bytes(id)),
         };
         // A base stands before its deltas, but for those by reference; a cycle must not be followed.
         base.filter(|&base| base < position || matches!(header.form, Form::Reference(_)))

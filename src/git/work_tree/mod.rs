@@ -37,6 +37,8 @@ pub struct WorkTree {
 
 /// The longest path in bytes.
 const MAX_PATH: usize = 4096;
+/// The most parts between slashes, so that no path endangers the stack.
+const MAX_PARTS: usize = 256;
 
 impl WorkTree {
     /// The tree with this id, none being the empty one. Nothing is read yet.
@@ -81,6 +83,9 @@ fn split(path: &str) -> Result<Vec<&str>, WorkTreeError> {
     let bad = |reason: String| WorkTreeError::BadPath { path: path.chars().take(200).collect(), reason };
     if path.len() > MAX_PATH {
         return Err(bad(format!("it is longer than {MAX_PATH} bytes")));
+    }
+    if path.split('/').nth(MAX_PARTS).is_some() {
+        return Err(bad(format!("it has more than {MAX_PARTS} parts")));
     }
     for part in path.split('/') {
         check_part(part).map_err(bad)?;

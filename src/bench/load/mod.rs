@@ -1,0 +1,21 @@
+//! A load generator that is cheap, because it shares the cores with the server it loads.
+//!
+//! Requests are raw bytes over keep-alive connections, one request at a time on each; an answer is read
+//! with one system call and checked for its status. Every load is bounded in time, and goes to loopback
+//! only. Two shapes: [`closed_loop`] asks how much a server can do, [`open_loop`] how long requests wait at
+//! a given rate.
+
+mod client;
+mod closed;
+mod connection;
+mod open;
+mod outcome;
+mod request;
+mod response;
+
+pub use client::{CallError, Client, HttpClient, Traffic};
+pub use closed::{Bounds, closed_loop};
+pub use connection::Connection;
+pub use open::{Arrivals, Schedule, open_loop};
+pub use outcome::Outcome;
+pub use request::Origin;

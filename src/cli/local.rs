@@ -1,0 +1,163 @@
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::CliError;
+use crate::auth::{ReadGrant, WriteGrant};
+use crate::client::{Expect, Place, Written};
+use crate::model::{Value, Version};
+use crate::service::{
+    Edit, EditOp, Member, Metadata, Precondition, Project, ServiceError, Write, Written as Made,
+    rollback_write,
+};
+use crate::telemetry::Telemetry;
+use crate::wire::{PathVersion, Put, WrittenEntry, WrittenObject};
+
+/// A project in a directory of this machine, opened without a server. Whoever holds the files may do
+/// everything with them, so there are no keys here.
+pub struct Local {
+    pub(super) project: Project,
+    /// Who the commits name.
+    account: Arc<str>,
+}
+
+/// The longest name of a person that is put into commits.
+const MOST_NAME_BYTES: usize = 64;
+
+impl Local {
+    /// Opens the project, and waits until versions are known.
+    pub fn open(dir: &FilePath) -> Result<Self, CliError> {
+        let project = Project::open(dir, Telemetry::default().project("local"))?;
+        // Where the history index cannot be built, reading still works; what needs it says so itself.
+        let _ = project.wait_until_ready();
+        let user =
+            ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|user| is_name(user)));
+        Ok(Local { project, account: user.map_or_else(|| Arc::from("local"), Arc::from) })
+    }
+
+    pub(super) fn grant(&self) -> ReadGrant {
+        ReadGrant::local()
+    }
+
+    /// The environment of a place; one that does not exist is an error.
+    pub(super) fn environment(&self, env: Option<&str>) -> Result<Arc<str>, ServiceError> {
+        let reading = self.project.core().reading(&self.grant());
+        let Some(name) = env else { return Ok(reading.environments().default_name().clone()) };
+        reading.view(name)?;
+        Ok(Arc::from(name))
+    }
+
+    /// Gives a path a value.
+    pub fn put(&self, place: &Place, put: Put, expect: Expect) -> Result<Written, CliError> {
+        let text = |member: Option<Option<String>>| match member {
+            None => Member::Keep,
+            Some(None) => Member::Remove,
+            Some(Some(text)) => Member::Set(Value::String(text)),
+        };
+        let value = value_of(&put.value)?;
+        let schema = match put.schema.as_ref().map(value_of).transpose()? {
+            None => Member::Keep,
+            Some(Value::Null) => Member::Remove,
+            Some(schema) => Member::Set(schema),
+        };
+        let metadata = Metadata { description: text(put.description), owner: text(put.owner), schema };
+        self.write(place, EditOp::Put { value, metadata, as_text: false }, put.message, expect)
+    }
+
+    /// Takes what is at a path away, or hides what a parent has there.
+    pub fn delete(
+        &self,
+        place: &Place,
+        hide: bool,
+        message: Option<String>,
+        expect: Expect,
+    ) -> Result<Written, CliError> {
+        self.write(place, if hide { EditOp::Hide } else { EditOp::Delete }, message, expect)
+    }
+
+    /// Gives a path the value it had in an older version.
+    pub fn rollback(&self, place: &Place, version: u64) -> Result<Written, CliError> {
+        let environment = self.environment(place.env.as_deref())?;
+        let grants = (&self.grant(), WriteGrant::local(self.account.clone()));
+        let version = Version(version);
+        let write = rollback_write(
+            self.project.core(),
+            grants,
+            &environment,
+            &place.path,
+            version,
+            Precondition::None,
+        )?;
+        answer(&self.project.write_blocking(write)?)
+    }
+
+    fn write(
+        &self,
+        place: &Place,
+        op: EditOp,
+        message: Option<String>,
+        expect: Expect,
+    ) -> Result<Written, CliError> {
+        if place.path.is_root() {
+            return Err(CliError::Usage("name a path: the root cannot be written as a whole".to_owned()));
+        }
+        let environment = self.environment(place.env.as_deref())?;
+        let precondition = match expect {
+            Expect::Anything => Precondition::None,
+            Expect::Absent => Precondition::Absent,
+            Expect::Version(version) => Precondition::OneOf(vec![version.to_string()]),
+        };
+        let edit = Edit { environment, path: place.path.clone(), op, precondition };
+        let grant = WriteGrant::local(self.account.clone());
+        answer(&self.project.write_blocking(Write { grant, message, request_id: None, edits: vec![edit] })?)
+    }
+}
+
+/// What became of a write of one path, as the API says it.
+fn answer(made: &Made) -> Result<Written, CliError> {
+    let edit = made.edits.first().ok_or_else(|| CliError::Failed("nothing was written".to_owned()))?;
+    let path = edit.path.to_string();
+    let env = edit.environment.to_string();
+    let revision = made.revisions.get(&edit.environment).map(ToString::to_string).unwrap_or_default();
+    let sequence = made.sequence.0;
+    let own = edit.entries.iter().find(|(path, _)| *path == edit.path).filter(|_| edit.is_entry);
+    Ok(match own {
+        Some((_, version)) => {
+            Written::Entry(WrittenEntry { path, version: version.0, revision, sequence, env })
+        }
+        None => {
+            let entry = |(path, version): &(_, Version)| PathVersion {
+                path: crate::model::Path::to_string(path),
+                version: version.0,
+                env: None,
+            };
+            let entries = edit.entries.iter().map(entry).collect();
+            Written::Object(WrittenObject { path, entries, revision, sequence, env })
+        }
+    })
+}
+
+fn value_of(raw: &Box<RawValue>) -> Result<Value, CliError> {
+    Value::from_json(raw.get()).map_err(|error| CliError::Usage(error.to_string()))
+}
+
+/// Whether a user's name can stand in a journal line and in a commit.
+fn is_name(user: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=MOST_NAME_BYTES).contains(&user.len()) && user.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_commits_can_hold() {
+        for (user, good) in
+            [("ines", true), ("a.b-c_1", true), ("", false), ("a b", false), ("a\nb", false), ("<x>", false)]
+        {
+            assert_eq!(is_name(user), good, "{user:?}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::CliError;
+use super::logging::Logging;
+use super::options::Options;
+use crate::auth::Anonymous;
+use crate::server::{self, ServeOptions};
+
+/// Serve a project
+///
+/// Answers HTTP until it is stopped with Ctrl-C or SIGTERM, then finishes what it accepted. Prints `listening
+/// on ADDR` once it is ready. Callers need a key, unless --anonymous lets those on this machine in without.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    confgit serve ./data\n  \
+    confgit serve ./data --listen 0.0.0.0:8000 --log-format json\n  \
+    confgit serve ./data --anonymous reader")]
+pub struct Serve {
+    /// The projects' directories; the first answers at the root
+    #[arg(required = true, value_name = "DIR")]
+    dirs: Vec<PathBuf>,
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN)]
+    listen: String,
+    /// What callers without a key may do; they must call from this machine
+    #[arg(long, value_name = "ROLE", default_value = "none")]
+    anonymous: AnonymousRole,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+/// Where a server listens when nothing says so.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AnonymousRole {
+    /// Nothing
+    None,
+    /// Read
+    Reader,
+    /// Everything
+    Admin,
+}
+
+impl Serve {
+    /// Runs the command.
+    pub fn run(self, options: &Options) -> Result<(), CliError> {
+        self.logging.start(options, "info")?;
+        let anonymous = match self.anonymous {
+            AnonymousRole::None => Anonymous::None,
+            AnonymousRole::Reader => Anonymous::Reader,
+            AnonymousRole::Admin => Anonymous::Admin,
+        };
+        let on_ready = Box::new(|address| announce(address, ""));
+        run_until_stopped(ServeOptions { dirs: self.dirs, listen: self.listen, anonymous, on_ready })
+    }
+}
+
+/// Says on standard output that requests are answered, and what else there is to say. A server goes on when
+/// nobody reads it.
+pub fn announce(address: SocketAddr, more: &str) {
+    use io::Write as _;
+    let mut stdout = io::stdout().lock();
+    let _ = write!(stdout, "listening on {address}\n{more}").and_then(|()| stdout.flush());
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+pub fn run_until_stopped(options: ServeOptions) -> Result<(), CliError> {
+    let failed = |error: io::Error| CliError::Failed(format!("the server cannot run: {error}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        let stopped = stop_signal().map_err(failed)?;
+        Ok(server::serve(options, stopped).await?)
+    })
+}
+
+/// Resolves when somebody wants the process to end.
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Resolves when somebody wants the process to end.
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Without a handler the process ends at once, which loses nothing that was acknowledged.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
