@@ -147,6 +147,6 @@ mod tests {
         left.merge(&right);
         assert_eq!(left.count(), 2);
         assert_eq!(left.max(), Duration::from_hours(10));
-        assert_eq!(left.quantile(1.0) >= Duration::from_secs(1000), true);
+        assert!(left.quantile(1.0) >= Duration::from_secs(1000));
     }
 }

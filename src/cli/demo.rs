@@ -45,8 +45,12 @@ impl Demo {
         fs::create_dir(&tree).and_then(|()| EXAMPLE.extract(&tree)).map_err(|error| failed(&error))?;
         let data = self.dir.clone().unwrap_or_else(|| temporary.path().join("data"));
         let made = make(&data, Some(&tree))?;
-        let hints =
-            Hints { key: made.key.reveal().to_owned(), data: data.clone(), is_kept: self.dir.is_some() };
+        let hints = Hints {
+            program: program(),
+            key: made.key.reveal().to_owned(),
+            data: data.clone(),
+            is_kept: self.dir.is_some(),
+        };
         let on_ready = Box::new(move |address: std::net::SocketAddr| {
             announce(address, &hints.text(&format!("http://{address}")));
         });
@@ -75,8 +79,17 @@ fn failed(error: &std::io::Error) -> CliError {
     CliError::Failed(format!("the demo's data cannot be written: {error}"))
 }
 
+/// How this program is called here: a newcomer may have built it and not installed it.
+fn program() -> String {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    called
+        .filter(|path| path.components().count() > 1)
+        .map_or_else(|| "confgit".to_owned(), |path| quoted(&path))
+}
+
 /// What a newcomer is told.
 struct Hints {
+    program: String,
     key: String,
     data: PathBuf,
     is_kept: bool,
@@ -84,7 +97,7 @@ struct Hints {
 
 impl Hints {
     fn text(&self, server: &str) -> String {
-        let Hints { key, data, is_kept } = self;
+        let Hints { program, key, data, is_kept } = self;
         let fate = if *is_kept { "kept" } else { "removed when the demo ends" };
         let server_line = match server.strip_suffix(DEFAULT_LISTEN) {
             Some(_) => String::new(),
@@ -106,11 +119,11 @@ impl Hints {
              curl -X PUT {server}/api/config/myapp/database/pool_size -H \"Authorization: Bearer $TOKEN\" -d '{{\"value\": 25}}'\n\
              curl {server}/api/config/myapp/database/pool_size/history\n\
              \n\
-             confgit ls\n\
-             confgit get /myapp/database --env prod\n\
-             confgit set /myapp/database/pool_size 30 -m 'more connections'\n\
-             confgit history /myapp/database/pool_size\n\
-             confgit rollback /myapp/database/pool_size 1\n\
+             {program} ls\n\
+             {program} get /myapp/database --env prod\n\
+             {program} set /myapp/database/pool_size 30 -m 'more connections'\n\
+             {program} history /myapp/database/pool_size\n\
+             {program} rollback /myapp/database/pool_size 1\n\
              git -C {repository} log --stat -3\n\
              \n\
              Ctrl-C ends the demo.\n",

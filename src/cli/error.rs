@@ -5,7 +5,7 @@ use crate::client::ClientError;
 use crate::model::{Diagnostic, PathError};
 use crate::server::ServeError;
 use crate::service::{InitError, OpenError, ServiceError};
-use crate::wire::ProblemItem;
+use crate::wire::{Problem, ProblemItem};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -111,9 +111,7 @@ impl CliError {
     /// The places that are wrong.
     pub fn places(&self) -> Vec<String> {
         match self {
-            CliError::Client(ClientError::Refused(problem)) => {
-                problem.errors.iter().map(place_of_item).collect()
-            }
+            CliError::Client(ClientError::Refused(problem)) => places_of(problem),
             CliError::Service(ServiceError::Problems(problems)) => {
                 problems.iter().map(Diagnostic::to_string).collect()
             }
@@ -129,6 +127,9 @@ impl CliError {
                 "the project is served by another process: leave out --repo, and name that server with --server URL".to_owned(),
             ),
             CliError::Service(ServiceError::PreconditionFailed { .. }) => Some(STALE.to_owned()),
+            CliError::Serve(ServeError::Listen { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {
+                Some("another server is there: stop it, or take another port with --listen 127.0.0.1:8001".to_owned())
+            }
             _ => None,
         }
     }
@@ -151,6 +152,12 @@ fn advice_of_client(error: &ClientError) -> Option<String> {
             _ => None,
         },
     }
+}
+
+/// The places of a refusal; one that only repeats the message is left out.
+fn places_of(problem: &Problem) -> Vec<String> {
+    let news = problem.errors.iter().filter(|item| item.message != problem.detail);
+    news.map(place_of_item).collect()
 }
 
 /// The exit code that the same refusal has over HTTP.

@@ -99,7 +99,7 @@ impl Get {
         }
         match (self.format, output.format()) {
             (Some(_), _) => self.print_value(&entry.value, output),
-            (None, OutputFormat::Table) => output.line(shown::bare(&entry.value)),
+            (None, OutputFormat::Table) => output.text(&shown::bare(&entry.value)),
             (None, _) => output.data(entry),
         }
     }
@@ -109,7 +109,7 @@ impl Get {
         match self.format {
             Some(ValueFormat::Yaml) => output.value(Format::Yaml, &value),
             Some(ValueFormat::Json) => output.value(Format::Json, &value),
-            Some(ValueFormat::Text) | None => output.line(shown::bare(json)),
+            Some(ValueFormat::Text) | None => output.text(&shown::bare(json)),
         }
     }
 
@@ -121,7 +121,7 @@ impl Get {
         match (self.format, output.format()) {
             _ if self.raw => output.bytes(shown::bare(&json).as_bytes()),
             (Some(_), _) => self.print_value(&json, output),
-            (None, OutputFormat::Table) => output.line(shown::bare(&json)),
+            (None, OutputFormat::Table) => output.text(&shown::bare(&json)),
             (None, _) => output.data(&json),
         }
     }
@@ -137,9 +137,9 @@ fn print_entries(
     if output.format() != OutputFormat::Table {
         return output.data(&Entries { path: place.path.to_string(), entries, next: None });
     }
-    let mut table = Table::bare(&[2]);
+    let mut table = Table::bare(&[1]);
     for entry in &entries {
-        table.row(vec![entry.path.clone(), "=".to_owned(), shown::inline_entry(entry)]);
+        table.row(vec![entry.path.clone(), format!("= {}", shown::inline_entry(entry))]);
     }
     output.table(&table)
 }

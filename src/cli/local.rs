@@ -99,9 +99,6 @@ impl Local {
         message: Option<String>,
         expect: Expect,
     ) -> Result<Written, CliError> {
-        if place.path.is_root() {
-            return Err(CliError::Usage("name a path: the root cannot be written as a whole".to_owned()));
-        }
         let environment = self.environment(place.env.as_deref())?;
         let precondition = match expect {
             Expect::Anything => Precondition::None,

@@ -52,6 +52,12 @@ impl Output {
         writeln!(self.sink, "{line}").map_err(CliError::Output)
     }
 
+    /// Prints a text, which may end its last line itself.
+    pub fn text(&mut self, text: &str) -> Result<(), CliError> {
+        self.bytes(text.as_bytes())?;
+        if text.ends_with('\n') { Ok(()) } else { self.bytes(b"\n") }
+    }
+
     /// Prints bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         self.sink.write_all(bytes).map_err(CliError::Output)

@@ -18,6 +18,17 @@ pub fn path(text: &str) -> Result<Path, CliError> {
     text.parse().map_err(wrong)
 }
 
+/// Reads the path of what is to be written, which is never the root.
+pub fn written_path(text: &str) -> Result<Path, CliError> {
+    let path = path(text)?;
+    if path.is_root() {
+        return Err(CliError::Usage(
+            "name a path below `/`: the root cannot be written as a whole".to_owned(),
+        ));
+    }
+    Ok(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@ use clap::Args;
 use super::CliError;
 use super::options::{Options, OutputFormat};
 use super::output::Output;
-use super::path_argument::path;
+use super::path_argument::written_path;
 use super::set::print;
 use crate::client::{Moment, Node, Place, Written};
 
@@ -25,7 +25,7 @@ pub struct Rollback {
 impl Rollback {
     /// Runs the command.
     pub fn run(self, options: &Options, output: &mut Output) -> Result<(), CliError> {
-        let place = Place { path: path(&self.path)?, env: options.env.clone() };
+        let place = Place { path: written_path(&self.path)?, env: options.env.clone() };
         let target = options.target()?;
         let written = target.rollback(&place, self.version)?;
         let value = match (&written, output.format()) {

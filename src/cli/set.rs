@@ -3,7 +3,7 @@ use serde_json::value::RawValue;
 
 use super::options::{Options, OutputFormat};
 use super::output::Output;
-use super::path_argument::path;
+use super::path_argument::written_path;
 use super::{CliError, shown, value_argument};
 use crate::client::{Expect, Place, Written};
 use crate::model::Value;
@@ -52,8 +52,12 @@ pub struct Set {
 impl Set {
     /// Runs the command.
     pub fn run(self, options: &Options, output: &mut Output) -> Result<(), CliError> {
-        let place = Place { path: path(&self.path)?, env: options.env.clone() };
+        let place = Place { path: written_path(&self.path)?, env: options.env.clone() };
         let value = value_argument::value(&self.value, self.string)?;
+        if value == Value::Null {
+            let message = "null is no value: `confgit unset` takes a value away, with --hide a parent's too";
+            return Err(CliError::Usage(message.to_owned()));
+        }
         let json = raw(&value)?;
         let schema =
             self.schema.as_deref().map(|schema| value_argument::json("--schema", schema)).transpose()?;

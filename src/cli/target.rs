@@ -79,9 +79,10 @@ impl Target {
         match (self, message) {
             (Target::Local(local), message) => local.delete(place, hide, message, expect),
             (Target::Server(client), None) => Ok(client.delete(place, hide, expect)?),
-            (Target::Server(client), Some(message)) => {
-                Ok(delete_saying(client, place, hide, message, expect)?)
-            }
+            (Target::Server(_), Some(_)) if hide => Err(CliError::Usage(
+                "a server takes no message together with --hide yet: leave out -m".to_owned(),
+            )),
+            (Target::Server(client), Some(message)) => Ok(delete_saying(client, place, message, expect)?),
         }
     }
 
@@ -94,19 +95,18 @@ impl Target {
     }
 }
 
-/// `DELETE` has no body, so a message goes with a batch of one edit; there, null is what hides.
+/// `DELETE` has no body, so a message goes with a batch of one edit.
 fn delete_saying(
     client: &Client,
     place: &Place,
-    hide: bool,
     message: String,
     expect: Expect,
 ) -> Result<Written, ClientError> {
     let edit = BatchEdit {
-        op: if hide { "put" } else { "delete" }.to_owned(),
+        op: "delete".to_owned(),
         path: place.path.to_string(),
         env: place.env.clone(),
-        value: hide.then(|| serde_json::value::RawValue::NULL.to_owned()),
+        value: None,
         if_version: match expect {
             Expect::Anything => None,
             Expect::Absent => Some(0),

@@ -3,7 +3,7 @@ use clap::Args;
 use super::CliError;
 use super::options::Options;
 use super::output::Output;
-use super::path_argument::path;
+use super::path_argument::written_path;
 use super::set::{expect_version, print};
 use crate::client::Place;
 
@@ -33,7 +33,7 @@ pub struct Unset {
 impl Unset {
     /// Runs the command.
     pub fn run(self, options: &Options, output: &mut Output) -> Result<(), CliError> {
-        let place = Place { path: path(&self.path)?, env: options.env.clone() };
+        let place = Place { path: written_path(&self.path)?, env: options.env.clone() };
         let expect = expect_version(self.if_version);
         let written = options.target()?.delete(&place, self.hide, self.message, expect)?;
         print(&written, None, output)

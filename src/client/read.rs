@@ -13,7 +13,8 @@ const VERSIONS_PER_PAGE: usize = 1_000;
 impl Client {
     /// What stands at a path: an entry, or the names below.
     pub fn node(&self, place: &Place, moment: &Moment) -> Result<Node, ClientError> {
-        self.transport.json(get(self.url("/api/config", place, moment, Vec::new())))
+        let answer = self.transport.send(get(self.url("/api/config", place, moment, Vec::new())))?;
+        self.transport.understood(Node::of_json(&answer.body))
     }
 
     /// All entries below a path, in the order of their paths.

@@ -37,13 +37,28 @@ pub enum Expect {
 }
 
 /// What stands at a path.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum Node {
     /// A value.
     Entry(Box<Entry>),
     /// Paths below.
     Object(Children),
+}
+
+impl Node {
+    /// Reads an answer. Serde cannot tell the two apart by itself: it does not keep raw JSON when it looks twice.
+    pub(super) fn of_json(json: &[u8]) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Shape {
+            children: Option<serde::de::IgnoredAny>,
+        }
+        let shape: Shape = serde_json::from_slice(json)?;
+        match shape.children {
+            Some(_) => serde_json::from_slice(json).map(Node::Object),
+            None => serde_json::from_slice(json).map(Node::Entry),
+        }
+    }
 }
 
 /// What became of a write.
@@ -112,6 +127,15 @@ impl Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_and_objects_are_told_apart() {
+        let entry = br#"{"path":"/a","value":1.10,"version":3,"origin":"base","env":"base"}"#;
+        assert!(matches!(Node::of_json(entry).unwrap(), Node::Entry(entry) if entry.value.get() == "1.10"));
+        let object = br#"{"path":"/a","children":["b"]}"#;
+        assert!(matches!(Node::of_json(object).unwrap(), Node::Object(object) if object.children == ["b"]));
+        assert!(Node::of_json(b"{}").is_err() && Node::of_json(b"<html>").is_err());
+    }
 
     #[test]
     fn a_listing_is_one_level() {

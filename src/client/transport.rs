@@ -67,8 +67,12 @@ impl Transport {
     }
 
     pub fn parse<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ClientError> {
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| self.unintelligible(format!("its answer is not as expected: {error}")))
+        self.understood(serde_json::from_slice(&answer.body))
+    }
+
+    /// What was read of an answer.
+    pub fn understood<T>(&self, read: serde_json::Result<T>) -> Result<T, ClientError> {
+        read.map_err(|error| self.unintelligible(format!("its answer is not as expected: {error}")))
     }
 
     /// Sends a request; what is refused is an error.

@@ -83,7 +83,7 @@ pub struct Put {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub owner: Option<Option<String>>,
     /// The JSON Schema of its value; null removes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present_json", skip_serializing_if = "Option::is_none")]
     pub schema: Option<Json>,
     /// What the commit says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +93,11 @@ pub struct Put {
 /// Tells a member that is null from one that is absent.
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::<String>::deserialize(deserializer).map(Some)
+}
+
+/// The same for JSON, where null is a value.
+fn present_json<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 /// The answer to a write of one entry.
@@ -193,7 +198,7 @@ pub struct BatchEdit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
     /// The value of a `put`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present_json", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// The version that the path must have; 0 for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

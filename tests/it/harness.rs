@@ -116,11 +116,13 @@ impl Server {
     ) -> Result<Self, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_confgit"));
         command.args(["serve", dir.to_str().unwrap(), "--listen", "127.0.0.1:0"]).args(arguments);
-        command
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.envs(variables.iter().copied());
+        Self::spawn(command, key)
+    }
+
+    /// Runs a command that becomes a server.
+    pub fn spawn(mut command: Command, key: &str) -> Result<Self, String> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -141,12 +143,6 @@ impl Server {
     /// Waits until `/readyz` says so.
     pub fn wait_ready(&self) {
         wait_for("the server to be ready", || self.get("/readyz").status == 200);
-    }
-
-    /// Ends the process as a crash would: nothing is finished, nothing flushed.
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
     }
 
     /// Asks it to stop, and waits until it has.

@@ -53,8 +53,10 @@ impl Http {
     pub fn new(app: App) -> Self {
         let router = Router::new()
             .route("/v1/config", get(read::bare))
+            .route("/v1/config/", get(read::bare))
             .route("/v1/config/{*path}", get(read::bare))
             .route("/api/config", any(entries::dispatch))
+            .route("/api/config/", any(entries::dispatch))
             .route("/api/config/{*path}", any(entries::dispatch))
             .route("/api/batch", post(batch::write))
             .route("/api/batch/get", post(batch::read))

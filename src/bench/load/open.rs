@@ -14,8 +14,6 @@ use super::outcome::Outcome;
 /// How requests are spread over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrivals {
-    /// One every 1/rate seconds.
-    Even,
     /// Independent of each other, with the seed of their dice.
     Poisson(u64),
 }
@@ -35,17 +33,12 @@ impl Schedule {
     /// When each request arrives, counted from the start of the load.
     pub fn offsets(self) -> impl Iterator<Item = Duration> + Send {
         let mut dice = fastrand::Rng::with_seed(match self.arrivals {
-            Arrivals::Even => 0,
             Arrivals::Poisson(seed) => seed,
         });
         let mut at = 0.0;
         let end = self.duration.as_secs_f64();
         std::iter::from_fn(move || {
-            let gap = match self.arrivals {
-                Arrivals::Even => 1.0,
-                Arrivals::Poisson(_) => -(1.0 - dice.f64()).ln(),
-            };
-            at += gap / self.per_second;
+            at += -(1.0 - dice.f64()).ln() / self.per_second;
             (at < end).then(|| Duration::from_secs_f64(at))
         })
     }
@@ -116,7 +109,7 @@ fn pace(due: Arc<Due>, schedule: Schedule, started: Instant) -> thread::JoinHand
             count += 1;
         }
         due.release(&mut batch);
-        // Closing wakes the idle clients; those behind drain the queue first through `try_acquire`.
+        // Closing turns waiting clients away at once, so it must come after the queue is empty.
         while due.ready.available_permits() > 0 && started.elapsed() < schedule.duration + GRACE {
             thread::sleep(Duration::from_millis(5));
         }

@@ -34,7 +34,8 @@ impl Origin {
         let mut text = String::with_capacity(256 + json.len());
         self.head("PUT", target, &mut text);
         // Writing to a String cannot fail.
-        let _ = write!(text, "content-type: application/json\r\ncontent-length: {}\r\n\r\n{json}", json.len());
+        let _ =
+            write!(text, "content-type: application/json\r\ncontent-length: {}\r\n\r\n{json}", json.len());
         out.extend_from_slice(text.as_bytes());
     }
 

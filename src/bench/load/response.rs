@@ -84,7 +84,8 @@ mod tests {
     #[test]
     fn heads_are_found_or_refused() {
         let ok = |status, body_start, body_len, close| Ok(Some(Head { status, body_start, body_len, close }));
-        let table: [(&[u8], Result<Option<Head>, ResponseError>); 9] = [
+        type Case = (&'static [u8], Result<Option<Head>, ResponseError>);
+        let table: [Case; 9] = [
             (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", ok(200, 38, 2, false)),
             (b"HTTP/1.1 200 OK\r\nContent-Length:12\r\nConnection: close\r\n\r\n", ok(200, 56, 12, true)),
             (b"HTTP/1.1 304 Not Modified\r\netag: \"1\"\r\n\r\n", ok(304, 40, 0, false)),

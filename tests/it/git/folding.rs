@@ -51,6 +51,15 @@ fn folding_keeps_every_object_and_saves_room() {
     fsck(writer.dir());
 }
 
+/// Says on its end that a test is over.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn folding_publishing_and_an_outside_repack_go_together() {
     let mut writer = Writer::new();
@@ -95,6 +104,8 @@ fn folding_publishing_and_an_outside_repack_go_together() {
             }
             assert!(reads > 0);
         });
+        // The others end with this thread, also when it fails.
+        let _end = End(&done);
         let start = std::time::Instant::now();
         for i in 0.. {
             if start.elapsed() > std::time::Duration::from_secs(3) {
@@ -108,7 +119,6 @@ fn folding_publishing_and_an_outside_repack_go_together() {
                 writer.reopen();
             }
         }
-        done.store(true, Ordering::Relaxed);
     });
     fsck(writer.dir());
     let count = git(writer.dir(), &["rev-list", "--count", "main"]);

@@ -1,0 +1,127 @@
+//! One member of etcd, started for the bench.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::client::EtcdClient;
+use super::message::{put_request, range_request};
+use crate::bench::BenchError;
+use crate::bench::data::Values;
+use crate::bench::load::Client;
+use crate::bench::process::{Process, Usage, run_to_end};
+
+/// What to say where etcd is missing.
+pub const INSTALL_HINT: &str =
+    "etcd is not on the PATH; rows beside it are left out (`apt-get install etcd-server`)";
+
+/// How long it may take to elect itself.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// The key that reads ask for.
+const READ_KEY: &[u8] = b"/bench/read";
+
+/// A running etcd. Dropping it kills it.
+#[derive(Debug)]
+pub struct Etcd {
+    process: Process,
+    address: SocketAddr,
+}
+
+/// The first line of `etcd --version`; `None` when there is no etcd.
+pub async fn etcd_version() -> Option<String> {
+    let text = run_to_end(Path::new("etcd"), &["--version"], Duration::from_secs(10)).await.ok()?;
+    text.lines().next().map(str::to_owned)
+}
+
+impl Etcd {
+    /// Starts it with its data under the working directory.
+    pub async fn start(work: &Path, name: &str) -> Result<Self, BenchError> {
+        let (clients, peers) = (free_port()?, free_port()?);
+        let (client_url, peer_url) = (format!("http://{clients}"), format!("http://{peers}"));
+        let data = work.join(name);
+        let cluster = format!("bench={peer_url}");
+        let data_text = data.to_string_lossy();
+        let arguments = [
+            ["--name", "bench"],
+            ["--data-dir", &*data_text],
+            ["--listen-client-urls", &client_url],
+            ["--advertise-client-urls", &client_url],
+            ["--listen-peer-urls", &peer_url],
+            ["--initial-advertise-peer-urls", &peer_url],
+            ["--initial-cluster", &cluster],
+            ["--logger", "zap"],
+            ["--log-level", "error"],
+        ];
+        let process = Process::start(Path::new("etcd"), arguments.as_flattened(), work.join("etcd.log"))?;
+        let etcd = Etcd { process, address: clients };
+        etcd.wait_until_it_writes().await?;
+        Ok(etcd)
+    }
+
+    /// What its process has used.
+    pub fn usage(&self) -> Result<Usage, BenchError> {
+        self.process.usage()
+    }
+
+    /// Stores the value that the readers will ask for.
+    pub async fn store(&self, value: Vec<u8>) -> Result<(), BenchError> {
+        let mut client =
+            EtcdClient::open(self.address, "Put", Box::new(move || put_request(READ_KEY, &value)), 0).await?;
+        client.call().await.map_err(|error| BenchError::Answer {
+            request: "etcd put".into(),
+            expected: "gRPC status 0".into(),
+            actual: error.to_string(),
+        })
+    }
+
+    /// Clients that read that value, of so many bytes, with serializable ranges.
+    pub async fn readers(&self, count: usize, value_bytes: usize) -> Result<Vec<EtcdClient>, BenchError> {
+        let message = range_request(READ_KEY);
+        let mut clients = Vec::with_capacity(count);
+        for _ in 0..count {
+            let message = message.clone();
+            let messages = Box::new(move || message.clone());
+            clients.push(EtcdClient::open(self.address, "Range", messages, value_bytes).await?);
+        }
+        Ok(clients)
+    }
+
+    /// Clients that put values at random keys, of which there are `keys`.
+    pub async fn writers(
+        &self,
+        count: usize,
+        keys: usize,
+        value_bytes: usize,
+    ) -> Result<Vec<EtcdClient>, BenchError> {
+        let mut clients = Vec::with_capacity(count);
+        for number in 0..count {
+            let mut values = Values::new(number as u64);
+            let messages = Box::new(move || {
+                let key = format!("/bench/write/{:06}", values.index(keys));
+                put_request(key.as_bytes(), values.next(value_bytes).as_bytes())
+            });
+            clients.push(EtcdClient::open(self.address, "Put", messages, 0).await?);
+        }
+        Ok(clients)
+    }
+
+    async fn wait_until_it_writes(&self) -> Result<(), BenchError> {
+        let started = Instant::now();
+        while started.elapsed() < START_LIMIT {
+            let attempt = tokio::time::timeout(Duration::from_secs(2), self.store(b"ready".to_vec()));
+            if matches!(attempt.await, Ok(Ok(()))) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(self.process.not_ready(START_LIMIT))
+    }
+}
+
+/// etcd must be told its ports; one that was free a moment ago is as good as can be had.
+fn free_port() -> Result<SocketAddr, BenchError> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(BenchError::io("finding a free port"))?;
+    listener.local_addr().map_err(BenchError::io("finding a free port"))
+}

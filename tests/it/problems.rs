@@ -1,0 +1,224 @@
+//! Commits that are wrong: they are served as far as they can be, told, and never refused a write that did
+//! not cause them. What a running server shows and what one started afterwards shows is the same.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Server, TestProject, git, wait_for};
+
+struct Pushed {
+    project: TestProject,
+    clone: std::path::PathBuf,
+}
+
+impl Pushed {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let project = TestProject::with_files(files);
+        let clone = project.temp.path().join("clone");
+        project.git(&["clone", "-q", ".", clone.to_str().unwrap()]);
+        Pushed { project, clone }
+    }
+
+    /// Commits these files (none: removed) and moves the branch by path, as somebody with a shell would.
+    fn push(&self, files: &[(&str, Option<&str>)]) {
+        for (name, content) in files {
+            let file = self.clone.join(name);
+            match content {
+                Some(content) => {
+                    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                    std::fs::write(file, content).unwrap();
+                }
+                None => std::fs::remove_file(file).unwrap(),
+            }
+        }
+        git(&self.clone, &["add", "-A"]);
+        git(&self.clone, &["commit", "-qm", "by hand"]);
+        git(&self.clone, &["pull", "-q", "--rebase"]);
+        git(&self.clone, &["push", "-q"]);
+    }
+
+    /// A server that has taken in what was pushed.
+    fn serve(&self) -> Server {
+        self.project.serve()
+    }
+}
+
+/// Makes the running server look at the refs: it does so with its next write.
+fn nudge(server: &Server, number: u32) {
+    server.put("/nudge/k", json!(number)).expect(if number == 0 { 201 } else { 200 });
+}
+
+fn problems(server: &Server) -> Vec<Value> {
+    server.get("/api/status").json()["environments"][0]["problems"].as_array().unwrap().clone()
+}
+
+/// The tree as answers show it, without the nudges.
+fn shown(server: &Server) -> (Value, Vec<Value>) {
+    let mut tree = server.get("/v1/config").expect(200).json();
+    tree.as_object_mut().unwrap().remove("nudge");
+    (tree, problems(server))
+}
+
+/// Asserts what a running server shows, and that one started on the same commits shows the same.
+#[track_caller]
+fn assert_shown(pushed: &Pushed, server: Server, expected: &Value) -> Server {
+    let running = shown(&server);
+    assert_eq!(&running.0, expected);
+    server.stop();
+    let started = pushed.serve();
+    assert_eq!(shown(&started), running, "from nothing, the same");
+    started
+}
+
+#[test]
+fn a_file_that_does_not_parse_keeps_its_last_good_entries() {
+    let pushed = Pushed::new(&[("base/a.yaml", "x: 1\ny: 2\n"), ("base/b.yaml", "z: 3\n")]);
+    let server = pushed.serve();
+    nudge(&server, 0);
+    pushed.push(&[("a.yaml", Some("x: 10\ny: [\n")), ("b.yaml", Some("z: 4\n"))]);
+    nudge(&server, 1);
+    let server = assert_shown(&pushed, server, &json!({"a": {"x": 1, "y": 2}, "b": {"z": 4}}));
+    let told = problems(&server);
+    assert_eq!((&told[0]["file"], &told[0]["rule"]), (&json!("a.yaml"), &json!("parse")));
+    assert!(told[0]["line"].as_u64().is_some_and(|line| line >= 2), "{told:?}");
+    // Elsewhere writes go on; in the broken file they say why not, with the place.
+    server.put("/b/z", json!(5)).expect(200);
+    let refused = server.put("/a/x", json!(5)).expect(409).json();
+    assert_eq!(refused["errors"][0]["file"], "a.yaml");
+    pushed.push(&[("a.yaml", Some("x: 11\n"))]);
+    nudge(&server, 2);
+    let server = assert_shown(&pushed, server, &json!({"a": {"x": 11}, "b": {"z": 5}}));
+    assert_eq!(server.get("/api/config/a/x").json()["version"], 2);
+    server.get("/api/config/a/y?version=2").expect(410);
+}
+
+#[test]
+fn a_path_spelled_twice_keeps_its_last_single_value() {
+    let pushed = Pushed::new(&[("base/a.yaml", "x: 1\ny: 2\n")]);
+    let server = pushed.serve();
+    nudge(&server, 0);
+    pushed.push(&[("a/x.txt", Some("second")), ("a.yaml", Some("x: 7\ny: 3\n"))]);
+    nudge(&server, 1);
+    let server = assert_shown(&pushed, server, &json!({"a": {"x": 1, "y": 3}}));
+    let told = problems(&server);
+    assert_eq!((&told[0]["rule"], &told[0]["path"]), (&json!("double-spelling"), &json!("/a/x")));
+    let message = told[0]["message"].as_str().unwrap();
+    assert!(message.contains("a.yaml") && message.contains("a/x.txt"), "{message}");
+    // While it is contested, neither side's change counts.
+    pushed.push(&[("a.yaml", Some("x: 8\ny: 4\n"))]);
+    nudge(&server, 2);
+    let server = assert_shown(&pushed, server, &json!({"a": {"x": 1, "y": 4}}));
+    // One side gives up: the other's value stands.
+    pushed.push(&[("a.yaml", Some("y: 4\n"))]);
+    nudge(&server, 3);
+    let server = assert_shown(&pushed, server, &json!({"a": {"x": "second", "y": 4}}));
+    assert_eq!(problems(&server), Vec::<Value>::new());
+    assert_eq!(server.get("/api/config/a/x").json()["version"], 2);
+}
+
+#[test]
+fn moving_and_reformatting_make_no_version() {
+    let pushed =
+        Pushed::new(&[("base/a.yaml", "x: 1\nb:\n  c: text\n  d: [1, 2]\n"), ("base/m.txt", "hello\n")]);
+    let server = pushed.serve();
+    nudge(&server, 0);
+    pushed.push(&[
+        ("a.yaml", None),
+        ("a.json", Some("{\"b\": {\"d\": [1,2]},\n \"x\": 1}")),
+        ("a/b.toml", Some("# moved\nc = 'text'\n")),
+    ]);
+    nudge(&server, 1);
+    let server = assert_shown(
+        &pushed,
+        server,
+        &json!({"a": {"x": 1, "b": {"c": "text", "d": [1, 2]}}, "m": "hello\n"}),
+    );
+    for path in ["/a/x", "/a/b/c", "/a/b/d", "/m"] {
+        let entry = server.get(&format!("/api/config{path}")).json();
+        assert_eq!((&entry["version"], &entry["sequence"]), (&json!(1), &json!(1)), "{path}");
+    }
+    // Metadata is part of what a version is about.
+    let body = json!({"value": 1, "owner": "us"}).to_string();
+    let written = server.request("PUT", "/api/config/a/x", &[], body.as_bytes()).expect(200).json();
+    assert_eq!(written["version"], 2);
+    assert_eq!(server.get("/api/config/a/x?version=1").json()["owner"], Value::Null);
+    let removed =
+        server.request("PUT", "/api/config/a/x", &[], b"{\"value\": 1, \"owner\": null}").expect(200).json();
+    assert_eq!(removed["version"], 3);
+}
+
+#[test]
+fn rewritten_history_counts_once_and_pushes_commit_by_commit() {
+    let pushed = Pushed::new(&[("base/a.yaml", "x: 1\n")]);
+    let server = pushed.serve();
+    nudge(&server, 0);
+    git(&pushed.clone, &["pull", "-q"]);
+    for value in 2..=5 {
+        std::fs::write(pushed.clone.join("a.yaml"), format!("x: {value}\n")).unwrap();
+        git(&pushed.clone, &["commit", "-qam", &format!("to {value}")]);
+    }
+    let middle = git(&pushed.clone, &["rev-parse", "HEAD~2"]);
+    git(&pushed.clone, &["push", "-q"]);
+    nudge(&server, 1);
+    let versions = server.get("/api/config/a/x/history").json();
+    let listed: Vec<(u64, u64)> = versions
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| (v["version"].as_u64().unwrap(), v["value"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(listed, [(5, 5), (4, 4), (3, 3), (2, 2), (1, 1)]);
+    assert_eq!(
+        server.get(&format!("/v1/config/a/x?at={}", middle.trim())).text(),
+        "3",
+        "a commit within a push"
+    );
+    // A rewritten branch: the move counts once.
+    git(&pushed.clone, &["fetch", "-q"]);
+    git(&pushed.clone, &["checkout", "-q", "--orphan", "new"]);
+    std::fs::write(pushed.clone.join("a.yaml"), "x: 9\n").unwrap();
+    git(&pushed.clone, &["commit", "-qam", "a new beginning"]);
+    git(&pushed.clone, &["push", "-qf", "origin", "new:main"]);
+    server.put("/b/k", json!(1)).expect(201);
+    wait_for("the new beginning", || server.get("/v1/config/a/x").text() == "9");
+    assert_eq!(server.get("/api/config/a/x").json()["version"], 6);
+    assert_eq!(server.get("/api/config/a/x?version=4").json()["value"], 4, "what was is still there");
+    let numbers = server.get("/api/config/a/x/history").json();
+    server.stop();
+    std::fs::remove_file(pushed.project.dir().join("derived/history")).unwrap();
+    let server = pushed.serve();
+    assert_eq!(server.get("/api/config/a/x/history").json(), numbers, "rebuilt, with equal numbers");
+}
+
+#[test]
+fn a_repository_without_a_journal_gets_one() {
+    let pushed = Pushed::new(&[("base/a.yaml", "x: 1\n")]);
+    for value in 2..=4 {
+        pushed.push(&[("a.yaml", Some(&format!("x: {value}\n")))]);
+    }
+    pushed.project.git(&["update-ref", "-d", "refs/confgit/journal"]);
+    let server = pushed.serve();
+    let entry = server.get("/api/config/a/x").json();
+    assert_eq!(
+        (&entry["version"], &entry["sequence"], &entry["updated_by"]),
+        (&json!(4), &json!(4), &json!("Tess Ter"))
+    );
+    assert_eq!(pushed.project.git(&["log", "--format=%s", "refs/confgit/journal"]).lines().count(), 1);
+    assert_eq!(server.put("/a/x", json!(5)).expect(200).json()["sequence"], 5);
+}
+
+#[test]
+fn what_is_no_configuration_is_left_alone() {
+    let pushed = Pushed::new(&[
+        ("base/a.yaml", "x: 1\n"),
+        ("base/.hidden/b.yaml", "y: [\n"),
+        ("base/.gitignore", "*.o\n"),
+        ("base/odd.yaml", "\"\": 1\nok: 2\n"),
+    ]);
+    std::os::unix::fs::symlink("a.yaml", pushed.clone.join("link.yaml")).unwrap();
+    pushed.push(&[]);
+    let server = pushed.serve();
+    assert_eq!(server.get("/v1/config").json(), json!({"a": {"x": 1}, "odd": {"ok": 2}}));
+    let told = problems(&server);
+    assert_eq!((told.len(), &told[0]["rule"]), (1, &json!("key")), "{told:?}");
+    server.put("/link/y", json!(1)).expect(201);
+}
