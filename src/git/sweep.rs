@@ -3,7 +3,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::publish::install::{KEEP_MARKER, TMP_PREFIX};
+use super::publish::install::{KEEP_MARKER, TMP_PREFIXES};
 use super::repository::Repository;
 
 /// What a start-up sweep took away, relative to the repository.
@@ -28,7 +28,7 @@ impl Repository {
         let pack_dir = self.pack_dir();
         for name in names(&pack_dir)? {
             let path = pack_dir.join(&name);
-            if name.starts_with(TMP_PREFIX) {
+            if TMP_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
                 self.remove(&path, &mut swept)?;
             } else if name.ends_with(".keep") && is_ours(&path)? {
                 if !path.with_extension("idx").exists() {

@@ -24,7 +24,7 @@ use self::source::Source;
 use self::verify::verify;
 use super::durable::sync_dir;
 use super::failpoint::{Step, reach};
-use super::publish::install::TMP_PREFIX;
+use super::publish::install::unfinished;
 use super::repository::Repository;
 use crate::model::ObjectId;
 
@@ -122,16 +122,16 @@ pub fn fold(repository: &Repository, policy: &FoldPolicy) -> Result<Option<FoldR
         Err(FoldError::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let unfinished = Unfinished::new(&pack_dir);
-    let mut output = Output::create(&unfinished.pack, source.objects().len())?;
+    let made = Unfinished::new(&pack_dir);
+    let mut output = Output::create(&made.pack, source.objects().len())?;
     Lineage::new(&mut source, &mut output).write_all()?;
-    let checksum = output.finish(&source, &unfinished.idx)?;
+    let checksum = output.finish(&source, &made.idx)?;
     reach(Step::FoldSynced)?;
-    verify(&source, &unfinished)?;
+    verify(&source, &made)?;
     let by = format!("pack-{checksum}");
     let superseded = Superseded { packs: names.into_iter().filter(|name| *name != by).collect(), by };
-    let bytes_after = fs::metadata(&unfinished.pack)?.len();
-    unfinished.install(&pack_dir, &superseded.by)?;
+    let bytes_after = fs::metadata(&made.pack)?.len();
+    made.install(&pack_dir, &superseded.by)?;
     reach(Step::FoldRenamed)?;
     Ok(Some(FoldReport {
         objects: source.objects().len(),
@@ -189,8 +189,8 @@ struct Unfinished {
 
 impl Unfinished {
     fn new(pack_dir: &Path) -> Self {
-        let path = |extension: &str| pack_dir.join(format!("{TMP_PREFIX}fold.{extension}"));
-        Unfinished { pack: path("pack"), idx: path("idx") }
+        let [pack, idx] = unfinished(pack_dir, "fold");
+        Unfinished { pack, idx }
     }
 
     fn install(&self, pack_dir: &Path, name: &str) -> io::Result<()> {

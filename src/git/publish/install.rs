@@ -15,8 +15,15 @@ pub(in crate::git) const KEEP_MARKER: &str = "confgit: being published\n";
 /// The file in `objects/info` that the `.keep` files are further names of.
 const MARKER_FILE: &str = "confgit-keep-marker";
 
-/// How our unfinished files begin. Git's own `prune` takes away old files that begin with `tmp_`.
-pub(in crate::git) const TMP_PREFIX: &str = "tmp_pack_confgit_";
+/// What the names of our unfinished files begin with, that of a pack and that of an index. Git's own
+/// `prune` takes away old files that begin with `tmp_`. They have no extension: `git gc` takes a `.idx`
+/// without its `.pack` for garbage, also for the moment in which only one of the two has been renamed.
+pub(in crate::git) const TMP_PREFIXES: [&str; 2] = ["tmp_pack_confgit_", "tmp_idx_confgit_"];
+
+/// Where a pack and its index are written before they have their names.
+pub(in crate::git) fn unfinished(pack_dir: &Path, name: &str) -> [PathBuf; 2] {
+    TMP_PREFIXES.map(|prefix| pack_dir.join(format!("{prefix}{name}")))
+}
 
 /// A pack on its way into the repository: taken out again when dropped, unless it was settled.
 pub(in crate::git) struct Install {
@@ -40,21 +47,21 @@ impl Install {
 
     /// Writes pack and index under temporary names; answers both files, to be flushed.
     pub(in crate::git) fn write(&mut self, file: &PackFile) -> Result<[File; 2], PublishError> {
-        let pack = self.write_one("pack", &file.pack)?;
+        let [pack, idx] = unfinished(&self.dir, &self.name);
+        let pack = self.write_one(pack, &file.pack)?;
         reach(Step::PackWritten).map_err(PublishError::writing)?;
-        let idx = self.write_one("idx", &file.idx)?;
+        let idx = self.write_one(idx, &file.idx)?;
         Ok([pack, idx])
     }
 
-    fn write_one(&mut self, extension: &str, content: &[u8]) -> Result<File, PublishError> {
-        let path = self.tmp(extension);
+    fn write_one(&mut self, path: PathBuf, content: &[u8]) -> Result<File, PublishError> {
         let open = || OpenOptions::new().write(true).create_new(true).open(&path);
         let opened = open().or_else(|error| match error.kind() {
             ErrorKind::AlreadyExists => fs::remove_file(&path).and_then(|()| open()),
             _ => Err(error),
         });
         let mut file = opened.map_err(PublishError::writing)?;
-        self.undo.push(path.clone());
+        self.undo.push(path);
         file.write_all(content).map_err(PublishError::writing)?;
         file.set_permissions(Permissions::from_mode(0o444)).map_err(PublishError::writing)?;
         Ok(file)
@@ -62,13 +69,13 @@ impl Install {
 
     /// Gives both files their names, the pack first, and flushes the directory.
     pub(in crate::git) fn rename(&mut self) -> Result<(), PublishError> {
-        for extension in ["pack", "idx"] {
+        for (from, extension) in unfinished(&self.dir, &self.name).into_iter().zip(["pack", "idx"]) {
             let to = self.dir.join(format!("pack-{}.{extension}", self.name));
             if to.exists() {
                 // The checksum is the name, so it is this very pack, and not ours to remove on failure.
                 continue;
             }
-            fs::rename(self.tmp(extension), &to).map_err(PublishError::writing)?;
+            fs::rename(from, &to).map_err(PublishError::writing)?;
             self.undo.push(to);
         }
         sync_dir(&self.dir).map_err(PublishError::flushing)?;
@@ -83,15 +90,11 @@ impl Install {
     /// Removes the `.keep` file of a pack that stays.
     pub(in crate::git) fn release(&mut self) -> io::Result<()> {
         fs::remove_file(&self.keep)?;
-        for extension in ["pack", "idx"] {
+        for path in unfinished(&self.dir, &self.name) {
             // Only there when the pack existed before.
-            let _ = fs::remove_file(self.tmp(extension));
+            let _ = fs::remove_file(path);
         }
         reach(Step::KeepRemoved)
-    }
-
-    fn tmp(&self, extension: &str) -> PathBuf {
-        self.dir.join(format!("{TMP_PREFIX}{}.{extension}", self.name))
     }
 }
 
