@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 /// Measure this build of confgit on this machine.
 ///
@@ -12,16 +12,18 @@ use clap::{Args, Subcommand, ValueEnum};
 /// data are removed at the end. The load generator takes its share of the same cores, so absolute figures
 /// are lower than with a machine of its own; ratios are not.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Without a subcommand it runs `all`.\n\nExit status: 0 when every row reached what it must, 1 when one missed it or calls failed."
-)]
+#[command(after_help = "Examples:\n  \
+    confgit bench --quick\n  \
+    confgit bench all --out bench/results.md\n  \
+    confgit bench write --writers 1,64 -o json\n\n\
+    Without a command it runs `all`. It succeeds when every row reached what it must and no call failed.")]
 pub struct BenchArgs {
     /// What to measure.
     #[command(subcommand)]
     pub command: Option<BenchCommand>,
 
+    /// How to measure it.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub options: BenchOptions,
 }
 
@@ -73,19 +75,6 @@ pub struct BenchOptions {
     /// Also write the report, as Markdown, to this file.
     #[arg(long, global = true, value_name = "FILE")]
     pub out: Option<PathBuf>,
-
-    /// How to print the report.
-    #[arg(short = 'o', long = "output", global = true, value_name = "FORMAT", default_value = "table")]
-    pub output: BenchOutput,
-}
-
-/// How the report is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BenchOutput {
-    /// Aligned columns.
-    Table,
-    /// One JSON document.
-    Json,
 }
 
 #[cfg(test)]
@@ -105,8 +94,8 @@ mod tests {
         let bench = Command::parse_from(["bench"]).bench;
         assert!(bench.command.is_none());
         assert_eq!((bench.options.seconds, bench.options.writers), (60, vec![1, 16, 256]));
-        let bench = Command::parse_from(["bench", "write", "--writers", "1,8", "-o", "json"]).bench;
-        assert_eq!((bench.options.writers, bench.options.output), (vec![1, 8], BenchOutput::Json));
+        let bench = Command::parse_from(["bench", "write", "--writers", "1,8"]).bench;
+        assert_eq!(bench.options.writers, [1, 8]);
         assert!(Command::try_parse_from(["bench", "--writers", "5000"]).is_err());
     }
 }

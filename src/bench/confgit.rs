@@ -74,23 +74,14 @@ impl Project {
 
     /// Deletes the history index, as if it were lost.
     pub fn delete_history_index(&self) -> Result<(), BenchError> {
-        let mut found = false;
-        for name in HISTORY_INDEX {
-            let path = self.directory.join(name);
-            if path.is_dir() {
-                fs::remove_dir_all(&path).map_err(BenchError::io("deleting the history index"))?;
-                found = true;
-            } else if path.is_file() {
-                fs::remove_file(&path).map_err(BenchError::io("deleting the history index"))?;
-                found = true;
-            }
-        }
-        if found { Ok(()) } else { Err(BenchError::NoHistoryIndex(self.directory.clone())) }
+        let path = self.directory.join(HISTORY_INDEX);
+        let deleted = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        deleted.map_err(BenchError::io(format!("deleting {}", path.display())))
     }
 }
 
-/// Where a project keeps the history index, relative to its directory: whichever of these exist.
-const HISTORY_INDEX: [&str; 4] = ["derived", "history", "history.redb", "cache"];
+/// Where a project keeps the history index, relative to its directory.
+const HISTORY_INDEX: &str = "derived/history";
 
 /// A running server. Dropping it kills it.
 #[derive(Debug)]

@@ -1,4 +1,3 @@
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Why a measurement could not be made.
@@ -43,9 +42,6 @@ pub enum BenchError {
     /// An address that is not of this machine: the load must stay on it.
     #[error("{0} is not a loopback address; the bench loads only servers it started itself")]
     NotLoopback(std::net::SocketAddr),
-    /// The derived data of a project is not where the bench looks for it.
-    #[error("no history index under {}", .0.display())]
-    NoHistoryIndex(PathBuf),
     /// Ctrl-C or a termination signal.
     #[error("interrupted; the servers it started are stopped")]
     Interrupted,

@@ -25,7 +25,7 @@ mod run;
 mod scenario;
 mod yardstick;
 
-pub use args::{BenchArgs, BenchCommand, BenchOptions, BenchOutput};
+pub use args::{BenchArgs, BenchCommand, BenchOptions};
 pub use error::BenchError;
 pub use report::{Bar, Machine, Measure, Report, Row, Unit, Verdict, render_markdown, render_table};
 pub use run::{execute, measure};

@@ -1,46 +1,42 @@
 //! From the command line to the report.
 
 use std::future::Future;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{BenchArgs, BenchCommand, BenchOptions, BenchOutput};
+use super::args::{BenchArgs, BenchCommand, BenchOptions};
 use super::etcd::{INSTALL_HINT, etcd_version};
-use super::report::{Machine, Report, Row, render_markdown, render_table};
+use super::report::{Machine, Report, Row, render_markdown};
 use super::scenario::{Setting, mixed, read, start, write};
 use super::yardstick::serve_yardstick;
 use super::{BenchError, progress};
 use crate::model::Timestamp;
 
-/// Runs the command and prints its report; tells whether every row reached what it must.
+/// Runs the command and writes the file asked for; gives the report, which the caller prints, or none when
+/// it was the yardstick that ran.
 ///
 /// It blocks the calling thread and brings a runtime of its own, so it must not be called from within one:
 /// the load runs on a single thread, which costs a shared machine the least.
-pub fn execute(args: &BenchArgs, date: Timestamp) -> Result<bool, BenchError> {
+pub fn execute(args: &BenchArgs, date: Timestamp) -> Result<Option<Report>, BenchError> {
     if let Some(BenchCommand::Yardstick { listen, body }) = &args.command {
-        return serve_yardstick(*listen, body.clone()).map(|()| true);
+        return serve_yardstick(*listen, body.clone()).map(|()| None);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(BenchError::io("starting a runtime"))?;
     let command = args.command.clone().unwrap_or(BenchCommand::All);
-    let report = runtime.block_on(until_interrupted(measure(&command, &args.options, date)))?;
+    let report = runtime.block_on(until_interrupted(measure(&command, &args.options, date)));
     progress::clear();
+    let report = report?;
     if let Some(file) = &args.options.out {
         let written = std::fs::write(file, render_markdown(&report));
         written.map_err(BenchError::io(format!("writing {}", file.display())))?;
     }
-    let text = match args.options.output {
-        BenchOutput::Table => render_table(&report),
-        BenchOutput::Json => serde_json::to_string_pretty(&report).unwrap_or_default() + "\n",
-    };
-    std::io::stdout().write_all(text.as_bytes()).map_err(BenchError::io("writing the report"))?;
-    Ok(report.passed())
+    Ok(Some(report))
 }
 
-/// Measures without printing; the program of the servers is the running one.
+/// Measures on the runtime of the caller; the program of the servers is the running one.
 pub async fn measure(
     command: &BenchCommand,
     options: &BenchOptions,

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::CliError;
 use super::init::{make, quoted};
+use super::local::Local;
 use super::logging::Logging;
 use super::options::Options;
 use super::serve::{DEFAULT_LISTEN, announce, run_until_stopped};
@@ -45,6 +46,8 @@ impl Demo {
         fs::create_dir(&tree).and_then(|()| EXAMPLE.extract(&tree)).map_err(|error| failed(&error))?;
         let data = self.dir.clone().unwrap_or_else(|| temporary.path().join("data"));
         let made = make(&data, Some(&tree))?;
+        // Opened once, it has its history index, so that the server takes writes from its first moment on.
+        drop(Local::open(&data)?);
         let hints = Hints {
             program: program(),
             key: made.key.reveal().to_owned(),

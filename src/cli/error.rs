@@ -156,8 +156,9 @@ fn advice_of_client(error: &ClientError) -> Option<String> {
 
 /// The places of a refusal; one that only repeats the message is left out.
 fn places_of(problem: &Problem) -> Vec<String> {
-    let news = problem.errors.iter().filter(|item| item.message != problem.detail);
-    news.map(place_of_item).collect()
+    let repeats =
+        |item: &&ProblemItem| item.message == problem.detail || place_of_item(item) == problem.detail;
+    problem.errors.iter().filter(|item| !repeats(item)).map(place_of_item).collect()
 }
 
 /// The exit code that the same refusal has over HTTP.

@@ -56,7 +56,7 @@ impl Local {
             Some(Some(text)) => Member::Set(Value::String(text)),
         };
         let value = value_of(&put.value)?;
-        let schema = match put.schema.as_ref().map(value_of).transpose()? {
+        let schema = match put.schema.as_deref().map(value_of).transpose()? {
             None => Member::Keep,
             Some(Value::Null) => Member::Remove,
             Some(schema) => Member::Set(schema),
@@ -135,7 +135,7 @@ fn answer(made: &Made) -> Result<Written, CliError> {
     })
 }
 
-fn value_of(raw: &Box<RawValue>) -> Result<Value, CliError> {
+fn value_of(raw: &RawValue) -> Result<Value, CliError> {
     Value::from_json(raw.get()).map_err(|error| CliError::Usage(error.to_string()))
 }
 

@@ -4,6 +4,7 @@
 //! see neither, but a [`target::Target`].
 
 mod age;
+mod bench;
 mod completions;
 mod demo;
 mod error;
@@ -35,6 +36,8 @@ use clap::{Parser, Subcommand};
 pub use error::{CliError, Exit};
 use options::Options;
 use output::Output;
+
+use crate::bench::BenchArgs;
 
 /// A configuration server whose database is a Git repository
 #[derive(Debug, Parser)]
@@ -68,6 +71,7 @@ enum Command {
     Log(log::Log),
     Rollback(rollback::Rollback),
     Status(status::Status),
+    Bench(BenchArgs),
     Completions(completions::Completions),
 }
 
@@ -107,6 +111,9 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Log(log) => log.run(options, output),
         Command::Rollback(rollback) => rollback.run(options, output),
         Command::Status(status) => status.run(options, output),
+        Command::Bench(arguments) => {
+            options.without_target("bench").and_then(|()| bench::run(&arguments, output))
+        }
         Command::Completions(completions) => completions.run(output),
     }
 }

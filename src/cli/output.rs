@@ -23,6 +23,9 @@ pub enum Emphasis {
     Faint,
 }
 
+/// The columns of a terminal that does not say how many it has.
+const USUAL_WIDTH: u16 = 80;
+
 const RESET: &str = "\x1b[0m";
 const BOLD_RED: &str = "\x1b[1;31m";
 const BOLD_CYAN: &str = "\x1b[1;36m";
@@ -32,7 +35,8 @@ impl Output {
     pub fn stdout(options: &Options) -> Self {
         let stdout = io::stdout();
         let is_terminal = stdout.is_terminal();
-        let width = terminal_size::terminal_size().filter(|_| is_terminal).map(|(width, _)| width.0);
+        let width =
+            is_terminal.then(|| terminal_size::terminal_size().map_or(USUAL_WIDTH, |(width, _)| width.0));
         let is_colored = is_terminal && may_color(options);
         Output { format: options.output, width, is_colored, sink: Box::new(BufWriter::new(stdout)) }
     }
@@ -95,7 +99,7 @@ impl Output {
             Emphasis::Strong => BOLD_CYAN,
             Emphasis::Faint => "\x1b[2m",
         };
-        if self.is_colored { format!("{style}{text}{RESET}") } else { text.to_owned() }
+        if self.is_colored && !text.is_empty() { format!("{style}{text}{RESET}") } else { text.to_owned() }
     }
 
     /// Gives everything to whoever reads.

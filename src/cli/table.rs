@@ -31,6 +31,8 @@ impl Table {
         }
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::NOTHING).set_truncation_indicator("…");
+        // A cell is cut anywhere, not between words; no cell holds this character.
+        table.set_delimiter('\0');
         match width {
             Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
             None => table.set_content_arrangement(ContentArrangement::Disabled),
@@ -74,6 +76,7 @@ mod tests {
         let narrow = table.render(Some(24));
         assert_eq!(narrow.lines().count(), 3, "{narrow}");
         assert!(narrow.lines().all(|line| line.chars().count() <= 24) && narrow.contains('…'), "{narrow}");
+        assert!(narrow.contains("a rather"), "{narrow}");
         assert_eq!(Table::bare(&[]).render(None), "");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use crate::api::http::{App, Http};
+use crate::api::http::{App, BodyRoom, Http};
 use crate::auth::Anonymous;
 use crate::service::{OpenError, Project};
 use crate::telemetry::Telemetry;
@@ -72,7 +72,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         Ok(project) => Arc::new(project?),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
-    let http = Http::new(App { project, name, anonymous, telemetry });
+    let http = Http::new(App { project, name, anonymous, telemetry, room: BodyRoom::default() });
     tracing::info!(%address, "listening");
     on_ready(address);
     listen::accept(listener, http, shutdown).await;

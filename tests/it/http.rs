@@ -558,3 +558,61 @@ fn refs_moved_by_others_are_taken_in() {
     assert_eq!(server.get("/api/config/t/fresh?version=1").json()["sequence"], numbers);
     server.get("/api/config/t/fresh?version=2").expect(410);
 }
+
+#[test]
+fn everything_below_a_path_page_by_page() {
+    let (_project, server) = example();
+    let all = server.get("/api/config?recursive=true&limit=10000").expect(200).json();
+    let paths = |page: &serde_json::Value| -> Vec<String> {
+        page["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["path"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let every = paths(&all);
+    assert!(every.len() > 150 && every.is_sorted() && all["next"].is_null());
+    assert!(
+        !every.iter().any(|path| path.starts_with("/.confgit")),
+        "confgit's own files show where they are asked for"
+    );
+    let mut paged = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = server.get(&format!("/api/config?recursive=true&limit=37{after}")).expect(200).json();
+        paged.append(&mut paths(&page));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(paged, every);
+    let own = server.get("/api/config/.confgit/variables?recursive=true").expect(200).json();
+    assert!(!own["entries"].as_array().unwrap().is_empty());
+    server.get("/api/config?recursive=true&limit=0").expect(400);
+    server.get("/api/config?recursive=true&after=a//b").expect(400);
+    server.get("/api/config?recursive=maybe").expect(400);
+}
+
+#[test]
+fn slow_and_silent_connections_hold_up_nobody() {
+    use std::io::Write;
+    let (_project, server) = example();
+    let mut held = Vec::new();
+    for number in 0..200 {
+        let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+        match number % 3 {
+            0 => {}
+            1 => stream.write_all(b"GET /v1/config/my").unwrap(),
+            _ => stream
+                .write_all(
+                    b"PUT /api/config/t/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n{",
+                )
+                .unwrap(),
+        }
+        held.push(stream);
+    }
+    server.get("/v1/config/myapp/database/timeout").expect(200);
+    server.put("/t/k", json!(1)).expect(201);
+}

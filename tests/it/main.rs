@@ -1,11 +1,18 @@
 //! Behaviour, end to end: the real binary over real repositories, driven by real clients.
 
-mod architecture;
-mod crash;
+// A test says what it expects by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod architecture;
+mod cli;
+mod crash;
 mod document;
 mod faults;
 mod git;
 mod harness;
 mod http;
+mod outside_gc;
+mod paths;
 mod problems;
+mod schemas;
+mod snapshots;

@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
+use super::body::Body;
 use super::problem::Problem;
 use super::read::{envelope, raw};
 use super::reply::{Reply, tag_of_body};
@@ -20,8 +21,8 @@ const MOST_ITEMS: usize = 100_000;
 pub(super) async fn write(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_write(&app, request.headers(), request.uri())?;
     let request_id = write::request_id(request.headers());
-    let body = write::body(&app, request).await?;
-    let batch: wire::Batch = write::json(&body)?;
+    let body = Body::read(&app, request).await?;
+    let batch: wire::Batch = body.json()?;
     check_count(batch.edits.len(), "edits")?;
     let environments = &app.project.core().settings().environments;
     let edits = batch.edits.into_iter().enumerate().map(|(index, edit)| read_edit(index, edit, environments));
@@ -70,8 +71,8 @@ fn read_edit(index: usize, edit: wire::BatchEdit, environments: &Environments) -
 /// `POST /api/batch/get`: several paths as they are at one moment.
 pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_read(&app, request.headers(), request.uri())?;
-    let body = write::body(&app, request).await?;
-    let asked: wire::BatchGet = write::json(&body)?;
+    let body = Body::read(&app, request).await?;
+    let asked: wire::BatchGet = body.json()?;
     check_count(asked.paths.len(), "paths")?;
     let reading = app.project.core().reading(&grant);
     let env = asked.env.unwrap_or_else(|| reading.environments().default_name().to_string());

@@ -1,6 +1,7 @@
 //! REST: one router that lists every route, one file per resource, and the fast way for plain reads.
 
 mod batch;
+mod body;
 mod caller;
 mod entries;
 mod format;
@@ -24,6 +25,7 @@ use axum::response::Response;
 use axum::routing::{any, get, post};
 use tower::ServiceExt as _;
 
+pub use self::body::BodyRoom;
 use crate::auth::Anonymous;
 use crate::service::Project;
 use crate::telemetry::Telemetry;
@@ -39,6 +41,8 @@ pub struct App {
     pub anonymous: Anonymous,
     /// What is counted.
     pub telemetry: Telemetry,
+    /// Room for the bodies of requests.
+    pub room: BodyRoom,
 }
 
 /// The HTTP side of a server.

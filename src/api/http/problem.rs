@@ -151,7 +151,8 @@ fn title(name: &str) -> &'static str {
         "conflict" => "The change does not fit what is there",
         "too-large" => "Too large",
         "unsupported-media-type" => "The body is of a type that is not taken here",
-        "busy" => "Too many writes are waiting",
+        "busy" => "Too much is waiting",
+        "too-slow" => "The request took too long to arrive",
         "unavailable" => "Not possible at present",
         _ => "The server failed",
     }

@@ -1,10 +1,9 @@
-use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
 
+use super::body::{Body, json};
 use super::problem::Problem;
 use super::query::Query;
 use super::read::{blocking, raw};
@@ -16,9 +15,6 @@ use crate::model::{Value, Version};
 use crate::service::{Edit, EditOp, Member, Metadata, Precondition, Write, Written, rollback_write};
 use crate::wire;
 
-/// What a body may add to a document of the largest size: its envelope.
-const ENVELOPE_BYTES: usize = 64 << 10;
-
 /// `PUT /api/config/{path}`.
 pub(super) async fn put(app: App, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_write(&app, request.headers(), request.uri())?;
@@ -26,8 +22,9 @@ pub(super) async fn put(app: App, request: Request) -> Result<Response, Problem>
     let precondition = precondition(request.headers())?;
     let request_id = request_id(request.headers());
     let as_text = is_text(request.headers())?;
-    let body = body(&app, request).await?;
-    let (value, metadata, message) = if as_text { text_body(&body)? } else { json_body(&body)? };
+    let body = Body::read(&app, request).await?;
+    let (value, metadata, message) =
+        if as_text { text_body(body.bytes())? } else { json_body(body.bytes())? };
     let op = EditOp::Put { value, metadata, as_text };
     let edits = vec![Edit { environment: target.environment, path: target.path, op, precondition }];
     let written = app.project.write(Write { grant, message, request_id, edits }).await?;
@@ -54,8 +51,8 @@ pub(super) async fn rollback(app: App, request: Request) -> Result<Response, Pro
     let target = target(&app, &grant, &request, &["env", "literal"])?;
     let precondition = precondition(request.headers())?;
     let request_id = request_id(request.headers());
-    let body = body(&app, request).await?;
-    let wire::Rollback { to_version } = json(&body)?;
+    let body = Body::read(&app, request).await?;
+    let wire::Rollback { to_version } = body.json()?;
     let core = app.project.core().clone();
     let write = blocking(move || {
         rollback_write(
@@ -96,24 +93,6 @@ fn is_text(headers: &HeaderMap) -> Result<bool, Problem> {
             format!("`{other}` is not taken here; send application/json or text/plain"),
         )),
     }
-}
-
-/// The body, never more of it than the server would take.
-pub(super) async fn body(app: &App, request: Request) -> Result<Bytes, Problem> {
-    let limits = app.project.core().limits();
-    let limit = limits.document_bytes.max(limits.value_bytes).saturating_add(ENVELOPE_BYTES);
-    let declared =
-        request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > limit as u64) {
-        return Err(Problem::body_too_large(limit));
-    }
-    to_bytes(request.into_body(), limit).await.map_err(|_| Problem::body_too_large(limit))
-}
-
-/// A body in JSON. Serde's messages name line, column and the members that there are.
-pub(super) fn json<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::malformed(format!("the body is not as expected: {error}")))
 }
 
 fn text_body(body: &[u8]) -> Result<(Value, Metadata, Option<String>), Problem> {

@@ -16,6 +16,6 @@ mod response;
 pub use client::{CallError, Client, HttpClient, Traffic};
 pub use closed::{Bounds, closed_loop};
 pub use connection::Connection;
-pub use open::{Arrivals, Schedule, open_loop};
+pub use open::{Schedule, open_loop};
 pub use outcome::Outcome;
 pub use request::Origin;

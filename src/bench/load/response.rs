@@ -87,7 +87,7 @@ mod tests {
         type Case = (&'static [u8], Result<Option<Head>, ResponseError>);
         let table: [Case; 9] = [
             (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", ok(200, 38, 2, false)),
-            (b"HTTP/1.1 200 OK\r\nContent-Length:12\r\nConnection: close\r\n\r\n", ok(200, 56, 12, true)),
+            (b"HTTP/1.1 200 OK\r\nContent-Length:12\r\nConnection: close\r\n\r\n", ok(200, 57, 12, true)),
             (b"HTTP/1.1 304 Not Modified\r\netag: \"1\"\r\n\r\n", ok(304, 40, 0, false)),
             (b"HTTP/1.1 204 No Content\r\n\r\n", ok(204, 27, 0, false)),
             (b"HTTP/1.1 200 OK\r\ncontent-le", Ok(None)),

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_table_aligns_its_columns() {
-        let text = render_table(&report());
+        let text = render_table(&report(), None);
         let lines: Vec<&str> =
             text.lines().filter(|line| line.contains("GET against") || line.contains("WHAT")).collect();
         assert_eq!(lines[0].find("WHAT"), lines[1].find("GET against"), "{text}");

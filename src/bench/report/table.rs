@@ -2,10 +2,13 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::{Report, Row};
 
-/// The report for a terminal.
-pub fn render_table(report: &Report) -> String {
+/// The report for a terminal of that many columns; unwrapped without a width.
+pub fn render_table(report: &Report, width: Option<u16>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
     table.set_header(["SCENARIO", "WHAT", "MEASURED", "MUST", "AIM", "VERDICT", "NOTE"]);
     for row in &report.rows {
         table.add_row(cells(row));

@@ -5,7 +5,7 @@ use super::traffic::{Reads, writes};
 use crate::bench::BenchError;
 use crate::bench::confgit::Project;
 use crate::bench::data::{Layout, Shape};
-use crate::bench::load::{Arrivals, HttpClient, Outcome, Schedule, open_loop};
+use crate::bench::load::{HttpClient, Outcome, Schedule, open_loop};
 use crate::bench::report::{Bar, Measure, Row, Unit};
 
 const SCENARIO: &str = "mixed";
@@ -30,7 +30,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>, BenchError> {
     let writers = HttpClient::open_many(origin, WRITERS, |number| writes(origin, shape, number)).await?;
     let duration = setting.lasting(setting.mixed_duration);
     setting.tell(&format!("mixed: {} s of reads and writes", duration.as_secs()));
-    let schedule = |per_second, seed| Schedule { per_second, duration, arrivals: Arrivals::Poisson(seed) };
+    let schedule = |per_second, seed| Schedule { per_second, duration, seed };
     let before = server.usage()?;
     let (gets, puts) = tokio::join!(
         open_loop(readers, schedule(READS_PER_SECOND, 1)),

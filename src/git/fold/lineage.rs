@@ -119,7 +119,10 @@ impl<'a> Lineage<'a> {
         let before = self.source.content(self.object(old))?;
         let now = self.source.content(object)?;
         let step = Hunks::between(&before, &now);
-        self.write_version(old, &before, new, &now, &step)?;
+        // Git makes old versions deltas of new ones: the new one is then written with the old one.
+        if self.output.depth(new).is_none() {
+            self.write_version(old, &before, new, &now, &step)?;
+        }
         if object.kind == ObjectKind::Tree {
             for (old, new) in self.replaced.between((old, &before), (new, &now), &step) {
                 if let Some(new) = self.source.find(new) {

@@ -119,6 +119,9 @@ impl Output {
     }
 
     fn append(&mut self, number: Number, depth: u8) -> Result<(), FoldError> {
+        if self.depth(number).is_some() {
+            return Err(FoldError::Unverified { reason: "an object was written twice".to_owned() });
+        }
         let offset = self.at;
         let packed = std::mem::take(&mut self.packed);
         self.push(&packed)?;

@@ -81,7 +81,7 @@ impl Worker {
             return refuse(waiting, &unavailable(reason));
         }
         // A ref that somebody moved is taken in first; the batch then stands on the new head. Each round
-        // needs another move from outside, so a few are enough.
+        // needs another touch from outside, so a few are enough.
         let mut waiting = waiting;
         for _ in 0..8 {
             match self.attempt(waiting) {
@@ -91,7 +91,7 @@ impl Worker {
         }
         refuse(
             waiting,
-            &unavailable("refs of the repository are moved from outside faster than writes get through"),
+            &unavailable("refs of the repository are touched from outside faster than writes get through"),
         );
     }
 
@@ -149,8 +149,13 @@ impl Worker {
                     self.core.health.refuse(&reason);
                     return finish(answers, Some(unavailable(&reason)));
                 }
-                let zipped = answers.into_iter().zip(writes);
-                Some(zipped.map(|((answer, since, _), write)| Waiting { write, answer, since }).collect())
+                Some(again(answers, writes))
+            }
+            Err(error) if is_passing(&error) => {
+                tracing::info!(%error, "somebody else is at work in the repository; trying again");
+                self.give_up();
+                std::thread::sleep(PAUSE);
+                Some(again(answers, writes))
             }
             Err(error) => {
                 finish(answers, self.publish_failed(error, sequence, time, &environments, &accepted))
@@ -285,6 +290,25 @@ impl Worker {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)).max(self.last_time)
     }
+}
+
+/// How long to let somebody else finish what is in the way.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Whether a failure comes from another process at work: a ref that is locked, or a folder or file that
+/// `git gc` took away as empty or left over, and that the next attempt makes anew.
+fn is_passing(error: &PublishError) -> bool {
+    match error {
+        PublishError::Locked { .. } => true,
+        PublishError::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
+/// The writes of a batch, to be tried once more.
+fn again(answers: Vec<Answer>, writes: Vec<Write>) -> Vec<Waiting> {
+    let zipped = answers.into_iter().zip(writes);
+    zipped.map(|((answer, since, _), write)| Waiting { write, answer, since }).collect()
 }
 
 type Answer = (oneshot::Sender<Result<Written, ServiceError>>, Instant, Result<Written, ServiceError>);

@@ -63,7 +63,7 @@ fn logs_are_one_json_object_a_line_when_asked() {
 #[test]
 fn a_demo_starts_afresh_and_leaves_nothing() {
     let place = tempfile::tempdir().unwrap();
-    let (child, lines) = start_demo(&[], place.path());
+    let (demo, lines) = start_demo(&[], place.path());
     let address = lines[0].strip_prefix("listening on ").unwrap().to_owned();
     let key = lines.iter().find_map(|line| line.strip_prefix("export TOKEN=")).unwrap();
     assert!(lines.contains(&format!("export CONFGIT_TOKEN={key}")), "{lines:?}");
@@ -77,7 +77,7 @@ fn a_demo_starts_afresh_and_leaves_nothing() {
         run(&[("CONFGIT_TOKEN", key)], &["set", "/myapp/database/pool_size", "11", "-o", "json"]).json();
     assert_eq!(written["version"], 2);
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
-    end(child);
+    demo.end();
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "the demo's data is left");
 }
 
@@ -85,9 +85,9 @@ fn a_demo_starts_afresh_and_leaves_nothing() {
 fn a_demo_keeps_its_data_where_it_is_told_to() {
     let place = tempfile::tempdir().unwrap();
     let kept = place.path().join("kept");
-    let (child, lines) = start_demo(&["--dir", kept.to_str().unwrap()], place.path());
+    let (demo, lines) = start_demo(&["--dir", kept.to_str().unwrap()], place.path());
     assert!(lines.iter().any(|line| line.contains("(kept)")), "{lines:?}");
-    end(child);
+    demo.end();
     assert!(kept.join("config.git").is_dir());
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
     let again = command(&[]).args(["demo", "--listen", "127.0.0.1:0", "--dir"]).arg(&kept).output().unwrap();
@@ -100,11 +100,29 @@ fn a_demo_is_for_this_machine_only() {
     assert!(ran.fails(2).contains("from other machines"));
 }
 
+/// A running demo; ended when dropped.
+struct Demo(Child);
+
+impl Demo {
+    /// Asks it to end, and waits until it has.
+    fn end(mut self) {
+        terminate(&self.0);
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Starts a demo whose temporary files go below `place`, and answers what it says until its last line.
-fn start_demo(arguments: &[&str], place: &Path) -> (Child, Vec<String>) {
+fn start_demo(arguments: &[&str], place: &Path) -> (Demo, Vec<String>) {
     let mut command = command(&[("TMPDIR", place.to_str().unwrap())]);
     command.args(["demo", "--listen", "127.0.0.1:0"]).args(arguments);
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = Vec::new();
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         let line = line.unwrap();
@@ -114,16 +132,11 @@ fn start_demo(arguments: &[&str], place: &Path) -> (Child, Vec<String>) {
             break;
         }
     }
-    (child, lines)
+    (Demo(child), lines)
 }
 
 fn terminate(child: &Child) {
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-}
-
-fn end(mut child: Child) {
-    terminate(&child);
-    assert!(child.wait().unwrap().success());
 }
 
 fn files_below(dir: &Path) -> Vec<PathBuf> {

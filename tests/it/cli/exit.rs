@@ -115,7 +115,7 @@ fn a_reader_that_stops_reading_is_no_failure() {
 fn completions_know_the_commands() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = Ran::from(command(&[]).args(["completions", shell]).output().unwrap()).ok();
-        assert!(script.contains("rollback") && script.contains("--if-version"), "{shell}");
+        assert!(script.contains("rollback") && script.contains("if-version"), "{shell}");
     }
 }
 
