@@ -481,7 +481,7 @@ mod tests {
             path: path.parse().unwrap(),
             version: Version(version),
             revision,
-            deleted: version % 7 == 0,
+            deleted: version.is_multiple_of(7),
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 
 use crate::model::{Environments, Revision, Sequence};
 use crate::resolve::{Layer, View};
@@ -18,6 +19,14 @@ pub struct Branch {
     pub snapshot: Arc<Snapshot>,
 }
 
+/// A view, and what every answer from it says of its moment.
+#[derive(Debug)]
+struct Seen {
+    view: Arc<View>,
+    /// The head of the environment's own branch, as text.
+    revision: Bytes,
+}
+
 /// All branches of a project after one change set: what one request reads is never mixed.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -28,7 +37,8 @@ pub struct State {
     /// The branches by name.
     pub branches: HashMap<Arc<str>, Branch>,
     /// The view of each environment, by name.
-    views: HashMap<Arc<str>, Arc<View>>,
+    views: HashMap<Arc<str>, Arc<Seen>>,
+    sequence_text: Bytes,
 }
 
 impl State {
@@ -47,14 +57,25 @@ impl State {
                     .map(|branch| branch.snapshot.clone())
                     .unwrap_or_default(),
             });
-            views.insert(environment.name.clone(), Arc::new(View::new(layers.collect())));
+            let head = branches.get(&environment.branch).and_then(|branch| branch.head);
+            let revision = head.map(|head| Bytes::from(head.to_string())).unwrap_or_default();
+            let view = Arc::new(View::new(layers.collect()));
+            views.insert(environment.name.clone(), Arc::new(Seen { view, revision }));
         }
-        State { sequence, environments, branches, views }
+        let sequence_text = Bytes::from(sequence.to_string());
+        State { sequence, environments, branches, views, sequence_text }
     }
 
     /// What an environment resolves to; none when there is no such environment.
     pub fn view(&self, environment: &str) -> Option<&Arc<View>> {
-        self.views.get(environment)
+        self.views.get(environment).map(|seen| &seen.view)
+    }
+
+    /// The view of an environment with the texts of its head (empty for none) and of the sequence: made once
+    /// for all answers of this state.
+    pub fn view_with_texts(&self, environment: &str) -> Option<(&View, Bytes, Bytes)> {
+        let seen = self.views.get(environment)?;
+        Some((&seen.view, seen.revision.clone(), self.sequence_text.clone()))
     }
 
     /// The branch of an environment.

@@ -66,6 +66,28 @@ impl View {
         &self.layers
     }
 
+    /// The entry at a path given as plain segments: what [`View::find`] would find, without making a
+    /// [`Path`] or joining objects. None where there is no entry.
+    pub fn find_entry<'a>(&self, segments: impl Iterator<Item = &'a str> + Clone) -> Option<(usize, &Arc<Entry>)> {
+        for (index, layer) in self.layers.iter().enumerate() {
+            let mut at = layer.snapshot.root();
+            let mut segments = segments.clone();
+            let ended = loop {
+                let segment = segments.next()?;
+                match at.child(segment) {
+                    None => break None,
+                    Some(Node::Object(object)) => at = object,
+                    Some(Node::Entry(entry)) => break Some(entry),
+                }
+            };
+            if let Some(entry) = ended {
+                let hides = entry.kind() == EntryKind::Tombstone || segments.next().is_some();
+                return (!hides).then_some((index, entry));
+            }
+        }
+        None
+    }
+
     /// What stands at a path; nothing where there is neither an entry nor an object with visible entries.
     pub fn find(&self, path: &Path) -> Option<Found> {
         let mut parts = Vec::new();

@@ -1,8 +1,8 @@
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,8 +17,9 @@ use crate::api::http::Http;
 const MOST_CONNECTIONS: usize = 16_384;
 /// How long a connection may say nothing at its beginning.
 const SILENCE: Duration = Duration::from_secs(10);
-/// How long the head of a request may take to arrive, and an idle connection is kept.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// A connection on which no request begins for so long, and none is under way, is closed: it is idle, or
+/// somebody sends the head of a request a byte at a time.
+const IDLE: Duration = Duration::from_secs(75);
 /// How long a stopping server waits for requests under way.
 const GRACE: Duration = Duration::from_secs(20);
 /// The read and write buffer of a connection: bounds the head of a request.
@@ -64,8 +65,6 @@ fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(BUFFER_BYTES)
         .pipeline_flush(true);
     builder
@@ -93,13 +92,58 @@ async fn serve_connection(
     if !matches!(tokio::time::timeout(SILENCE, stream.peek(&mut first)).await, Ok(Ok(1..))) {
         return;
     }
+    let requests = Arc::new(Requests::default());
+    let counted = requests.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let http = http.clone();
-        async move { Ok::<_, std::convert::Infallible>(http.answer(request.map(Body::new)).await) }
+        let under_way = Requests::begin(&counted);
+        async move {
+            let response = http.answer(request).await;
+            drop(under_way);
+            Ok::<_, std::convert::Infallible>(response)
+        }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    // Clients hang up as they like; that is no news.
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended");
+    let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::pin!(connection);
+    loop {
+        let begun = requests.begun.load(Ordering::Relaxed);
+        tokio::select! {
+            // Clients hang up as they like; that is no news.
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended");
+                }
+                return;
+            }
+            () = tokio::time::sleep(IDLE) => {
+                if requests.begun.load(Ordering::Relaxed) == begun && requests.under_way.load(Ordering::Relaxed) == 0 {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The requests of one connection. hyper has a timer of its own for this, but sets it anew for each request.
+#[derive(Default)]
+struct Requests {
+    begun: AtomicU64,
+    under_way: AtomicU64,
+}
+
+/// One request under way, until dropped.
+struct UnderWay(Arc<Requests>);
+
+impl Requests {
+    fn begin(requests: &Arc<Self>) -> UnderWay {
+        requests.begun.fetch_add(1, Ordering::Relaxed);
+        requests.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(requests.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -28,6 +28,6 @@ pub use health::WriteState;
 pub use init::{InitError, Initialized, init};
 pub use past::{HistoryPage, PastEntry, Point, VersionValue};
 pub use project::{Core, OpenError, Project};
-pub use read::{EntryDetails, Reading, entity_tag};
+pub use read::{EntryDetails, Reading, entity_tag, entry_tag};
 pub use rollback::rollback_write;
 pub use status::{BranchStatus, Status};

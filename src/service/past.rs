@@ -72,6 +72,9 @@ impl Point {
     }
 }
 
+/// A change set, and the branch that is to be seen at a commit of its own.
+type Located = (Sequence, Option<(Arc<str>, Revision)>);
+
 /// An entry as it was in one version.
 #[derive(Debug, Clone)]
 pub struct PastEntry {
@@ -138,7 +141,7 @@ impl Core {
         &self,
         reader: &Reader,
         point: &Point,
-    ) -> Result<(Sequence, Option<(Arc<str>, Revision)>), ServiceError> {
+    ) -> Result<Located, ServiceError> {
         let newest = self.history.covered();
         match point {
             Point::Sequence(sequence) if *sequence <= newest => Ok((*sequence, None)),
@@ -175,7 +178,7 @@ impl Core {
         &self,
         reader: &Reader,
         id: Revision,
-    ) -> Result<(Sequence, Option<(Arc<str>, Revision)>), ServiceError> {
+    ) -> Result<Located, ServiceError> {
         let unknown =
             || ServiceError::NoSuchPoint { reason: format!("the commit {id} is not in this project") };
         let commit = reader.commit(id).map_err(|_| unknown())?;
@@ -198,7 +201,7 @@ impl Core {
         &self,
         reader: &Reader,
         id: Revision,
-    ) -> Result<Option<(Sequence, Option<(Arc<str>, Revision)>)>, ServiceError> {
+    ) -> Result<Option<Located>, ServiceError> {
         let mut sequence = self.history.covered();
         while let Some(change_set) = self.history.change_set(sequence)? {
             for step in &change_set.moves {

@@ -10,7 +10,7 @@ use crate::auth::ReadGrant;
 use crate::index::State;
 use crate::model::{Environments, Path, Revision, Value};
 use crate::resolve::{Found, FoundEntry, Layer, Merged, View};
-use crate::snapshot::{Digest, Snapshot, metadata_path};
+use crate::snapshot::{Digest, Entry, Snapshot, metadata_path};
 
 /// How many bytes of object bodies are kept.
 const BODY_CACHE_BYTES: u64 = 64 << 20;
@@ -167,15 +167,20 @@ impl ServiceError {
 /// own layer, the content hash for everything else.
 pub fn entity_tag(found: &Found) -> String {
     match found {
-        Found::Entry(found) => match (found.own, found.entry.version()) {
-            (true, Some(version)) => {
-                let mut tag = String::with_capacity(24);
-                let _ = write!(tag, "{version}.{:08x}", found.entry.digest().short());
-                tag
-            }
-            _ => found.entry.digest().to_string(),
-        },
+        Found::Entry(found) => entry_tag(&found.entry, found.own),
         Found::Object(object) => object.digest().to_string(),
+    }
+}
+
+/// The entity tag of an entry, without quotes; `own` says whether it is of the environment's own layer.
+pub fn entry_tag(entry: &Entry, own: bool) -> String {
+    match (own, entry.version()) {
+        (true, Some(version)) => {
+            let mut tag = String::with_capacity(24);
+            let _ = write!(tag, "{version}.{:08x}", entry.digest().short());
+            tag
+        }
+        _ => entry.digest().to_string(),
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) fn make_journal(
     reader: &Reader,
     environments: &Environments,
 ) -> Result<JournalState, ServiceError> {
-    let mut commits: Vec<(Timestamp, usize, Arc<str>, Option<Revision>, Revision, Arc<str>)> = Vec::new();
+    let mut commits: Vec<(Timestamp, Arc<str>, Move)> = Vec::new();
     for environment in environments.iter() {
         let branch = &environment.branch;
         let Some(head) = repository.find_ref(&format!("refs/heads/{branch}"))?.id() else { continue };
@@ -81,22 +81,23 @@ pub(super) fn make_journal(
             let commit = reader.commit(id)?;
             // Clocks of authors run apart; within a branch the order of commits decides.
             latest = latest.max(commit.time);
-            commits.push((latest, commits.len(), branch.clone(), old, id, commit.author));
+            let step = Move { branch: branch.clone(), old, new: Some(id) };
+            commits.push((latest, commit.author, step));
             old = Some(id);
         }
     }
     if commits.is_empty() {
         return Ok(JournalState::default());
     }
-    commits.sort_by_key(|(time, order, ..)| (*time, *order));
-    let change_sets: Vec<ChangeSet> = commits
-        .into_iter()
-        .zip(1..)
-        .map(|((time, _, branch, old, new, account), number)| {
-            let moves = vec![Move { branch, old, new: Some(new) }];
-            ChangeSet { sequence: Sequence(number), time, account, moves }
-        })
-        .collect();
+    // The sort is stable: commits of one second stay in the order of their branch.
+    commits.sort_by_key(|(time, ..)| *time);
+    let change_set = |((time, account, step), number)| ChangeSet {
+        sequence: Sequence(number),
+        time,
+        account,
+        moves: vec![step],
+    };
+    let change_sets: Vec<ChangeSet> = commits.into_iter().zip(1..).map(change_set).collect();
     let mut pack = Pack::new();
     let mut tip = None;
     for chunk in change_sets.chunks(CHANGE_SETS_PER_COMMIT) {

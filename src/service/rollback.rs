@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::committer::{Edit, EditOp, Metadata, Precondition, Write};
+use super::committer::{Edit, EditOp, Precondition, Write};
 use super::read::value_of_json;
 use super::{Core, ServiceError};
 use crate::auth::{ReadGrant, WriteGrant};
@@ -32,7 +32,7 @@ pub fn rollback_write(
         }
         (_, value) => value,
     };
-    let op = EditOp::Put { value, metadata: Metadata::default(), as_text: false };
+    let op = EditOp::Put { value, metadata: Box::default(), as_text: false };
     let edit = Edit { environment: Arc::from(environment), path: path.clone(), op, precondition };
     let message = format!("roll {path} back to version {version}");
     Ok(Write { grant: write, message: Some(message), request_id: None, edits: vec![edit] })

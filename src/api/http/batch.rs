@@ -11,7 +11,7 @@ use super::reply::{Reply, tag_of_body};
 use super::{App, caller, write};
 use crate::model::{Environments, Path};
 use crate::resolve::Found;
-use crate::service::{Edit, EditOp, Metadata, Precondition, Reading, ServiceError, Write};
+use crate::service::{Edit, EditOp, Precondition, Reading, ServiceError, Write};
 use crate::wire;
 
 /// How many edits or paths one request may have.
@@ -52,7 +52,7 @@ fn read_edit(index: usize, edit: wire::BatchEdit, environments: &Environments) -
         ("put", Some(value)) => {
             let value =
                 write::value_of(&value, "value").map_err(|_| at("`value` is not strict JSON".to_owned()))?;
-            EditOp::Put { value, metadata: Metadata::default(), as_text: false }
+            EditOp::Put { value, metadata: Box::default(), as_text: false }
         }
         ("put", None) => return Err(at("a `put` needs a `value`".to_owned())),
         ("delete", None) => EditOp::Delete,

@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 
 use super::App;
 use super::problem::Problem;
@@ -24,6 +24,8 @@ pub(super) fn may_write(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Wri
     }
 }
 
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
 /// The key of `Authorization: Bearer` or `X-API-Key`. A credential of another kind is one nobody knows.
 fn key(headers: &HeaderMap) -> Option<&str> {
     if let Some(value) = headers.get(AUTHORIZATION) {
@@ -31,7 +33,7 @@ fn key(headers: &HeaderMap) -> Option<&str> {
         let (scheme, key) = text.split_once(' ').unwrap_or((text, ""));
         return Some(if scheme.eq_ignore_ascii_case("bearer") { key.trim() } else { "" });
     }
-    headers.get("x-api-key").map(|value| value.to_str().unwrap_or_default())
+    headers.get(API_KEY).map(|value| value.to_str().unwrap_or_default())
 }
 
 fn known<'a>(app: &'a App, key: &str) -> Result<&'a Principal, Denied> {

@@ -1,54 +1,65 @@
-use axum::extract::Request;
+use axum::body::Body;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use axum::response::Response;
+use bytes::Bytes;
 
 use super::App;
 use super::caller;
-use super::reply::{Reply, if_none_match};
-use crate::model::Path;
-use crate::resolve::Found;
-use crate::service::entity_tag;
+use super::reply::{NO_CACHE, REVISION, SEQUENCE, VARIES, if_none_match};
+use crate::service::entry_tag;
+use crate::snapshot::Entry;
 
 /// Answers the plain read of an entry, `GET /v1/config/{path}` with at most `?env=`, without going through
-/// the router. None for everything else, errors too: the router's handler answers those.
-pub(super) fn read(app: &App, request: &Request) -> Option<Response> {
+/// the router. None for everything else, errors too: the router's handler answers those, and answers what
+/// this function answers in the same way.
+pub(super) fn read<B>(app: &App, request: &Request<B>) -> Option<Response> {
     let uri = request.uri();
-    let rest = uri.path().strip_prefix("/v1/config/")?;
-    if rest.starts_with("env/")
-        || rest.contains('%')
-        || request.headers().contains_key("accept") && !accepts_json(request)
-    {
+    let headers = request.headers();
+    let path = uri.path().strip_prefix("/v1/config/")?;
+    if path.starts_with("env/") || path.contains('%') || !accepts_json(headers) {
         return None;
     }
     let environment = match uri.query() {
         None => None,
-        Some(query) => {
-            let name = query.strip_prefix("env=")?;
-            if name.contains(['&', '%', '+', '=']) {
-                return None;
-            }
-            Some(name)
-        }
+        Some(query) => Some(query.strip_prefix("env=").filter(|name| !name.contains(['&', '%', '+', '=']))?),
     };
-    let grant = caller::may_read(app, request.headers(), uri).ok()?;
-    let path: Path = rest.parse().ok()?;
-    let core = app.project.core();
-    let state = core.current(&grant);
+    let grant = caller::may_read(app, headers, uri).ok()?;
+    let state = app.project.core().current(&grant);
     let environment = environment.unwrap_or_else(|| state.environments.default_name());
-    let found = state.view(environment)?.find(&path)?;
-    let Found::Entry(entry) = &found else { return None };
-    let tag = entity_tag(&found);
-    let revision = state.branch_of(environment).and_then(|branch| branch.head);
-    let reply = Reply { tag: Some(tag), revision, sequence: state.sequence };
+    let (view, revision, sequence) = state.view_with_texts(environment)?;
+    let (layer, entry) = view.find_entry(path.split('/'))?;
     app.telemetry.requests.reads.inc();
-    if if_none_match(request.headers(), reply.tag.as_deref()) {
-        return Some(reply.not_modified());
-    }
-    Some(reply.json(entry.entry.json().clone()))
+    Some(answer(headers, entry, layer == 0, (revision, sequence)))
 }
 
-fn accepts_json(request: &Request) -> bool {
-    request
-        .headers()
-        .get("accept")
-        .is_some_and(|accept| matches!(accept.as_bytes(), b"*/*" | b"application/json"))
+fn accepts_json(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).is_none_or(|accept| matches!(accept.as_bytes(), b"*/*" | b"application/json"))
+}
+
+fn answer(headers: &HeaderMap, entry: &Entry, own: bool, (revision, sequence): (Bytes, Bytes)) -> Response {
+    let tag = entry_tag(entry, own);
+    let unchanged = headers.contains_key(IF_NONE_MATCH) && if_none_match(headers, Some(&tag));
+    let mut answered = HeaderMap::with_capacity(8);
+    if let Ok(tag) = HeaderValue::from_maybe_shared(Bytes::from(format!("\"{tag}\""))) {
+        answered.insert(ETAG, tag);
+    }
+    for (name, text) in [(REVISION, revision), (SEQUENCE, sequence)] {
+        if let (false, Ok(value)) = (text.is_empty(), HeaderValue::from_maybe_shared(text)) {
+            answered.insert(name, value);
+        }
+    }
+    answered.insert(CACHE_CONTROL, NO_CACHE);
+    answered.insert(VARY, VARIES);
+    let mut response = if unchanged {
+        Response::new(Body::empty())
+    } else {
+        answered.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Response::new(Body::from(entry.json().clone()))
+    };
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    *response.headers_mut() = answered;
+    response
 }

@@ -17,12 +17,13 @@ mod write;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Body;
+use axum::{BoxError, Router};
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::Method;
 use axum::response::Response;
 use axum::routing::{any, get, post};
+use bytes::Bytes;
 use tower::ServiceExt as _;
 
 pub use self::body::BodyRoom;
@@ -45,9 +46,13 @@ pub struct App {
     pub room: BodyRoom,
 }
 
-/// The HTTP side of a server.
+/// The HTTP side of a server; a clone is the same one.
 #[derive(Clone)]
 pub struct Http {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     app: App,
     router: Router,
 }
@@ -71,27 +76,35 @@ impl Http {
             .method_not_allowed_fallback(operations::wrong_method)
             .fallback(operations::no_route)
             .with_state(app.clone());
-        Http { app, router }
+        Http { inner: Arc::new(Inner { app, router }) }
     }
 
     /// Answers one request.
-    pub async fn answer(&self, request: Request) -> Response {
+    pub async fn answer<B>(&self, request: axum::http::Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         if request.method() == Method::GET
-            && let Some(response) = hot::read(&self.app, &request)
+            && let Some(response) = hot::read(&self.inner.app, &request)
         {
             return response;
         }
+        self.route(request.map(Body::new)).await
+    }
+
+    async fn route(&self, request: Request) -> Response {
         if let Err(refusal) = caller::check_origin(&request) {
             return self.counted(refusal.into());
         }
-        match self.router.clone().oneshot(request).await {
+        match self.inner.router.clone().oneshot(request).await {
             Ok(response) => self.counted(response),
             Err(never) => match never {},
         }
     }
 
     fn counted(&self, response: Response) -> Response<Body> {
-        let requests = &self.app.telemetry.requests;
+        let requests = &self.inner.app.telemetry.requests;
         match response.status().as_u16() {
             500.. => requests.failed.inc(),
             400.. => requests.refused.inc(),

@@ -17,8 +17,12 @@ pub(super) struct Reply {
     pub sequence: Sequence,
 }
 
-const REVISION: HeaderName = HeaderName::from_static("x-confgit-revision");
-const SEQUENCE: HeaderName = HeaderName::from_static("x-confgit-sequence");
+pub(super) const REVISION: HeaderName = HeaderName::from_static("x-confgit-revision");
+pub(super) const SEQUENCE: HeaderName = HeaderName::from_static("x-confgit-sequence");
+
+/// Answers depend on the caller, and are asked for again each time.
+pub(super) const NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
+pub(super) const VARIES: HeaderValue = HeaderValue::from_static("Authorization, X-API-Key, Accept");
 
 impl Reply {
     /// 200 with a JSON body.
@@ -50,8 +54,8 @@ impl Reply {
             headers.insert(REVISION, revision);
         }
         headers.insert(SEQUENCE, HeaderValue::from(self.sequence.0));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        headers.insert(VARY, HeaderValue::from_static("Authorization, X-API-Key, Accept"));
+        headers.insert(CACHE_CONTROL, NO_CACHE);
+        headers.insert(VARY, VARIES);
         response
     }
 }

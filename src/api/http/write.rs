@@ -25,7 +25,7 @@ pub(super) async fn put(app: App, request: Request) -> Result<Response, Problem>
     let body = Body::read(&app, request).await?;
     let (value, metadata, message) =
         if as_text { text_body(body.bytes())? } else { json_body(body.bytes())? };
-    let op = EditOp::Put { value, metadata, as_text };
+    let op = EditOp::Put { value, metadata: Box::new(metadata), as_text };
     let edits = vec![Edit { environment: target.environment, path: target.path, op, precondition }];
     let written = app.project.write(Write { grant, message, request_id, edits }).await?;
     answer(&written)

@@ -38,7 +38,7 @@ pub enum EditOp {
         /// The value.
         value: Value,
         /// Description, owner and schema.
-        metadata: Metadata,
+        metadata: Box<Metadata>,
         /// Whether the value came as plain text, and wants a file of its own at a new path.
         as_text: bool,
     },
