@@ -194,7 +194,7 @@ impl<'a> Batch<'a> {
                     Some(bytes) => {
                         let blob = self.pack.blob(&bytes)?;
                         plan.locate(&file, blob);
-                        self.texts.add(blob, bytes);
+                        self.texts.add(blob, bytes, working.snapshot.file(&file));
                         Some(blob)
                     }
                 };

@@ -1,66 +1,88 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 
 use crate::git::Reader;
 use crate::model::{Limits, ObjectId};
 use crate::snapshot::Blobs;
 
-/// How many bytes of recently written or read files are kept.
-const CACHE_BYTES: u64 = 64 << 20;
+/// How many bytes of written files are kept.
+const MOST_BYTES: usize = 128 << 20;
 
-/// The content of files as the committer needs it: of this batch, of late, or from Git.
+/// The content of files as the committer needs it: of this batch, written of late, or from Git.
+///
+/// Git is quick where it knows the pack. What was written a moment ago is in one of many small packs that it
+/// would have to open one by one, so that is kept here, oldest out first, until a newer version of the file
+/// takes its place.
 pub(super) struct Texts {
     reader: Reader,
     limits: Limits,
-    recent: Cache<ObjectId, Bytes, BySize>,
+    written: HashMap<ObjectId, Bytes>,
+    order: VecDeque<ObjectId>,
+    bytes: usize,
     /// Blobs of the batch in the making, which Git does not have yet.
     batch: HashMap<ObjectId, Bytes>,
-}
-
-#[derive(Clone)]
-struct BySize;
-
-impl Weighter<ObjectId, Bytes> for BySize {
-    fn weight(&self, _: &ObjectId, text: &Bytes) -> u64 {
-        text.len() as u64 + 100
-    }
+    /// Blobs that the batch replaces.
+    replaced: Vec<ObjectId>,
 }
 
 impl Texts {
     pub fn new(reader: Reader, limits: Limits) -> Self {
-        let recent = Cache::with_weighter(50_000, CACHE_BYTES, BySize);
-        Texts { reader, limits, recent, batch: HashMap::new() }
+        let (written, order, batch) = (HashMap::new(), VecDeque::new(), HashMap::new());
+        Texts { reader, limits, written, order, bytes: 0, batch, replaced: Vec::new() }
     }
 
     pub fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    /// Notes a blob that the batch writes.
-    pub fn add(&mut self, blob: ObjectId, text: Bytes) {
+    /// Notes a blob that the batch writes, and the one that it takes the place of.
+    pub fn add(&mut self, blob: ObjectId, text: Bytes, replaces: Option<ObjectId>) {
         self.batch.insert(blob, text);
+        self.replaced.extend(replaces);
     }
 
     /// The batch is over, its blobs are in Git or nowhere.
     pub fn end_batch(&mut self, published: bool) {
-        for (blob, text) in self.batch.drain() {
-            if published {
-                self.recent.insert(blob, text);
+        let replaced = std::mem::take(&mut self.replaced);
+        let batch = std::mem::take(&mut self.batch);
+        if !published {
+            return;
+        }
+        for (blob, text) in batch {
+            self.bytes += text.len();
+            if let Some(same) = self.written.insert(blob, text) {
+                self.bytes -= same.len();
+            } else {
+                self.order.push_back(blob);
             }
+        }
+        for blob in replaced {
+            self.forget(blob);
+        }
+        while self.bytes > MOST_BYTES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.forget(oldest);
+        }
+        // What was forgotten out of turn still stands in the order.
+        if self.order.len() > 2 * self.written.len() + 1_000 {
+            self.order.retain(|blob| self.written.contains_key(blob));
+        }
+    }
+
+    fn forget(&mut self, blob: ObjectId) {
+        if let Some(text) = self.written.remove(&blob) {
+            self.bytes -= text.len();
         }
     }
 }
 
 impl Blobs for Texts {
     fn content(&self, blob: ObjectId) -> Option<Bytes> {
-        if let Some(text) = self.batch.get(&blob).cloned().or_else(|| self.recent.get(&blob)) {
-            return Some(text);
+        if let Some(text) = self.batch.get(&blob).or_else(|| self.written.get(&blob)) {
+            return Some(text.clone());
         }
-        let text = Bytes::from(self.reader.blob(blob, self.limits.document_bytes as u64).ok()?);
-        self.recent.insert(blob, text.clone());
-        Some(text)
+        self.reader.blob(blob, self.limits.document_bytes as u64).ok().map(Bytes::from)
     }
 }
