@@ -105,7 +105,7 @@ impl Local {
             Expect::Absent => Precondition::Absent,
             Expect::Version(version) => Precondition::OneOf(vec![version.to_string()]),
         };
-        let edit = Edit { environment, path: place.path.clone(), op, precondition };
+        let edit = Edit { layer_only: false, environment, path: place.path.clone(), op, precondition };
         let grant = WriteGrant::local(self.account.clone());
         answer(&self.project.write_blocking(Write { grant, message, request_id: None, edits: vec![edit] })?)
     }

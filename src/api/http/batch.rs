@@ -65,7 +65,7 @@ fn read_edit(index: usize, edit: wire::BatchEdit, environments: &Environments) -
         Some(version) => Precondition::OneOf(vec![version.to_string()]),
     };
     let environment = edit.env.map_or_else(|| environments.default_name().clone(), Arc::from);
-    Ok(Edit { environment, path, op, precondition })
+    Ok(Edit { environment, path, layer_only: true, op, precondition })
 }
 
 /// `POST /api/batch/get`: several paths as they are at one moment.

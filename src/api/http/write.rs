@@ -26,7 +26,8 @@ pub(super) async fn put(app: App, request: Request) -> Result<Response, Problem>
     let (value, metadata, message) =
         if as_text { text_body(body.bytes())? } else { json_body(body.bytes())? };
     let op = EditOp::Put { value, metadata: Box::new(metadata), as_text };
-    let edits = vec![Edit { environment: target.environment, path: target.path, op, precondition }];
+    let Target { environment, layer_only, path, .. } = target;
+    let edits = vec![Edit { environment, path, layer_only, op, precondition }];
     let written = app.project.write(Write { grant, message, request_id, edits }).await?;
     answer(&written)
 }
@@ -39,7 +40,8 @@ pub(super) async fn delete(app: App, request: Request) -> Result<Response, Probl
     let precondition = precondition(request.headers())?;
     let request_id = request_id(request.headers());
     let op = if hide { EditOp::Hide } else { EditOp::Delete };
-    let edits = vec![Edit { environment: target.environment, path: target.path, op, precondition }];
+    let Target { environment, layer_only, path, .. } = target;
+    let edits = vec![Edit { environment, path, layer_only, op, precondition }];
     let written = app.project.write(Write { grant, message: None, request_id, edits }).await?;
     answer(&written)
 }

@@ -24,6 +24,8 @@ pub struct Edit {
     pub environment: Arc<str>,
     /// The path.
     pub path: Path,
+    /// Whether the precondition speaks of the environment's own layer, rather than of its view.
+    pub layer_only: bool,
     /// What happens there.
     pub op: EditOp,
     /// What has to hold before.
