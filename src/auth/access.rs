@@ -25,7 +25,21 @@ impl Access {
         };
         let mut access = Access::default();
         let mut mistakes = Vec::new();
-        let Some(Value::Object(accounts)) = root.get("accounts") else { return Ok(access) };
+        let accounts = match root.get("accounts") {
+            Some(Value::Object(accounts)) => accounts,
+            None if root.is_empty() => return Ok(access),
+            _ => {
+                let position = document.position_of(&["accounts"]);
+                return Err(vec![Diagnostic {
+                    position,
+                    ..mistake("expected `accounts:` with members".to_owned())
+                }]);
+            }
+        };
+        for key in root.keys().filter(|key| !["accounts", "roles", "rules"].contains(&key.as_str())) {
+            let position = document.position_of(&[key]);
+            mistakes.push(Diagnostic { position, ..mistake(format!("unknown section `{key}`")) });
+        }
         access.accounts = accounts.len();
         for (name, account) in accounts {
             let Value::Object(account) = account else {
@@ -37,7 +51,8 @@ impl Access {
                 continue;
             };
             let powers = if is_admin(name, account, root.get("rules")) { Powers::All } else { Powers::None };
-            let principal = Arc::new(Principal { account: name.as_str().into(), powers });
+            let principal =
+                Arc::new(Principal { account: name.as_str().into(), has_credential: true, powers });
             for (index, key) in items(account.get("keys")).iter().enumerate() {
                 match member_text(key, "hash").and_then(KeyHash::parse) {
                     Some(hash) => {

@@ -37,6 +37,7 @@ pub enum Anonymous {
 pub struct Principal {
     /// The account's name; `anonymous` for callers without a credential.
     pub account: Arc<str>,
+    has_credential: bool,
     powers: Powers,
 }
 
@@ -103,7 +104,7 @@ impl Principal {
             Anonymous::Reader => Powers::Read,
             Anonymous::Admin => Powers::All,
         };
-        Principal { account: "anonymous".into(), powers }
+        Principal { account: "anonymous".into(), has_credential: false, powers }
     }
 
     /// Lets this principal read, or says why not.
@@ -123,7 +124,7 @@ impl Principal {
     }
 
     fn denied(&self, action: Action) -> Denied {
-        if &*self.account == "anonymous" {
+        if !self.has_credential {
             return Denied::NoCredential;
         }
         Denied::Forbidden { account: self.account.clone(), action }

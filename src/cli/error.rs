@@ -171,6 +171,7 @@ fn of_service(error: &ServiceError) -> Exit {
             Exit::Conflict
         }
         ServiceError::Gone { .. }
+        | ServiceError::Pruned { .. }
         | ServiceError::NoSuchPoint { .. }
         | ServiceError::Invalid { .. }
         | ServiceError::TooLarge { .. }

@@ -62,7 +62,12 @@ impl Local {
             Some(schema) => Member::Set(schema),
         };
         let metadata = Metadata { description: text(put.description), owner: text(put.owner), schema };
-        self.write(place, EditOp::Put { value, metadata: Box::new(metadata), as_text: false }, put.message, expect)
+        self.write(
+            place,
+            EditOp::Put { value, metadata: Box::new(metadata), as_text: false },
+            put.message,
+            expect,
+        )
     }
 
     /// Takes what is at a path away, or hides what a parent has there.

@@ -23,7 +23,7 @@ impl Local {
                 EntryDetails::default(),
             ))));
         }
-        let reading = self.reading(moment, &place.path)?;
+        let reading = self.reading(moment, &environment, &place.path)?;
         Ok(match reading.find(&environment, &place.path)? {
             Found::Entry(found) => {
                 let details = reading.details(&environment, &place.path);
@@ -40,7 +40,7 @@ impl Local {
     /// All entries below a path.
     pub fn entries(&self, place: &Place, moment: &Moment) -> Result<Vec<Entry>, CliError> {
         let environment = self.environment(place.env.as_deref())?;
-        let reading = self.reading(moment, &place.path)?;
+        let reading = self.reading(moment, &environment, &place.path)?;
         let mut entries = Vec::new();
         let mut add = |path: &Path, found: &FoundEntry| {
             let first = path.segments().next().unwrap_or_default();
@@ -59,7 +59,7 @@ impl Local {
     /// The bare value at a path.
     pub fn value(&self, place: &Place, moment: &Moment) -> Result<Json, CliError> {
         let environment = self.environment(place.env.as_deref())?;
-        let reading = self.reading(moment, &place.path)?;
+        let reading = self.reading(moment, &environment, &place.path)?;
         Ok(match reading.find(&environment, &place.path)? {
             Found::Entry(found) => raw(found.entry.json()),
             Found::Object(object) => raw(&self.project.core().object_json(&place.path, &object)),
@@ -71,7 +71,7 @@ impl Local {
         let environment = self.environment(place.env.as_deref())?;
         let mut entries = Vec::new();
         if let Found::Object(object) =
-            self.reading(&Moment::Now, &place.path)?.find(&environment, &place.path)?
+            self.reading(&Moment::Now, &environment, &place.path)?.find(&environment, &place.path)?
         {
             for (name, found) in object.members().filter(|(name, _)| is_shown(&place.path, name)) {
                 let Ok(path) = place.path.child(&name) else { continue };
@@ -134,11 +134,13 @@ impl Local {
         }
     }
 
-    fn reading(&self, moment: &Moment, path: &Path) -> Result<Reading, CliError> {
+    fn reading(&self, moment: &Moment, environment: &str, path: &Path) -> Result<Reading, CliError> {
         let core = self.project.core();
         match moment {
             Moment::Now => Ok(core.reading(&self.grant())),
-            Moment::At(point) => Ok(core.reading_at(&self.grant(), &Point::parse(point), path)?),
+            Moment::At(point) => {
+                Ok(core.reading_at(&self.grant(), &Point::parse(point), environment, path)?)
+            }
             Moment::Version(_) => Err(CliError::Usage(
                 "a version belongs to one entry: an object as it was has --at".to_owned(),
             )),

@@ -34,7 +34,7 @@ pub use self::refs::{RefNameError, RefState, check_name};
 pub use self::repository::{OpenError, Repository};
 pub use self::sweep::Swept;
 pub use self::tree::{EntryKind, Tree, TreeEntry};
-pub use self::work_tree::{WorkTree, WorkTreeError};
+pub use self::work_tree::{WorkTree, WorkTreeError, check_file_name};
 
 use crate::model::ObjectId;
 

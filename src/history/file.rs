@@ -17,6 +17,9 @@ const MAX_FRAME: u32 = 1 << 30;
 pub(super) struct LogFile {
     file: File,
     len: u64,
+    /// How often the file was read, for tests of what a look-up costs.
+    #[cfg(test)]
+    pub reads: std::sync::atomic::AtomicU64,
 }
 
 impl LogFile {
@@ -25,17 +28,22 @@ impl LogFile {
         let len = file.metadata()?.len();
         if len == 0 {
             file.write_all_at(MAGIC, 0)?;
-            return Ok(LogFile { file, len: MAGIC.len() as u64 });
+            return Ok(Self::of(file, MAGIC.len() as u64));
         }
         let mut magic = [0; MAGIC.len()];
         if len < magic.len() as u64 || file.read_exact_at(&mut magic, 0).is_err() || magic != *MAGIC {
             return Err(corrupt("it is of another format"));
         }
-        Ok(LogFile { file, len })
+        Ok(Self::of(file, len))
     }
 
-    pub fn len(&self) -> u64 {
-        self.len
+    fn of(file: File, len: u64) -> Self {
+        LogFile {
+            file,
+            len,
+            #[cfg(test)]
+            reads: Default::default(),
+        }
     }
 
     /// Where the payload of the next frame will begin.
@@ -55,6 +63,8 @@ impl LogFile {
     }
 
     pub fn read(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        #[cfg(test)]
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, offset)?;
         Ok(bytes)

@@ -3,12 +3,14 @@
 //!
 //! One append-only file. Each record of a version points at the one before it of the same path, and at one
 //! further back, so that newest-first listing reads only what it shows and any version is found in
-//! O(log² n) reads. In memory: 1 number per change set, and per path its name, version and last record.
+//! O(log² n) reads. In memory: 1 number per change set and 1 per move of a branch, and per path its name,
+//! version and last record.
 
 mod file;
 mod record;
+mod stamps;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path as FilePath;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
@@ -17,6 +19,8 @@ use crate::model::{ChangeSet, Path, Revision, Sequence, Timestamp, Version};
 
 use file::LogFile;
 use record::{Item, VersionItem};
+
+pub use stamps::Stamps;
 
 /// One version of one path, as a change set makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +69,8 @@ struct Inner {
     lines: Vec<Line>,
     /// Where the record of each change set begins: that of sequence n is at n - 1.
     change_sets: Vec<u64>,
+    /// Per branch number, the sequences of the change sets that move it, in order.
+    moves: Vec<Vec<u64>>,
 }
 
 /// The versions of one path in one branch.
@@ -110,6 +116,7 @@ impl History {
             paths: HashMap::new(),
             lines: Vec::new(),
             change_sets: Vec::new(),
+            moves: Vec::new(),
         };
         let mut reader = inner.file.frames()?;
         while let Some((offset, frame)) = reader.next()? {
@@ -150,12 +157,9 @@ impl History {
         result
     }
 
-    /// The newest version of a path in a branch, a delete too.
-    pub fn last(&self, branch: &str, path: &Path) -> io::Result<Option<VersionRecord>> {
-        let inner = self.read();
-        let Some(line) = inner.line(branch, path) else { return Ok(None) };
-        let item = inner.version_at(line.last)?;
-        inner.record(&item).map(Some)
+    /// Looks up the newest versions of many paths of one branch, cheaply.
+    pub fn stamps(&self, branch: &str) -> Stamps<'_> {
+        Stamps::new(self, branch)
     }
 
     /// The number of the newest version of a path in a branch; 0 when it never existed.
@@ -199,22 +203,33 @@ impl History {
     }
 
     /// The newest version of a path that a change set up to this one made; none where that is a delete.
-    pub fn as_of(&self, branch: &str, path: &Path, sequence: Sequence) -> io::Result<Option<VersionRecord>> {
+    /// `unmade` names commits of that very change set whose versions do not count yet: one in the middle of a
+    /// push is asked for.
+    pub fn as_of(
+        &self,
+        branch: &str,
+        path: &Path,
+        sequence: Sequence,
+        unmade: &HashSet<Revision>,
+    ) -> io::Result<Option<VersionRecord>> {
         let inner = self.read();
         let Some(line) = inner.line(branch, path).filter(|line| line.version > 0) else { return Ok(None) };
         let mut item = inner.version_at(line.last)?;
-        while item.sequence > sequence {
+        loop {
+            let is_too_new = item.sequence > sequence;
+            if !is_too_new && !(item.sequence == sequence && unmade.contains(&item.revision)) {
+                return if item.deleted { Ok(None) } else { inner.record(&item).map(Some) };
+            }
             if item.version == 1 {
                 return Ok(None);
             }
             // The far record is taken only while it is still too new; else the answer may lie before it.
-            let far = if item.skip == 0 { None } else { Some(inner.version_at(item.skip)?) };
+            let far = if is_too_new && item.skip != 0 { Some(inner.version_at(item.skip)?) } else { None };
             item = match far {
                 Some(far) if far.sequence > sequence => far,
                 _ => inner.version_at(item.previous)?,
             };
         }
-        if item.deleted { Ok(None) } else { inner.record(&item).map(Some) }
     }
 
     /// The change set of this number.
@@ -240,30 +255,25 @@ impl History {
         Ok(Sequence(low as u64))
     }
 
-    /// The head of a branch after this change set: none when it did not exist then.
+    /// The head of a branch after this change set: none when it did not exist then. Reads one record.
     pub fn head_at(&self, branch: &str, sequence: Sequence) -> io::Result<Option<Revision>> {
         let inner = self.read();
-        let mut index = (sequence.0 as usize).min(inner.change_sets.len());
-        while index > 0 {
-            index -= 1;
-            let found = inner.change_sets.get(index).copied().ok_or_else(|| corrupt("a gap"))?;
-            let change_set = inner.change_set_at(found)?;
-            if let Some(step) = change_set.moves.iter().rev().find(|step| &*step.branch == branch) {
-                return Ok(step.new);
-            }
-        }
-        Ok(None)
-    }
-
-    /// How many bytes the index takes on disk.
-    pub fn bytes(&self) -> u64 {
-        self.read().file.len()
+        let Some(moves) = inner.branches.ids.get(branch).and_then(|id| inner.moves.get(*id as usize)) else {
+            return Ok(None);
+        };
+        let later = moves.partition_point(|moved| *moved <= sequence.0);
+        let Some(&moved) = later.checked_sub(1).and_then(|index| moves.get(index)) else { return Ok(None) };
+        let change_set = inner.change_set_at(inner.change_set_offset(Sequence(moved))?)?;
+        Ok(change_set.moves.iter().rev().find(|step| &*step.branch == branch).and_then(|step| step.new))
     }
 }
 
 impl Inner {
     fn line(&self, branch: &str, path: &Path) -> Option<Line> {
-        let branch = *self.branches.ids.get(branch)?;
+        self.line_in(*self.branches.ids.get(branch)?, path)
+    }
+
+    fn line_in(&self, branch: u32, path: &Path) -> Option<Line> {
         let id = *self.paths.get(&(branch, path.clone()))?;
         self.lines.get(id as usize).copied()
     }
@@ -273,6 +283,7 @@ impl Inner {
         match item {
             Item::Branch(name) => {
                 self.branches.add(name);
+                self.moves.push(Vec::new());
             }
             Item::Account(name) => {
                 self.accounts.add(name);
@@ -281,9 +292,17 @@ impl Inner {
                 self.paths.insert((branch, path), self.lines.len() as u32);
                 self.lines.push(Line { version: 0, last: 0 });
             }
-            Item::ChangeSet { sequence, .. } => {
+            Item::ChangeSet { sequence, moves, .. } => {
                 if sequence.0 != self.change_sets.len() as u64 + 1 {
                     return Err(corrupt("change sets out of order"));
+                }
+                for (branch, ..) in moves {
+                    let moved =
+                        self.moves.get_mut(branch as usize).ok_or_else(|| corrupt("an unknown branch"))?;
+                    // A change set may move a branch twice.
+                    if moved.last() != Some(&sequence.0) {
+                        moved.push(sequence.0);
+                    }
                 }
                 self.change_sets.push(at);
             }
@@ -316,9 +335,13 @@ impl Inner {
     }
 
     fn change_set_at(&self, offset: u64) -> io::Result<ChangeSet> {
-        let Item::ChangeSet { sequence, time, account, moves } =
-            record::decode_change_set(&self.file, offset)?
-        else {
+        let read = |length| self.file.read_up_to(offset, length);
+        self.named(record::decode_change_set(read)?)
+    }
+
+    /// A change set with the names that its record has numbers for.
+    fn named(&self, item: Item) -> io::Result<ChangeSet> {
+        let Item::ChangeSet { sequence, time, account, moves } = item else {
             return Err(corrupt("no change set where one was noted"));
         };
         let moves = moves
@@ -326,6 +349,12 @@ impl Inner {
             .map(|(branch, old, new)| Ok(crate::model::Move { branch: self.branches.get(branch)?, old, new }))
             .collect::<io::Result<_>>()?;
         Ok(ChangeSet { sequence, time, account: self.accounts.get(account)?, moves })
+    }
+
+    /// Where the record of a change set begins.
+    fn change_set_offset(&self, sequence: Sequence) -> io::Result<u64> {
+        let found = self.change_sets.get(sequence.0.wrapping_sub(1) as usize).copied();
+        found.ok_or_else(|| corrupt("an unknown change set"))
     }
 
     /// The record of version `number`, starting from a newer one's.
@@ -340,8 +369,7 @@ impl Inner {
     }
 
     fn record(&self, item: &VersionItem) -> io::Result<VersionRecord> {
-        let change_set = self.change_sets.get(item.sequence.0.wrapping_sub(1) as usize).copied();
-        let change_set = self.change_set_at(change_set.ok_or_else(|| corrupt("an unknown change set"))?)?;
+        let change_set = self.change_set_at(self.change_set_offset(item.sequence)?)?;
         Ok(VersionRecord {
             version: Version(item.version),
             deleted: item.deleted,
@@ -452,6 +480,8 @@ impl Draft<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
     use crate::model::{Move, ObjectId};
 
@@ -523,6 +553,88 @@ mod tests {
             assert_eq!(history.sequence_at(Timestamp::from_millis(42_500)).unwrap(), Sequence(42));
             assert_eq!(history.head_at("main", Sequence(7)).unwrap(), change(7).moves[0].new);
         }
+    }
+
+    #[test]
+    fn the_head_of_a_branch_is_found_with_one_read_however_long_ago_it_moved() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = History::open(&dir.path().join("history")).unwrap();
+        let moving = |sequence: u64, branches: &[(&str, bool)]| {
+            let mut change = change(sequence);
+            let new = change.moves[0].new;
+            change.moves = branches
+                .iter()
+                .map(|(name, there)| Move { branch: (*name).into(), old: None, new: new.filter(|_| *there) })
+                .collect();
+            (change, Vec::new())
+        };
+        let mut list = vec![moving(1, &[("main", true)]), moving(2, &[("quiet", true), ("main", true)])];
+        list.extend((3..=500).map(|n| moving(n, &[("main", true)])));
+        list.push(moving(501, &[("quiet", false), ("twice", true), ("twice", false)]));
+        list.push(moving(502, &[("quiet", true)]));
+        history.append(&list).unwrap();
+        let head = |branch: &str, sequence: u64| {
+            let before = history.read().file.reads.load(Ordering::Relaxed);
+            let head = history.head_at(branch, Sequence(sequence)).unwrap();
+            assert!(
+                history.read().file.reads.load(Ordering::Relaxed) <= before + 2,
+                "{branch} at {sequence}"
+            );
+            head
+        };
+        let made = |sequence: u64| change(sequence).moves[0].new;
+        assert_eq!((head("quiet", 0), head("quiet", 1), head("none", 500)), (None, None, None));
+        assert_eq!((head("quiet", 2), head("quiet", 500)), (made(2), made(2)));
+        assert_eq!(
+            (head("quiet", 501), head("quiet", 502), head("quiet", 9999)),
+            (None, made(502), made(502))
+        );
+        assert_eq!((head("main", 1), head("main", 250), head("main", 502)), (made(1), made(250), made(500)));
+        assert_eq!(head("twice", 502), None);
+    }
+
+    #[test]
+    fn newest_versions_of_many_paths_cost_few_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = filled(&dir.path().join("history"), 1..=500, 7);
+        let before = history.read().file.reads.load(Ordering::Relaxed);
+        let mut stamps = history.stamps("main");
+        for n in 1..=500 {
+            let path: Path = format!("/only/{n}").parse().unwrap();
+            let record = stamps.last(&path).unwrap().unwrap();
+            assert_eq!(Some(record), history.version("main", &path, Version(1)).unwrap());
+        }
+        assert_eq!(stamps.last(&"/a".parse().unwrap()).unwrap().unwrap().version, Version(500));
+        assert_eq!(stamps.last(&"/none".parse().unwrap()).unwrap(), None);
+        assert_eq!(history.stamps("none").last(&"/a".parse().unwrap()).unwrap(), None);
+        // The comparison above reads two records a path.
+        let reads = history.read().file.reads.load(Ordering::Relaxed) - before - 1000;
+        assert!(reads < 100, "{reads} reads for 500 paths");
+    }
+
+    #[test]
+    fn commits_of_a_change_set_that_are_not_made_yet_do_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = filled(&dir.path().join("history"), 1..=2, 1);
+        let path: Path = "/a".parse().unwrap();
+        let commits: Vec<_> = (31..=33).map(|n| change(n).moves[0].new.unwrap()).collect();
+        let mut pushed = change(3);
+        pushed.moves[0].new = Some(commits[2]);
+        let versions = commits.iter().zip(3..).map(|(revision, number)| NewVersion {
+            revision: *revision,
+            deleted: number == 5,
+            ..version(&pushed, "/a", number)
+        });
+        let versions = versions.collect();
+        history.append(&[(pushed, versions)]).unwrap();
+        history.append(&[(change(4), vec![version(&change(4), "/a", 6)])]).unwrap();
+        let at = |sequence: u64, made: usize| {
+            let unmade = commits[made..].iter().copied().collect();
+            let found = history.as_of("main", &path, Sequence(sequence), &unmade).unwrap();
+            found.map(|record| record.version.0)
+        };
+        assert_eq!((at(2, 3), at(3, 1), at(3, 2), at(3, 3)), (Some(2), Some(3), Some(4), None));
+        assert_eq!((at(3, 0), at(4, 0), at(0, 3)), (Some(2), Some(6), None));
     }
 
     #[test]

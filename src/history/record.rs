@@ -2,7 +2,6 @@ use std::io;
 use std::sync::Arc;
 
 use super::corrupt;
-use super::file::LogFile;
 use crate::model::{ObjectId, Path, Revision, Sequence, Timestamp};
 
 /// One thing that a frame says; numbers are little-endian, texts have a four-byte length before them.
@@ -133,13 +132,14 @@ pub(super) fn decode_version(bytes: &[u8]) -> io::Result<VersionItem> {
     }
 }
 
-pub(super) fn decode_change_set(file: &LogFile, offset: u64) -> io::Result<Item> {
+/// Decodes a change set; `read` gives so many bytes from its beginning, or fewer at the end of the file.
+pub(super) fn decode_change_set(mut read: impl FnMut(usize) -> io::Result<Vec<u8>>) -> io::Result<Item> {
     // Nearly every change set moves one branch; those with more are read a second time, to their end.
-    let mut bytes = file.read_up_to(offset, CHANGE_SET_HEAD + MOVE_BYTES)?;
+    let mut bytes = read(CHANGE_SET_HEAD + MOVE_BYTES)?;
     if let Some(count) = bytes.get(CHANGE_SET_HEAD - 4..CHANGE_SET_HEAD) {
         let count = count.iter().rev().fold(0usize, |count, byte| (count << 8) | usize::from(*byte));
         if count > 1 {
-            bytes = file.read_up_to(offset, CHANGE_SET_HEAD + count.saturating_mul(MOVE_BYTES))?;
+            bytes = read(CHANGE_SET_HEAD + count.saturating_mul(MOVE_BYTES))?;
         }
     }
     (Cursor { bytes: &bytes, at: 0 }).item()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 
-use crate::model::{Environments, Revision, Sequence};
+use crate::model::{Environments, ObjectId, Revision, Sequence};
 use crate::resolve::{Layer, View};
 use crate::snapshot::Snapshot;
 
@@ -15,6 +15,8 @@ use crate::snapshot::Snapshot;
 pub struct Branch {
     /// Its head; none while nothing was ever committed to it.
     pub head: Option<Revision>,
+    /// Its head's tree.
+    pub tree: Option<ObjectId>,
     /// What the head holds.
     pub snapshot: Arc<Snapshot>,
 }

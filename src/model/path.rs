@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,8 +15,34 @@ use std::sync::Arc;
 /// assert_eq!(path.segments().last().unwrap(), "a/b");
 /// assert!("/myapp/../etc".parse::<Path>().is_err());
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// Paths are ordered segment by segment, as one meets them walking a tree whose names are sorted: what is
+/// below a path comes right after it.
+///
+/// ```
+/// # use confgit::model::Path;
+/// let path = |text: &str| text.parse::<Path>().unwrap();
+/// assert!(path("/a") < path("/a/x") && path("/a/x") < path("/a-b"));
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Path(Arc<str>);
+
+impl Ord for Path {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.0.contains('%') || other.0.contains('%') {
+            return self.segments().cmp(other.segments());
+        }
+        // No segment holds a control character, so zero is below everything but the end.
+        let below_all = |byte: u8| if byte == b'/' { 0 } else { byte };
+        self.0.bytes().map(below_all).cmp(other.0.bytes().map(below_all))
+    }
+}
+
+impl PartialOrd for Path {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 /// Why a text names no configuration path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -293,6 +320,25 @@ mod tests {
         let path = Path::from_segments(["a%2Fb"]).unwrap();
         assert_eq!(path.as_str(), "/a%252Fb");
         assert_eq!(path.name().unwrap(), "a%2Fb");
+    }
+
+    #[test]
+    fn order_is_that_of_segments() {
+        let texts =
+            ["/", "/a", "/a/b", "/a/b/c", "/a!", "/a-b", "/a%25", "/a%2F", "/a%2Fx", "/a0", "/b", "/é"];
+        let paths: Vec<Path> = texts.iter().map(|text| text.parse().unwrap()).collect();
+        for a in &paths {
+            for b in &paths {
+                assert_eq!(a.cmp(b), a.segments().cmp(b.segments()), "{a} {b}");
+                assert_eq!(a.cmp(b).is_eq(), a == b, "{a} {b}");
+            }
+        }
+        let mut sorted = paths.clone();
+        sorted.sort();
+        let sorted: Vec<&str> = sorted.iter().map(Path::as_str).collect();
+        let expected =
+            ["/", "/a", "/a/b", "/a/b/c", "/a!", "/a%25", "/a-b", "/a%2F", "/a%2Fx", "/a0", "/b", "/é"];
+        assert_eq!(sorted, expected);
     }
 
     #[test]

@@ -68,7 +68,10 @@ impl View {
 
     /// The entry at a path given as plain segments: what [`View::find`] would find, without making a
     /// [`Path`] or joining objects. None where there is no entry.
-    pub fn find_entry<'a>(&self, segments: impl Iterator<Item = &'a str> + Clone) -> Option<(usize, &Arc<Entry>)> {
+    pub fn find_entry<'a>(
+        &self,
+        segments: impl Iterator<Item = &'a str> + Clone,
+    ) -> Option<(usize, &Arc<Entry>)> {
         for (index, layer) in self.layers.iter().enumerate() {
             let mut at = layer.snapshot.root();
             let mut segments = segments.clone();

@@ -63,10 +63,7 @@ pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Fut
 
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .max_buf_size(BUFFER_BYTES)
-        .pipeline_flush(true);
+    builder.http1().max_buf_size(BUFFER_BYTES).pipeline_flush(true);
     builder
         .http2()
         .timer(TokioTimer::new())

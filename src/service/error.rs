@@ -44,6 +44,14 @@ pub enum ServiceError {
         /// The version asked for.
         version: Version,
     },
+    /// The version's commit is not in the repository any more.
+    #[error("version {version} of {path} was pruned from the repository")]
+    Pruned {
+        /// The path.
+        path: Path,
+        /// The version asked for.
+        version: Version,
+    },
     /// A point in history that cannot be found.
     #[error("{reason}")]
     NoSuchPoint {

@@ -7,7 +7,7 @@ use super::project::Core;
 use crate::git::{FoldError, FoldPolicy, Superseded, fold, fold_finish};
 
 /// How many new packs call for a look at folding.
-const PACKS_PER_FOLD: usize = 32;
+pub(super) const PACKS_PER_FOLD: usize = 32;
 
 /// How often packs whose grace is over are looked for.
 const LOOK: Duration = Duration::from_millis(500);

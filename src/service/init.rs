@@ -3,7 +3,7 @@ use std::io;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use super::committer::{JOURNAL_REF, branch_moves};
+use super::committer::branch_moves;
 use super::project::{CONFIG_REPOSITORY, META_REPOSITORY};
 use crate::auth::{ACCESS_FILE, Access, ApiKey};
 use crate::document::EditError;
@@ -151,8 +151,8 @@ fn make_config(
     }
     let change_set = ChangeSet { sequence: Sequence(1), time, account: Arc::from(FIRST_ACCOUNT), moves };
     let tip = journal::append(&mut pack, None, std::slice::from_ref(&change_set), &[]).map_err(broken)?;
-    let step = RefMove { name: JOURNAL_REF.to_owned(), old: None, new: Some(tip) };
-    let steps = branch_moves(std::slice::from_ref(&change_set));
+    let step = RefMove { name: journal::REF.to_owned(), old: None, new: Some(tip) };
+    let steps = branch_moves(std::iter::once(&change_set));
     publish(&repository, Some(pack.finish().map_err(broken)?), Some(&step), &steps).map_err(broken)?;
     Ok(count)
 }

@@ -19,8 +19,9 @@ impl Blobs for FromGit<'_> {
     }
 }
 
-/// How far back the last commit without a problem is looked for.
-const MOST_ANCESTORS: usize = 10_000;
+/// How far back the last commit without a problem is looked for, in commits and in states of its files.
+const MOST_ANCESTORS: usize = 1_000_000;
+const MOST_STATES: usize = 1_000;
 
 /// How many files a branch may have, and a commit may change.
 pub(super) const MOST_FILES: usize = 5_000_000;
@@ -145,7 +146,7 @@ impl Loader<'_> {
                 let list: Vec<_> = state.iter().map(|(file, blob)| (file.clone(), *blob)).collect();
                 let sound = self.grown(&Snapshot::default(), &list).problems().is_empty();
                 states.push(state);
-                if sound {
+                if sound || states.len() > MOST_STATES {
                     break;
                 }
             }

@@ -112,7 +112,7 @@ pub(super) fn catch_up(core: &Core, journal: &JournalState) -> Result<Prepared, 
     let mut branches = HashMap::new();
     for (name, branch) in &state.branches {
         let snapshot = Arc::new(stamped(&branch.snapshot, name, &core.history)?);
-        branches.insert(name.clone(), Branch { head: branch.head, snapshot });
+        branches.insert(name.clone(), Branch { snapshot, ..branch.clone() });
     }
     core.index.swap(State::new(state.sequence, state.environments.clone(), branches));
     let seconds = begun.elapsed().as_secs_f64();

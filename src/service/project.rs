@@ -146,10 +146,13 @@ impl Project {
             fold,
             history_ready: AtomicBool::new(is_current),
         });
+        // Short runs leave packs behind that no later one would count.
+        core.packs_added(fold::PACKS_PER_FOLD);
         let (committer, receiver) = Committer::channel();
         let committing = {
             let core = core.clone();
             spawn("committer", move || {
+                let _guard = EndOfWrites(core.clone());
                 let time = journal.time.unwrap_or(Timestamp::from_millis(0));
                 match prepare::catch_up(&core, &journal) {
                     Ok(Prepared) => {
@@ -303,17 +306,32 @@ fn first_state(
     let mut branches = HashMap::new();
     for environment in settings.environments.iter() {
         let head = heads.get(&environment.branch).copied().flatten();
-        let snapshot = match head {
+        let (tree, snapshot) = match head {
             None => Default::default(),
             Some(head) => {
                 let loader = Loader { reader, limits: &settings.limits };
                 let loaded = loader.load(head, Scope::Everything)?;
-                if is_current { replay::stamped(&loaded, &environment.branch, history)? } else { loaded }
+                let stamped =
+                    if is_current { replay::stamped(&loaded, &environment.branch, history)? } else { loaded };
+                (Some(reader.commit(head)?.tree), stamped)
             }
         };
-        branches.insert(environment.branch.clone(), Branch { head, snapshot: Arc::new(snapshot) });
+        branches.insert(environment.branch.clone(), Branch { head, tree, snapshot: Arc::new(snapshot) });
     }
     Ok(State::new(journal.sequence, settings.environments.clone(), branches))
+}
+
+/// Says that there will be no further writes, once the committer's thread has ended, however it did.
+struct EndOfWrites(Arc<Core>);
+
+impl Drop for EndOfWrites {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0
+                .health
+                .break_down("the committer failed unexpectedly; restart the server, and see its log");
+        }
+    }
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {

@@ -15,8 +15,9 @@ use crate::snapshot::{Digest, Entry, Snapshot, metadata_path};
 /// How many bytes of object bodies are kept.
 const BODY_CACHE_BYTES: u64 = 64 << 20;
 
-/// The bodies of objects by the hash of their content.
-pub(super) struct BodyCache(ByteCache<(Digest, bool)>);
+/// The bodies of objects by the hash of their content. The path is part of the key: a hash that somebody forges
+/// can only stand for what they may write.
+pub(super) struct BodyCache(ByteCache<(Path, Digest)>);
 
 impl Default for BodyCache {
     fn default() -> Self {
@@ -54,7 +55,7 @@ impl Core {
 
     /// The body of an object as compact JSON, members sorted by name; built once and kept.
     pub fn object_json(&self, path: &Path, object: &Merged) -> Bytes {
-        let key = (object.digest(), path.is_root());
+        let key = (path.clone(), object.digest());
         if let Some(body) = self.bodies.0.get(&key) {
             return body;
         }

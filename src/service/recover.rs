@@ -1,10 +1,8 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::committer::JOURNAL_REF;
+use super::committer::{OUTSIDE_TRAILER, branch_moves, branch_ref};
 use super::{ServiceError, replay};
 use crate::git::{Pack, PublishError, Reader, RefMove, RefState, Repository, journal, publish, restore_ref};
-use crate::index::State;
 use crate::model::{ChangeSet, Environments, Move, Revision, Sequence, Timestamp};
 
 /// How many change sets one commit of the journal takes when a journal is made from history.
@@ -25,12 +23,13 @@ pub(super) fn bring_refs_to_journal(
     repository: &Repository,
     reader: &Reader,
 ) -> Result<JournalState, ServiceError> {
-    let tip = match repository.find_ref(JOURNAL_REF)? {
+    let tip = match repository.find_ref(journal::REF)? {
         RefState::At(tip) => tip,
         RefState::Absent => return Ok(JournalState::default()),
         RefState::Torn => {
             return Err(ServiceError::Io(std::io::Error::other(format!(
-                "the ref {JOURNAL_REF} of {} is damaged; restore it from a backup, or delete it to have a new journal made from the commits",
+                "the ref {} of {} is damaged; restore it from a backup, or delete it to have a new journal made from the commits",
+                journal::REF,
                 repository.dir().display()
             ))));
         }
@@ -38,14 +37,9 @@ pub(super) fn bring_refs_to_journal(
     let Some(last) = journal::batches(reader, tip).next().transpose().map_err(journal_error)? else {
         return Ok(JournalState::default());
     };
-    for (branch, (before, after)) in steps_of(&last.change_sets) {
-        let name = format!("refs/heads/{branch}");
-        let here = repository.find_ref(&name)?;
-        let unfinished = here == RefState::Torn || (here.id() == before && before != after);
-        if unfinished {
-            tracing::info!(%branch, "a branch is brought to what the journal says");
-            restore_ref(repository, &name, after).map_err(publish_error)?;
-        }
+    // What others had moved before it was journaled was never ours to finish.
+    if !last.trailers.iter().any(|(key, _)| key == OUTSIDE_TRAILER) {
+        finish_steps(repository, &branch_moves(last.change_sets.iter()))?;
     }
     let newest = last.change_sets.last();
     Ok(JournalState {
@@ -55,12 +49,14 @@ pub(super) fn bring_refs_to_journal(
     })
 }
 
-/// Sets every branch to the head that readers see, where it is not there yet.
-pub(super) fn restore_heads(repository: &Repository, state: &State) -> Result<(), ServiceError> {
-    for (branch, seen) in &state.branches {
-        let name = format!("refs/heads/{branch}");
-        if repository.find_ref(&name)?.id() != seen.head {
-            restore_ref(repository, &name, seen.head).map_err(publish_error)?;
+/// Makes the steps of a published batch that were not made: where a ref still stands where the batch found
+/// it, or its file is torn. A ref found elsewhere was moved by somebody since, and is left alone.
+pub(super) fn finish_steps(repository: &Repository, steps: &[RefMove]) -> Result<(), ServiceError> {
+    for step in steps {
+        let here = repository.find_ref(&step.name)?;
+        if here == RefState::Torn || (here.id() == step.old && step.old != step.new) {
+            tracing::info!(reference = %step.name, "a ref is brought to what the journal says");
+            restore_ref(repository, &step.name, step.new).map_err(publish_error)?;
         }
     }
     Ok(())
@@ -75,7 +71,7 @@ pub(super) fn make_journal(
     let mut commits: Vec<(Timestamp, Arc<str>, Move)> = Vec::new();
     for environment in environments.iter() {
         let branch = &environment.branch;
-        let Some(head) = repository.find_ref(&format!("refs/heads/{branch}"))?.id() else { continue };
+        let Some(head) = repository.find_ref(&branch_ref(branch))?.id() else { continue };
         let (mut old, mut latest) = (None, Timestamp::from_millis(i64::MIN));
         for id in replay::first_parent_chain(reader, None, head)? {
             let commit = reader.commit(id)?;
@@ -103,7 +99,7 @@ pub(super) fn make_journal(
     for chunk in change_sets.chunks(CHANGE_SETS_PER_COMMIT) {
         tip = Some(journal::append(&mut pack, tip, chunk, &[]).map_err(other)?);
     }
-    let step = RefMove { name: JOURNAL_REF.to_owned(), old: None, new: tip };
+    let step = RefMove { name: journal::REF.to_owned(), old: None, new: tip };
     publish(repository, Some(pack.finish().map_err(other)?), Some(&step), &[]).map_err(publish_error)?;
     let last = change_sets.last();
     Ok(JournalState {
@@ -111,15 +107,6 @@ pub(super) fn make_journal(
         sequence: last.map(|change_set| change_set.sequence).unwrap_or_default(),
         time: last.map(|change_set| change_set.time),
     })
-}
-
-/// Where each branch stood before some change sets, and where after.
-fn steps_of(change_sets: &[ChangeSet]) -> BTreeMap<Arc<str>, (Option<Revision>, Option<Revision>)> {
-    let mut steps: BTreeMap<Arc<str>, (Option<Revision>, Option<Revision>)> = BTreeMap::new();
-    for step in change_sets.iter().flat_map(|change_set| &change_set.moves) {
-        steps.entry(step.branch.clone()).or_insert((step.old, step.new)).1 = step.new;
-    }
-    steps
 }
 
 pub(super) fn journal_error(error: journal::JournalError) -> ServiceError {

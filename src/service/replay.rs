@@ -39,16 +39,38 @@ impl<'a> Replay<'a> {
         self.pending.clear();
     }
 
-    /// The versions that a change set made.
+    /// The versions that a change set made. A commit that somebody pruned from the repository made none that
+    /// anybody could still find; what follows it is compared with the nearest that is there.
     pub fn follow(&mut self, change_set: &ChangeSet) -> Result<Vec<NewVersion>, ReadError> {
         let mut versions = Vec::new();
         for step in &change_set.moves {
+            let kept = self.branches.get(&step.branch).cloned();
+            let found = versions.len();
+            match self.follow_step(change_set, step, &mut versions) {
+                Err(ReadError::Missing { id }) => {
+                    tracing::warn!(sequence = %change_set.sequence, %id, "a commit is not in the repository any more");
+                    versions.truncate(found);
+                    self.branches.extend(kept.map(|kept| (step.branch.clone(), kept)));
+                }
+                other => other?,
+            }
+        }
+        Ok(versions)
+    }
+
+    fn follow_step(
+        &mut self,
+        change_set: &ChangeSet,
+        step: &Move,
+        versions: &mut Vec<NewVersion>,
+    ) -> Result<(), ReadError> {
+        {
             let mut snapshot = self.snapshot_before(step)?;
             let Some(new) = step.new else {
                 let last = step.old.unwrap_or(Revision::ZERO);
-                self.follow_removal(change_set, step, &snapshot, last, &mut versions);
+                self.follow_removal(change_set, step, &snapshot, last, versions);
                 self.branches.remove(&step.branch);
-                continue;
+                return Ok(());
             };
             let mut before = match step.old {
                 Some(old) => Some(self.reader.commit(old)?.tree),
@@ -57,12 +79,12 @@ impl<'a> Replay<'a> {
             for commit in first_parent_chain(self.reader, step.old, new)? {
                 let tree = self.reader.commit(commit)?.tree;
                 snapshot =
-                    self.follow_commit(change_set, step, (commit, before, tree), &snapshot, &mut versions)?;
+                    self.follow_commit(change_set, step, (commit, before, tree), &snapshot, versions)?;
                 before = Some(tree);
             }
             self.branches.insert(step.branch.clone(), (new, snapshot));
         }
-        Ok(versions)
+        Ok(())
     }
 
     fn snapshot_before(&mut self, step: &Move) -> Result<Snapshot, ReadError> {
@@ -172,7 +194,8 @@ pub(super) fn first_parent_chain(
 pub(super) fn stamped(snapshot: &Snapshot, branch: &str, history: &History) -> std::io::Result<Snapshot> {
     let mut origins: HashMap<(u64, Revision), Arc<Origin>> = HashMap::new();
     let mut failure = None;
-    let stamped = snapshot.restamped(&mut |path| match history.last(branch, path) {
+    let mut stamps = history.stamps(branch);
+    let stamped = snapshot.restamped(&mut |path| match stamps.last(path) {
         Ok(Some(record)) if !record.deleted => {
             let origin = origins.entry((record.sequence.0, record.revision)).or_insert_with(|| {
                 let (sequence, revision, time, account) =

@@ -33,7 +33,8 @@ pub fn rollback_write(
         (_, value) => value,
     };
     let op = EditOp::Put { value, metadata: Box::default(), as_text: false };
-    let edit = Edit { environment: Arc::from(environment), path: path.clone(), layer_only: false, op, precondition };
+    let edit =
+        Edit { environment: Arc::from(environment), path: path.clone(), layer_only: false, op, precondition };
     let message = format!("roll {path} back to version {version}");
     Ok(Write { grant: write, message: Some(message), request_id: None, edits: vec![edit] })
 }

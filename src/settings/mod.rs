@@ -107,15 +107,18 @@ impl Parser<'_> {
     }
 
     fn environments(&mut self, root: &Object) -> Option<Vec<Environment>> {
-        let Some(Value::Object(members)) = root.get("environments") else {
-            self.wrong(
-                &["environments"],
-                "expected `environments:` with at least one environment and its branch",
-            );
-            return None;
+        let members = match root.get("environments") {
+            Some(Value::Object(members)) if !members.is_empty() => members,
+            _ => {
+                self.wrong(
+                    &["environments"],
+                    "expected `environments:` with at least one environment and its branch",
+                );
+                return None;
+            }
         };
         let list: Vec<_> = members.iter().filter_map(|(name, value)| self.environment(name, value)).collect();
-        (list.len() == members.len() && !list.is_empty()).then_some(list)
+        (list.len() == members.len()).then_some(list)
     }
 
     fn environment(&mut self, name: &str, value: &Value) -> Option<Environment> {

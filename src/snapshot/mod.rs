@@ -2,6 +2,7 @@
 //!
 //! A snapshot is a tree that shares everything a change set did not touch with the snapshot it grew from.
 
+mod children;
 mod diff;
 mod node;
 mod place;

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rpds::RedBlackTreeMapSync;
 use sha2::{Digest as _, Sha256};
 
 use super::Stamp;
+use super::children::Children;
 use crate::model::{Path, Value, Version};
 
 /// A 128-bit hash of content: the first half of a SHA-256 for entries, and for objects the sum of
@@ -171,7 +171,7 @@ impl Node {
 /// The members at a path, sorted by name. Only the root may be without members.
 #[derive(Debug, Clone, Default)]
 pub struct Object {
-    children: RedBlackTreeMapSync<Arc<str>, Node>,
+    children: Children,
     digest: Digest,
     entries: usize,
 }
@@ -210,8 +210,7 @@ impl Object {
     }
 
     pub(super) fn restamped(&self, at: &Path, stamp: &mut dyn FnMut(&Path) -> Option<Stamp>) -> Object {
-        let mut children = RedBlackTreeMapSync::default();
-        for (name, node) in self.children.iter() {
+        let members = self.children.iter().map(|(name, node)| {
             let node = match (at.child(name), node) {
                 (Err(_), node) => node.clone(),
                 (Ok(path), Node::Object(object)) => Node::Object(Arc::new(object.restamped(&path, stamp))),
@@ -220,9 +219,9 @@ impl Object {
                     Node::Entry(Arc::new(Entry::clone(entry).with_stamp(found)))
                 }
             };
-            children.insert_mut(name.clone(), node);
-        }
-        Object { children, digest: self.digest, entries: self.entries }
+            (name.clone(), node)
+        });
+        Object { children: members.collect(), digest: self.digest, entries: self.entries }
     }
 
     /// Puts an entry at the path of these segments. What is in the way stays, and the answer is false:
@@ -230,11 +229,11 @@ impl Object {
     pub(super) fn set(self: &mut Arc<Self>, segments: &[&str], entry: Arc<Entry>) -> bool {
         let Some((name, below)) = segments.split_first() else { return false };
         let object = Arc::make_mut(self);
-        let Some(child) = object.children.get_mut(*name) else {
+        let Some(child) = object.children.get_mut(name) else {
             let node = Node::leaf_below(below, entry);
             object.digest = object.digest.plus(Digest::of_member(name, &node));
             object.entries += 1;
-            object.children.insert_mut(Arc::from(*name), node);
+            object.children.insert(Arc::from(*name), node);
             return true;
         };
         let before = (Digest::of_member(name, child), child.entries());
@@ -256,7 +255,7 @@ impl Object {
     pub(super) fn remove(self: &mut Arc<Self>, segments: &[&str]) -> bool {
         let Some((name, below)) = segments.split_first() else { return false };
         let object = Arc::make_mut(self);
-        let Some(child) = object.children.get_mut(*name) else { return false };
+        let Some(child) = object.children.get_mut(name) else { return false };
         let before = (Digest::of_member(name, child), child.entries());
         let gone = match child {
             Node::Entry(_) => below.is_empty(),
@@ -270,7 +269,7 @@ impl Object {
         if gone {
             object.digest = object.digest.minus(before.0);
             object.entries -= before.1;
-            object.children.remove_mut(*name);
+            object.children.remove(name);
             return true;
         }
         object.digest = object.digest.minus(before.0).plus(Digest::of_member(name, child));
@@ -294,8 +293,8 @@ impl Node {
             Some((name, below)) => {
                 let node = Node::leaf_below(below, entry);
                 let digest = Digest::of_member(name, &node);
-                let mut children = RedBlackTreeMapSync::default();
-                children.insert_mut(Arc::from(*name), node);
+                let mut children = Children::default();
+                children.insert(Arc::from(*name), node);
                 Node::Object(Arc::new(Object { children, digest, entries: 1 }))
             }
         }

@@ -34,7 +34,7 @@ pub struct Change {
 #[derive(Debug)]
 pub struct Plan {
     root: Arc<Object>,
-    files: Vec<(Arc<str>, Option<ObjectId>)>,
+    files: BTreeMap<Arc<str>, Option<ObjectId>>,
     problems: Vec<Problem>,
     changes: Vec<Change>,
 }
@@ -52,8 +52,8 @@ impl Plan {
 
     /// Says under which id the content of a changed file was stored, where the update did not know it yet.
     pub fn locate(&mut self, file: &str, blob: ObjectId) {
-        if let Some(found) = self.files.iter_mut().find(|(other, _)| &**other == file) {
-            found.1 = Some(blob);
+        if let Some(found) = self.files.get_mut(file) {
+            *found = Some(blob);
         }
     }
 
@@ -68,7 +68,7 @@ impl Snapshot {
     pub fn plan(&self, updates: Vec<Update>, blobs: &dyn Blobs, limits: &Limits) -> Plan {
         let mut planner =
             Planner { old: self, limits, claims: Vec::new(), problems: Vec::new(), values: HashMap::new() };
-        let files: Vec<_> = updates.iter().map(|update| (update.file.clone(), update.blob)).collect();
+        let files: BTreeMap<_, _> = updates.iter().map(|update| (update.file.clone(), update.blob)).collect();
         let involved = self.involved(&files);
         let mut given: HashMap<Arc<str>, Value> =
             updates.into_iter().filter_map(|update| Some((update.file, update.value?))).collect();
@@ -112,8 +112,8 @@ impl Snapshot {
     }
 
     /// The changed files, and all that share a problem with one of them.
-    fn involved(&self, files: &[(Arc<str>, Option<ObjectId>)]) -> BTreeMap<Arc<str>, Option<ObjectId>> {
-        let mut involved: BTreeMap<_, _> = files.iter().cloned().collect();
+    fn involved(&self, files: &BTreeMap<Arc<str>, Option<ObjectId>>) -> BTreeMap<Arc<str>, Option<ObjectId>> {
+        let mut involved = files.clone();
         let mut waiting: Vec<Arc<str>> = involved.keys().cloned().collect();
         while let Some(file) = waiting.pop() {
             for problem in self.problems.iter().filter(|problem| problem.concerns(&file)) {
@@ -193,7 +193,7 @@ impl Planner<'_> {
     }
 
     /// Decides every claim: first what goes, then what comes, contested paths keeping what they have.
-    fn settle(mut self, files: Vec<(Arc<str>, Option<ObjectId>)>) -> Plan {
+    fn settle(mut self, files: BTreeMap<Arc<str>, Option<ObjectId>>) -> Plan {
         let contested = self.contested_paths();
         let mut root = self.old.root().clone();
         let mut changed: BTreeSet<Path> = BTreeSet::new();

@@ -1,13 +1,14 @@
 //! kill -9 under load, and death at every single step: whatever was acknowledged is there afterwards, whole,
 //! under the same version, sequence and commit.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Server, TestProject, exchange};
+use crate::harness::{Server, TestProject, exchange, wait_for};
 
 /// What the server said of a write.
 #[derive(Debug, Clone)]
@@ -96,20 +97,18 @@ fn fsck(project: &TestProject) {
     assert!(output.status.success() && complaints.is_empty(), "{complaints:?}");
 }
 
-/// Nothing that a dead process began lies about.
+/// Nothing that a dead process began lies about, once what the new one has begun itself is done.
 fn assert_swept(project: &TestProject) {
-    let mut folders = vec![project.config_git()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let leftover = name.ends_with(".lock") || name.starts_with("tmp_") || name.ends_with(".keep");
-            assert!(!leftover, "{} was left", path.display());
-            if path.is_dir() {
-                folders.push(path);
-            }
-        }
-    }
+    wait_for("leftovers to be swept", || leftovers(&project.config_git()) == 0);
+}
+
+fn leftovers(folder: &Path) -> usize {
+    let leftover =
+        |name: &str| name.ends_with(".lock") || name.starts_with("tmp_") || name.ends_with(".keep");
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries
+        .map(|entry| usize::from(leftover(&entry.file_name().to_string_lossy())) + leftovers(&entry.path()))
+        .sum()
 }
 
 #[test]

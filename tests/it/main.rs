@@ -12,6 +12,7 @@ mod git;
 mod harness;
 mod http;
 mod outside_gc;
+mod past;
 mod paths;
 mod problems;
 mod schemas;

@@ -220,5 +220,96 @@ fn what_is_no_configuration_is_left_alone() {
     assert_eq!(server.get("/v1/config").json(), json!({"a": {"x": 1}, "odd": {"ok": 2}}));
     let told = problems(&server);
     assert_eq!((told.len(), &told[0]["rule"]), (1, &json!("key")), "{told:?}");
-    server.put("/link/y", json!(1)).expect(201);
+    server.put("/link/y", json!(1)).expect(409);
+}
+
+#[test]
+fn a_write_never_takes_the_place_of_another_file() {
+    let pushed = Pushed::new(&[
+        ("base/a.yaml", "x: 1\n"),
+        ("base/b.txt/c.yaml", "y: 1\n"),
+        ("base/.confgit/keys/m.yaml/n.yaml", "k: {owner: me}\n"),
+    ]);
+    std::os::unix::fs::symlink("a.yaml", pushed.clone.join("link")).unwrap();
+    pushed.push(&[]);
+    let server = pushed.serve();
+    for path in ["/a.yaml/b/c", "/link/b/c"] {
+        let refused = server.put(path, json!(1)).expect(409).json();
+        assert!(refused["detail"].as_str().unwrap().contains("is no folder"), "{refused}");
+    }
+    let folder =
+        server.request("PUT", "/api/config/b", &[("Content-Type", "text/plain")], b"text").expect(409).json();
+    assert!(folder["detail"].as_str().unwrap().contains("is a folder"), "{folder}");
+    // What Git lets no file be called stays a key, or is refused alone.
+    server.put("/git~1./x", json!(1)).expect(400);
+    server.put("/a/.git", json!(1)).expect(201);
+    assert_eq!(server.get("/v1/config/a").json(), json!({"x": 1, ".git": 1}));
+    server.stop();
+    let server = pushed.serve();
+    assert_eq!(server.get("/v1/config/a").json(), json!({"x": 1, ".git": 1}));
+    pushed.project.git(&["fsck", "--full", "--strict"]);
+}
+
+#[test]
+fn an_answer_that_nothing_changes_is_given_on_the_newest_head() {
+    let pushed = Pushed::new(&[("base/t.yaml", "k: 1\n")]);
+    let server = pushed.serve();
+    pushed.push(&[("t.yaml", Some("k: 2\n"))]);
+    assert_eq!(
+        server.put("/t/k", json!(1)).expect(200).json()["version"],
+        3,
+        "1 is not what is there any more"
+    );
+    git(&pushed.clone, &["pull", "-q", "--rebase"]);
+    pushed.push(&[("t.yaml", Some("k: 5\n"))]);
+    let stale =
+        server.request("PUT", "/api/config/t/k", &[("If-Match", "3")], b"{\"value\": 9}").expect(412).json();
+    assert!(stale["current"].as_str().unwrap().starts_with("4."), "{stale}");
+    pushed.push(&[("t.yaml", Some("k: 5\nnew: 1\n"))]);
+    server.delete("/t/new").expect(200);
+}
+
+#[test]
+fn heads_that_branches_left_are_kept_for_history() {
+    let pushed = Pushed::new(&[("base/a.yaml", "x: 1\n")]);
+    let server = pushed.serve();
+    server.put("/a/x", json!(2)).expect(200);
+    git(&pushed.clone, &["checkout", "-q", "--orphan", "new"]);
+    std::fs::write(pushed.clone.join("a.yaml"), "x: 9\n").unwrap();
+    git(&pushed.clone, &["commit", "-qam", "a new beginning"]);
+    git(&pushed.clone, &["push", "-qf", "origin", "new:main"]);
+    server.put("/b/k", json!(1)).expect(201);
+    let numbers = server.get("/api/config/a/x/history").json();
+    server.stop();
+    pushed.project.git(&["reflog", "expire", "--expire=now", "--all"]);
+    pushed.project.git(&["gc", "-q", "--prune=now"]);
+    std::fs::remove_file(pushed.project.dir().join("derived/history")).unwrap();
+    let server = pushed.serve();
+    assert_eq!(
+        server.get("/api/config/a/x/history").json(),
+        numbers,
+        "rebuilt after a gc, with equal numbers"
+    );
+    server.put("/b/k", json!(2)).expect(200);
+}
+
+#[test]
+fn a_reset_while_nobody_serves_is_somebodys_wish() {
+    let pushed = Pushed::new(&[("base/a.yaml", "x: 1\n")]);
+    let server = pushed.serve();
+    server.put("/a/x", json!(2)).expect(200);
+    let good = pushed.project.git(&["rev-parse", "main"]);
+    git(&pushed.clone, &["pull", "-q"]);
+    pushed.push(&[("a.yaml", Some("x: bad\n"))]);
+    nudge_refused(&server);
+    assert_eq!(server.get("/v1/config/a/x").json(), "bad");
+    server.stop();
+    pushed.project.git(&["update-ref", "refs/heads/main", good.trim()]);
+    let server = pushed.serve();
+    assert_eq!(server.get("/v1/config/a/x").text(), "2");
+}
+
+/// Makes the running server look at the refs without a commit of its own.
+fn nudge_refused(server: &Server) {
+    server.delete("/nowhere").expect(404);
 }

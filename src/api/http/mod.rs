@@ -17,12 +17,12 @@ mod write;
 
 use std::sync::Arc;
 
-use axum::{BoxError, Router};
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::Method;
 use axum::response::Response;
 use axum::routing::{any, get, post};
+use axum::{BoxError, Router};
 use bytes::Bytes;
 use tower::ServiceExt as _;
 

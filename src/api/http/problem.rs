@@ -92,7 +92,9 @@ impl From<ServiceError> for Problem {
             ServiceError::NoVersion { path, .. } => {
                 Problem::new(StatusCode::NOT_FOUND, "no-version", detail).at_path(&path)
             }
-            ServiceError::Gone { path, .. } => Problem::new(StatusCode::GONE, "gone", detail).at_path(&path),
+            ServiceError::Gone { path, .. } | ServiceError::Pruned { path, .. } => {
+                Problem::new(StatusCode::GONE, "gone", detail).at_path(&path)
+            }
             ServiceError::NoSuchPoint { .. } => Problem::malformed(detail),
             ServiceError::PreconditionFailed { path, current } => {
                 let problem = Problem::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail)
@@ -145,7 +147,7 @@ fn title(name: &str) -> &'static str {
         "unknown-environment" => "There is no such environment",
         "not-found" => "Nothing stands at this path",
         "no-version" => "There is no such version",
-        "gone" => "This version is a delete",
+        "gone" => "This version has no value any more",
         "method-not-allowed" => "This resource does not take this method",
         "precondition-failed" => "The precondition does not hold",
         "conflict" => "The change does not fit what is there",

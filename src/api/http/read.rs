@@ -141,8 +141,9 @@ async fn look(
     }
     let asked = Asked { target, query, format, version, at };
     let Some(point) = asked.at.clone() else { return Ok((asked, Arc::new(present))) };
-    let (core, grant, path) = (app.project.core().clone(), grant.clone(), asked.target.path.clone());
-    let past = blocking(move || core.reading_at(&grant, &point, &path)).await??;
+    let (core, grant) = (app.project.core().clone(), grant.clone());
+    let (environment, path) = (asked.target.environment.clone(), asked.target.path.clone());
+    let past = blocking(move || core.reading_at(&grant, &point, &environment, &path)).await??;
     Ok((asked, Arc::new(past)))
 }
 

@@ -6,7 +6,8 @@ use crate::model::ObjectId;
 
 /// Why a batch was not published.
 ///
-/// All but [`AfterCommitPoint`](PublishError::AfterCommitPoint) leave the repository as it was.
+/// All but [`AfterCommitPoint`](PublishError::AfterCommitPoint) and
+/// [`Uncertain`](PublishError::Uncertain) leave the repository as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// A reference is not where the batch was built on.
@@ -47,6 +48,10 @@ pub enum PublishError {
     /// the repository anew and bring the branches to what the journal says.
     #[error("the batch is durable, but bringing the references up to it failed: {0}")]
     AfterCommitPoint(io::Error),
+    /// The journal has moved, but its directory could not be flushed: whether the batch survives a loss of
+    /// power is unknown. The caller must not go on writing.
+    #[error("the journal moved, but could not be flushed to disk: {0}")]
+    Uncertain(io::Error),
     /// Any other failure before the commit point.
     #[error("cannot publish: {0}")]
     Io(io::Error),
@@ -88,6 +93,7 @@ impl PublishError {
             | PublishError::ReadOnly(error)
             | PublishError::SyncFailed(error)
             | PublishError::AfterCommitPoint(error)
+            | PublishError::Uncertain(error)
             | PublishError::Io(error) => error,
             other => io::Error::other(other),
         })

@@ -69,7 +69,7 @@ pub fn publish(
         if let Some(install) = &mut install {
             install.settle();
         }
-        sync_ref_dir(repository.dir(), &step.name).map_err(PublishError::AfterCommitPoint)?;
+        sync_ref_dir(repository.dir(), &step.name).map_err(PublishError::Uncertain)?;
         reach(Step::JournalMoved).map_err(PublishError::AfterCommitPoint)?;
     }
     for (lock, step) in locked {

@@ -93,6 +93,12 @@ fn split(path: &str) -> Result<Vec<&str>, WorkTreeError> {
     Ok(path.split('/').collect())
 }
 
+/// Whether Git lets a file or folder have this name; else why not. `.git` and what passes for it on other
+/// systems are among those it refuses.
+pub fn check_file_name(name: &str) -> Result<(), String> {
+    check_part(name)
+}
+
 fn check_part(part: &str) -> Result<(), String> {
     use gix::validate::path::component::{Error, Options};
     const PROTECT: Options = Options { protect_windows: false, protect_hfs: true, protect_ntfs: true };

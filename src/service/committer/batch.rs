@@ -1,15 +1,15 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::request::{EditOp, Precondition, Write, Written, WrittenEdit};
+use super::request::{Edit, EditOp, Precondition, Write, Written, WrittenEdit};
 use super::stage::{Draft, Stage, invalid};
 use super::texts::Texts;
-use crate::git::{NewCommit, Pack, PackError, Signature, WorkTree, WorkTreeError};
+use crate::git::{EntryKind, NewCommit, Pack, PackError, Signature, WorkTree, WorkTreeError};
 use crate::history::{History, NewVersion};
 use crate::index::{Branch, State};
 use crate::model::{
-    ChangeSet, Environment, Environments, Limits, Move, ObjectId, Path, Revision, Sequence, Timestamp, Value,
-    Version,
+    ChangeSet, Diagnostic, Environment, Environments, Limits, Move, ObjectId, Path, Revision, Rule, Sequence,
+    Timestamp, Value, Version,
 };
 use crate::resolve::{Found, Layer, View};
 use crate::service::replay::origin_of;
@@ -19,6 +19,8 @@ use crate::snapshot::{Blobs as _, Node, Plan, Snapshot, Stamp, Update};
 /// A branch as the committer has it: ahead of what readers see by the batch in the making.
 pub(super) struct Working {
     pub head: Option<Revision>,
+    /// The head's tree.
+    pub tree_id: Option<ObjectId>,
     pub snapshot: Arc<Snapshot>,
     pub tree: WorkTree,
 }
@@ -58,8 +60,8 @@ pub(super) struct Batch<'a> {
     context: Context<'a>,
     branches: &'a mut HashMap<Arc<str>, Working>,
     texts: &'a mut Texts,
-    pub pack: Pack,
-    pub accepted: Vec<(ChangeSet, Vec<NewVersion>)>,
+    pack: Pack,
+    accepted: Vec<(ChangeSet, Vec<NewVersion>)>,
     /// Versions that the batch has given out and the history index does not know yet.
     versions: HashMap<(Arc<str>, Path), Version>,
     sequence: Sequence,
@@ -85,9 +87,9 @@ impl<'a> Batch<'a> {
         Batch { context, branches, texts, pack, accepted, versions, sequence, time }
     }
 
-    /// The number of the last change set, the batch's included.
-    pub fn sequence(&self) -> Sequence {
-        self.sequence
+    /// The last change set's number, the objects made, and the change sets accepted.
+    pub fn into_parts(self) -> (Sequence, Pack, Vec<(ChangeSet, Vec<NewVersion>)>) {
+        (self.sequence, self.pack, self.accepted)
     }
 
     /// Takes one write: refuses it and changes nothing, or makes its commits.
@@ -99,10 +101,11 @@ impl<'a> Batch<'a> {
         self.commit(write, decided, edits).map_err(Failure::Broken)
     }
 
-    fn decide(&self, write: &Write) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
+    fn decide(&mut self, write: &Write) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
         let mut stages: BTreeMap<Arc<str>, Stage<'_>> = BTreeMap::new();
         let mut edits = Vec::new();
-        for edit in &write.edits {
+        let mut rest = &write.edits[..];
+        while let Some(edit) = rest.first() {
             let environment = self.environment(&edit.environment)?;
             let branch = environment.branch.clone();
             let mut stage = match stages.remove(&branch) {
@@ -110,8 +113,23 @@ impl<'a> Batch<'a> {
                 None => Stage::new(&self.branch(&branch)?.snapshot, &*self.texts, self.context.limits),
             };
             stage.refresh();
+            let alike = independent_puts(rest);
+            if alike > 1 {
+                let (run, others) = rest.split_at(alike);
+                for edit in run {
+                    self.check(environment, &stages, &stage.draft, edit)?;
+                }
+                edits.extend(run.iter().map(|edit| written(environment, &stage, edit)));
+                let puts: Vec<(&Path, &Value)> = run.iter().filter_map(plain_put).collect();
+                stage.put_all(&puts)?;
+                stages.insert(branch, stage);
+                rest = others;
+                continue;
+            }
+            rest = &rest[1..];
             let before = stage.draft.find(&edit.path);
-            self.check(environment, &stages, &stage.draft, &edit.path, &edit.precondition)?;
+            self.check(environment, &stages, &stage.draft, edit)?;
+            let noted = written(environment, &stage, edit);
             match &edit.op {
                 EditOp::Put { value: Value::Null, .. } => {
                     let reason = "null is no value; to hide a parent's value use DELETE with ?hide=true";
@@ -126,33 +144,23 @@ impl<'a> Batch<'a> {
                 }
                 EditOp::Delete => stage.delete(&edit.path)?,
             }
-            let is_entry = match &edit.op {
-                EditOp::Put { value: Value::Object(members), .. } => members.is_empty(),
-                EditOp::Put { .. } | EditOp::Hide => true,
-                EditOp::Delete => matches!(before, Some(Node::Entry(_))),
-            };
-            edits.push(WrittenEdit {
-                environment: environment.name.clone(),
-                path: edit.path.clone(),
-                created: before.is_none(),
-                is_entry,
-                entries: Vec::new(),
-            });
+            edits.push(noted);
             stages.insert(branch, stage);
         }
         let mut decided = Vec::new();
-        for (branch, stage) in stages {
-            decided.extend(self.decide_branch(branch, stage.into_files())?);
+        let staged: Vec<_> = stages.into_iter().map(|(branch, stage)| (branch, stage.into_files())).collect();
+        for (branch, files) in staged {
+            decided.extend(self.decide_branch(branch, files)?);
         }
         Ok((decided, edits))
     }
 
     fn decide_branch(
-        &self,
+        &mut self,
         branch: Arc<str>,
         mut files: BTreeMap<Arc<str>, Draft>,
     ) -> Result<Option<Decided>, ServiceError> {
-        let layer = &self.branch(&branch)?.snapshot;
+        let layer = self.branch(&branch)?.snapshot.clone();
         files.retain(|file, draft| {
             let before = layer.file(file).and_then(|blob| self.texts.content(blob));
             before.as_ref() != draft.bytes.as_ref()
@@ -160,17 +168,53 @@ impl<'a> Batch<'a> {
         if files.is_empty() {
             return Ok(None);
         }
+        for (file, draft) in files.iter().filter(|(file, _)| layer.file(file).is_none()) {
+            if draft.bytes.is_some() {
+                self.check_room(&branch, file)?;
+            }
+        }
         let updates = files.iter_mut().map(|(file, draft)| Update {
             file: file.clone(),
             blob: draft.bytes.as_ref().map(|_| ObjectId::ZERO),
             value: draft.value.take(),
         });
         let plan = layer.plan(updates.collect(), &*self.texts, self.context.limits);
-        let new: Vec<_> = plan.new_problems(layer).map(|problem| problem.diagnostic.clone()).collect();
+        let new: Vec<_> = plan.new_problems(&layer).map(|problem| problem.diagnostic.clone()).collect();
         if !new.is_empty() {
             return Err(ServiceError::Problems(new));
         }
         Ok(Some(Decided { branch, files, plan }))
+    }
+
+    /// A new file must not take the place of a folder, nor need a folder where something else is: a file
+    /// whose name has an extension, a symbolic link, a submodule.
+    fn check_room(&mut self, branch: &Arc<str>, file: &str) -> Result<(), ServiceError> {
+        let Some(working) = self.branches.get_mut(branch) else { return Ok(()) };
+        let ends = file.match_indices('/').map(|(at, _)| at).chain([file.len()]);
+        for end in ends {
+            let name = &file[..end];
+            let found = working
+                .tree
+                .get(self.texts.reader(), name)
+                .map_err(|error| in_the_way(file, error.to_string()))?;
+            match found {
+                None => return Ok(()),
+                Some((EntryKind::Dir, _)) if end < file.len() => {}
+                Some((EntryKind::Dir, _)) => {
+                    return Err(in_the_way(file, format!("`{file}` is a folder, so it cannot be a file")));
+                }
+                Some(_) if end == file.len() => {
+                    return Err(in_the_way(file, format!("`{file}` is a symbolic link or a submodule")));
+                }
+                Some(_) => {
+                    return Err(in_the_way(
+                        file,
+                        format!("`{name}` is no folder, so `{file}` cannot be in it"),
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Makes the commits of a write that nothing speaks against any more.
@@ -239,6 +283,7 @@ impl<'a> Batch<'a> {
             });
             working.snapshot = Arc::new(snapshot);
             working.head = Some(commit);
+            working.tree_id = Some(tree);
         }
         for edit in &mut edits {
             self.note_versions(edit, &versions);
@@ -250,8 +295,17 @@ impl<'a> Batch<'a> {
 
     fn note_versions(&self, edit: &mut WrittenEdit, versions: &[NewVersion]) {
         let Some(environment) = self.context.environments.get(&edit.environment) else { return };
-        let below = |new: &&NewVersion| new.branch == environment.branch && edit.path.is_prefix_of(&new.path);
-        edit.entries = versions.iter().filter(below).map(|new| (new.path.clone(), new.version)).collect();
+        // Versions come branch by branch, each in the order of paths.
+        let of_branch = versions.partition_point(|new| new.branch < environment.branch);
+        let of_branch = &versions[of_branch..];
+        let of_branch = &of_branch[..of_branch.partition_point(|new| new.branch == environment.branch)];
+        edit.entries = if edit.is_entry {
+            let found = of_branch.binary_search_by(|new| new.path.cmp(&edit.path)).ok();
+            found.map(|at| (edit.path.clone(), of_branch[at].version)).into_iter().collect()
+        } else {
+            let below = of_branch.iter().filter(|new| edit.path.is_prefix_of(&new.path));
+            below.map(|new| (new.path.clone(), new.version)).collect()
+        };
         if edit.entries.is_empty() {
             edit.entries.extend(self.present_version(environment, &edit.path));
         }
@@ -324,13 +378,17 @@ impl<'a> Batch<'a> {
         environment: &Environment,
         stages: &BTreeMap<Arc<str>, Stage<'_>>,
         own: &Snapshot,
-        path: &Path,
-        precondition: &Precondition,
+        Edit { path, layer_only, precondition, .. }: &Edit,
     ) -> Result<(), ServiceError> {
         if *precondition == Precondition::None {
             return Ok(());
         }
-        let found = self.view(environment, stages, own).find(path);
+        let view = if *layer_only {
+            View::new(vec![Layer { environment: environment.name.clone(), snapshot: Arc::new(own.clone()) }])
+        } else {
+            self.view(environment, stages, own)
+        };
+        let found = view.find(path);
         let holds = match precondition {
             Precondition::None => true,
             Precondition::Absent => found.is_none(),
@@ -367,13 +425,70 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// What is known of an edit before it is made.
+fn written(environment: &Environment, stage: &Stage<'_>, edit: &Edit) -> WrittenEdit {
+    let before = stage.draft.find(&edit.path);
+    let is_entry = match &edit.op {
+        EditOp::Put { value: Value::Object(members), .. } => members.is_empty(),
+        EditOp::Put { .. } | EditOp::Hide => true,
+        EditOp::Delete => matches!(before, Some(Node::Entry(_))),
+    };
+    WrittenEdit {
+        environment: environment.name.clone(),
+        path: edit.path.clone(),
+        created: before.is_none(),
+        is_entry,
+        entries: Vec::new(),
+    }
+}
+
+/// A put of nothing but a value.
+fn plain_put(edit: &Edit) -> Option<(&Path, &Value)> {
+    match &edit.op {
+        EditOp::Put { value, metadata, as_text: false } if metadata.is_silent() && *value != Value::Null => {
+            Some((&edit.path, value))
+        }
+        _ => None,
+    }
+}
+
+/// How many edits from the first are plain puts to one environment, no path above or at another's: their
+/// order does not matter, so that they can be made together.
+fn independent_puts(edits: &[Edit]) -> usize {
+    let (mut paths, mut above) = (HashSet::new(), HashSet::new());
+    for (count, edit) in edits.iter().enumerate() {
+        let Some((path, _)) = plain_put(edit).filter(|_| edit.environment == edits[0].environment) else {
+            return count;
+        };
+        let ancestors: Vec<Path> = std::iter::successors(path.parent(), Path::parent).collect();
+        if above.contains(path)
+            || paths.contains(path)
+            || ancestors.iter().any(|ancestor| paths.contains(ancestor))
+        {
+            return count;
+        }
+        paths.insert(path.clone());
+        above.extend(ancestors);
+    }
+    edits.len()
+}
+
+fn in_the_way(file: &str, message: String) -> ServiceError {
+    let (file, position, path) = (Some(file.to_owned()), None, None);
+    ServiceError::Conflict(Diagnostic { rule: Rule::Shape, file, position, path, message })
+}
+
 /// The state that readers see once the batch is published.
 pub(super) fn state_of(
     branches: &HashMap<Arc<str>, Working>,
     environments: &Arc<Environments>,
     sequence: Sequence,
 ) -> State {
-    let seen = |working: &Working| Branch { head: working.head, snapshot: working.snapshot.clone() };
+    let seen = |working: &Working| Branch {
+        head: working.head,
+        tree: working.tree_id,
+        snapshot: working.snapshot.clone(),
+    };
     let branches = branches.iter().map(|(name, working)| (name.clone(), seen(working))).collect();
     State::new(sequence, environments.clone(), branches)
 }

@@ -1,3 +1,4 @@
+use crate::git::check_file_name;
 use crate::model::Path;
 
 /// The longest name of a file or folder that common file systems take, less room for an extension.
@@ -9,9 +10,8 @@ pub(super) fn stem_for(path: &Path) -> Option<String> {
     let mut stem = String::new();
     for (index, segment) in path.segments().enumerate() {
         let hidden = segment.starts_with('.') && !(index == 0 && segment == ".confgit");
-        // Git refuses names that Windows would take for `.git`.
-        let short_name = segment.eq_ignore_ascii_case("git~1");
-        if hidden || short_name || segment.contains(['/', '\\']) || segment.len() > MOST_BYTES {
+        if hidden || segment.contains('/') || segment.len() > MOST_BYTES || check_file_name(&segment).is_err()
+        {
             return None;
         }
         if index > 0 {
@@ -51,6 +51,8 @@ mod tests {
             ("/a/.hidden/c", false, Some("a.yaml")),
             ("/a/x%2Fy/c", false, Some("a.yaml")),
             ("/.hidden/c", false, None),
+            ("/git~1./a/b", false, None),
+            ("/x/.git\u{200c}/b", false, Some("x.yaml")),
             ("/.confgit/variables/DB_HOST", false, Some(".confgit/variables.yaml")),
             ("/.confgit/x", false, None),
         ] {

@@ -61,6 +61,13 @@ pub struct Metadata {
     pub schema: Member,
 }
 
+impl Metadata {
+    /// Whether nothing is said.
+    pub fn is_silent(&self) -> bool {
+        [&self.description, &self.owner, &self.schema].iter().all(|member| matches!(member, Member::Keep))
+    }
+}
+
 /// One member of the metadata.
 #[derive(Debug, Default)]
 pub enum Member {

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use indexmap::IndexMap;
 
 use super::file_name::{new_document_for, stem_for};
 use super::reconcile::{Step, steps_to_nothing, steps_towards};
@@ -24,6 +25,9 @@ pub(super) struct Stage<'a> {
     blobs: &'a dyn Blobs,
     limits: &'a Limits,
 }
+
+/// The steps to be made in each file, and the path at which the file stands.
+type Planned = IndexMap<Arc<str>, (Path, Vec<Step>)>;
 
 /// A file as the edits leave it.
 pub(super) struct Draft {
@@ -89,6 +93,20 @@ impl<'a> Stage<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Gives several paths, none of them above another, their values: each file is edited once.
+    pub fn put_all(&mut self, puts: &[(&Path, &Value)]) -> Result<(), ServiceError> {
+        let mut steps = Vec::new();
+        for (path, value) in puts {
+            self.check_value(path, value)?;
+            self.check_way(path)?;
+            let node = self.draft.find(path);
+            let found = steps_towards(path, node.as_ref(), value);
+            steps.append(&mut found.map_err(|error| invalid(path, error.to_string()))?);
+        }
+        let Some((first, _)) = puts.first() else { return Ok(()) };
+        self.take(first, steps, false)
     }
 
     /// Takes away what stands at a path or below, and the metadata of it.
@@ -173,7 +191,7 @@ impl<'a> Stage<'a> {
 
     /// Sorts the steps by the file in which each is to be made, and makes them.
     fn take(&mut self, path: &Path, steps: Vec<Step>, as_text: bool) -> Result<(), ServiceError> {
-        let mut by_file: Vec<(Arc<str>, Path, Vec<Step>)> = Vec::new();
+        let mut by_file = Planned::new();
         for step in steps {
             let holder = self.draft.entry(&step.path).map(|entry| entry.file().clone());
             let stays = |file: &Arc<str>| match &step.value {
@@ -192,19 +210,15 @@ impl<'a> Stage<'a> {
                 }
             }
         }
-        for (file, base, steps) in by_file {
+        for (file, (base, steps)) in by_file {
             self.edit_file(path, file, &base, steps)?;
         }
         Ok(())
     }
 
-    /// The file for a new entry: the nearest document, a text of its own, or a new document.
-    fn place(
-        &self,
-        step: &Step,
-        as_text: bool,
-        planned: &[(Arc<str>, Path, Vec<Step>)],
-    ) -> Result<Arc<str>, ServiceError> {
+    /// The file for a new entry: a text of its own, the nearest document (also one that an earlier step
+    /// makes), or a new document.
+    fn place(&self, step: &Step, as_text: bool, planned: &Planned) -> Result<Arc<str>, ServiceError> {
         let is_object = matches!(&step.value, Some(Value::Object(members)) if !members.is_empty());
         let wants_text =
             matches!(&step.value, Some(Value::String(text)) if as_text || text.len() > TEXT_FILE_BYTES);
@@ -212,23 +226,25 @@ impl<'a> Stage<'a> {
             return Ok(format!("{stem}.txt").into());
         }
         let nearest = self.draft.nearest_document(&step.path);
-        let new = planned
-            .iter()
-            .filter(|(file, base, steps)| {
-                Format::of(file).is_structured()
-                    && base.is_prefix_of(&step.path)
-                    && steps.iter().any(|s| s.value.is_some())
-            })
-            .max_by_key(|(_, base, _)| base.segments().count());
-        let depth = |base: &Path| base.segments().count();
-        match (nearest, new) {
-            (Some((_, base)), Some((file, other, _))) if depth(other) > depth(&base) => Ok(file.clone()),
-            (Some((file, _)), _) => Ok(file),
-            (None, Some((file, _, _))) => Ok(file.clone()),
-            (None, None) => match new_document_for(&step.path, is_object) {
-                Some((_, file)) => Ok(file.into()),
-                None => Err(invalid(&step.path, "no file can hold this path: its first segment may not begin with a dot, nor hold a slash".to_owned())),
-            },
+        let mut base = Some(step.path.clone());
+        while let Some(at) = base {
+            if let Some((file, found)) = &nearest
+                && *found == at
+            {
+                return Ok(file.clone());
+            }
+            let name = stem_for(&at).map(|stem| format!("{stem}.yaml"));
+            if let Some((file, _)) = name.and_then(|name| planned.get_key_value(name.as_str())) {
+                return Ok(file.clone());
+            }
+            base = at.parent();
+        }
+        match new_document_for(&step.path, is_object) {
+            Some((_, file)) => Ok(file.into()),
+            None => {
+                let reason = "no file can hold this path: its first segment may not begin with a dot, nor hold a slash";
+                Err(invalid(&step.path, reason.to_owned()))
+            }
         }
     }
 
@@ -245,7 +261,16 @@ impl<'a> Stage<'a> {
             && self.draft.file(&file).is_some()
             && self.files.get(&file).is_none_or(|draft| draft.bytes.is_some())
         {
-            return Err(conflict(&file, path, "the file cannot be read; mend it with git first".to_owned()));
+            if self.draft.problems().iter().any(|problem| problem.concerns(&file)) {
+                return Err(conflict(
+                    &file,
+                    path,
+                    "the file cannot be read; mend it with git first".to_owned(),
+                ));
+            }
+            return Err(ServiceError::WritesUnavailable {
+                reason: format!("`{file}` cannot be read from the repository"),
+            });
         }
         let keys: Vec<Vec<String>> = steps
             .iter()
@@ -279,17 +304,13 @@ impl<'a> Stage<'a> {
     }
 }
 
-fn add_step(
-    by_file: &mut Vec<(Arc<str>, Path, Vec<Step>)>,
-    file: Arc<str>,
-    step: Step,
-) -> Result<(), ServiceError> {
-    if let Some((_, _, steps)) = by_file.iter_mut().find(|(other, _, _)| *other == file) {
+fn add_step(by_file: &mut Planned, file: Arc<str>, step: Step) -> Result<(), ServiceError> {
+    if let Some((_, steps)) = by_file.get_mut(&file) {
         steps.push(step);
         return Ok(());
     }
     let base = base_path(&file).map_err(|error| invalid(&step.path, error.to_string()))?;
-    by_file.push((file, base, vec![step]));
+    by_file.insert(file, (base, vec![step]));
     Ok(())
 }
 

@@ -2,7 +2,7 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
-use crate::git::Reader;
+use crate::git::{ReadError, Reader};
 use crate::model::{Limits, ObjectId};
 use crate::snapshot::Blobs;
 
@@ -83,6 +83,12 @@ impl Blobs for Texts {
         if let Some(text) = self.batch.get(&blob).or_else(|| self.written.get(&blob)) {
             return Some(text.clone());
         }
-        self.reader.blob(blob, self.limits.document_bytes as u64).ok().map(Bytes::from)
+        let read = || self.reader.blob(blob, self.limits.document_bytes as u64);
+        // A pack can be folded away between finding an object in it and reading it; the second look finds
+        // the object where it went.
+        read()
+            .or_else(|error| if matches!(error, ReadError::TooLarge { .. }) { Err(error) } else { read() })
+            .ok()
+            .map(Bytes::from)
     }
 }

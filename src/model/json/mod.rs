@@ -1,11 +1,12 @@
-use std::fmt;
+//! JSON: strict reading in one pass, compact writing.
+
+mod escapes;
+mod reader;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
-use super::{Number, Object, Value};
+use super::Value;
 
 /// Why a text is no JSON value, and where: line and column count from 1, the column in characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,9 +20,6 @@ pub struct JsonError {
     pub message: String,
 }
 
-/// How deep arrays and objects may nest.
-const MAX_DEPTH: usize = 64;
-
 impl Value {
     /// Reads one JSON value (RFC 8259), strictly: a duplicate member is an error, numbers keep their
     /// digits, and nesting is limited to 64 levels.
@@ -33,8 +31,7 @@ impl Value {
     /// assert_eq!((error.line, error.message.as_str()), (2, "duplicate member `a`"));
     /// ```
     pub fn from_json(text: &str) -> Result<Value, JsonError> {
-        let raw: &RawValue = parse(text, text)?;
-        value_of(text, raw.get(), 0)
+        reader::read(text)
     }
 
     /// Appends the value as compact JSON.
@@ -76,52 +73,6 @@ impl Value {
     }
 }
 
-/// Reads the outermost level of `raw`, a slice of `whole`: the levels below stay raw.
-fn value_of(whole: &str, raw: &str, depth: usize) -> Result<Value, JsonError> {
-    if depth > MAX_DEPTH {
-        let message = format!("nested deeper than {MAX_DEPTH} levels");
-        return Err(error_at(whole, offset_in(whole, raw), message));
-    }
-    Ok(match raw.as_bytes().first() {
-        Some(b'{') => {
-            let members: Members<'_> = parse(whole, raw)?;
-            let mut object = Object::with_capacity(members.0.len());
-            for (name, member) in members.0 {
-                object.insert(name, value_of(whole, member.get(), depth + 1)?);
-            }
-            Value::Object(object)
-        }
-        Some(b'[') => {
-            let items: Vec<&RawValue> = parse(whole, raw)?;
-            let items = items.into_iter().map(|item| value_of(whole, item.get(), depth + 1));
-            Value::Array(items.collect::<Result<_, _>>()?)
-        }
-        Some(b'"') => Value::String(parse(whole, raw)?),
-        Some(b't') => Value::Bool(true),
-        Some(b'f') => Value::Bool(false),
-        Some(b'n') => Value::Null,
-        _ => match Number::new(raw) {
-            Some(number) => Value::Number(number),
-            None => return Err(error_at(whole, offset_in(whole, raw), "not a number".to_owned())),
-        },
-    })
-}
-
-fn parse<'a, T: Deserialize<'a>>(whole: &'a str, raw: &'a str) -> Result<T, JsonError> {
-    serde_json::from_str(raw).map_err(|error| {
-        let full = error.to_string();
-        let message = full.split(" at line ").next().unwrap_or(&full).to_owned();
-        let line_start: usize =
-            raw.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-        let within = (line_start + error.column().saturating_sub(1)).min(raw.len());
-        error_at(whole, offset_in(whole, raw) + within, message)
-    })
-}
-
-fn offset_in(whole: &str, part: &str) -> usize {
-    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize).min(whole.len())
-}
-
 fn error_at(whole: &str, offset: usize, message: String) -> JsonError {
     let before = &whole.as_bytes()[..offset];
     let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
@@ -129,34 +80,6 @@ fn error_at(whole: &str, offset: usize, message: String) -> JsonError {
         line: 1 + before.iter().filter(|&&b| b == b'\n').count(),
         column: 1 + String::from_utf8_lossy(&before[line_start..]).chars().count(),
         message,
-    }
-}
-
-/// The members of one object, unread, refusing a name that comes twice.
-struct Members<'a>(indexmap::IndexMap<String, &'a RawValue>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = indexmap::IndexMap::new();
-                while let Some((name, member)) = map.next_entry::<String, &RawValue>()? {
-                    if members.contains_key(&name) {
-                        return Err(A::Error::custom(format_args!("duplicate member `{name}`")));
-                    }
-                    members.insert(name, member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Collect)
     }
 }
 
@@ -211,7 +134,7 @@ mod tests {
     #[test]
     fn errors_name_the_place() {
         for (text, line, column) in
-            [("{\"a\": 1,\n  \"b\": }", 2, 8), ("[1,\n2", 2, 1), ("", 1, 1), ("{'a':1}", 1, 2)]
+            [("{\"a\": 1,\n  \"b\": }", 2, 8), ("[1,\n2", 2, 2), ("", 1, 1), ("{'a':1}", 1, 2)]
         {
             let error = Value::from_json(text).unwrap_err();
             assert_eq!((error.line, error.column), (line, column), "{text:?}: {error}");

@@ -1,0 +1,202 @@
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Worker;
+use super::batch::state_of;
+use crate::git::failpoint::{Step, reach};
+use crate::git::{Pack, PublishError, RefMove, journal, publish};
+use crate::history::NewVersion;
+use crate::model::{ChangeSet, Move, Revision, Sequence, Timestamp};
+use crate::service::recover;
+
+/// The trailer of a journal commit whose change sets others had made before: their branches stand there.
+pub(in crate::service) const OUTSIDE_TRAILER: &str = "Outside";
+
+/// Where a head is kept that a branch was moved away from: history goes on naming it.
+const KEPT: &str = "refs/confgit/kept";
+
+/// The change sets of a batch, with the versions they make.
+pub(super) struct Accepted {
+    pub sequence: Sequence,
+    pub time: Timestamp,
+    pub change_sets: Vec<(ChangeSet, Vec<NewVersion>)>,
+}
+
+/// What publishing came to. All but `Published` leave the worker where readers are.
+pub(super) enum Outcome {
+    /// It is durable, and readers see it.
+    Published,
+    /// A ref is not where it was believed to be.
+    Moved,
+    /// Another process holds what is needed, for this reason; the next attempt may succeed.
+    InTheWay(String),
+    /// It cannot be, for this reason.
+    Failed(String),
+}
+
+impl Worker {
+    /// Publishes commits of our own: the journal moves, and the branches follow.
+    pub(super) fn publish_batch(&mut self, pack: Pack, accepted: Accepted) -> Outcome {
+        let branches = branch_moves(accepted.change_sets.iter().map(|(change_set, _)| change_set));
+        self.publish(pack, accepted, &branches, &[])
+    }
+
+    /// Publishes what others did: only the journal moves, and heads that branches left are kept.
+    pub(super) fn publish_outside(
+        &mut self,
+        pack: Pack,
+        accepted: Accepted,
+        dropped: &[Revision],
+    ) -> Outcome {
+        let mut kept = Vec::new();
+        for head in dropped {
+            let name = format!("{KEPT}/{head}");
+            if self.core.repository.find_ref(&name).is_ok_and(|state| state.id().is_none()) {
+                kept.push(RefMove { name, old: None, new: Some(*head) });
+            }
+        }
+        self.publish(pack, accepted, &kept, &[(OUTSIDE_TRAILER, "true")])
+    }
+
+    fn publish(
+        &mut self,
+        mut pack: Pack,
+        accepted: Accepted,
+        steps: &[RefMove],
+        trailers: &[(&str, &str)],
+    ) -> Outcome {
+        let begun = Instant::now();
+        let change_sets: Vec<ChangeSet> =
+            accepted.change_sets.iter().map(|(change_set, _)| change_set.clone()).collect();
+        let built = journal::append(&mut pack, self.journal, &change_sets, trailers)
+            .and_then(|tip| Ok((tip, pack.finish()?)));
+        let (tip, pack) = match built {
+            Ok(built) => built,
+            Err(error) => {
+                self.reset();
+                return Outcome::Failed(error.to_string());
+            }
+        };
+        let step = RefMove { name: journal::REF.to_owned(), old: self.journal, new: Some(tip) };
+        match publish(&self.core.repository, Some(pack), Some(&step), steps) {
+            Ok(()) => {
+                self.core.metrics.batch(change_sets.len(), begun.elapsed());
+                self.published(tip, accepted);
+                Outcome::Published
+            }
+            Err(error) => self.not_published(error, tip, accepted, steps),
+        }
+    }
+
+    /// What follows the commit point: history, then readers.
+    fn published(&mut self, journal: Revision, accepted: Accepted) {
+        self.journal = Some(journal);
+        self.sequence = accepted.sequence;
+        self.last_time = accepted.time;
+        self.texts.end_batch(true);
+        match self.core.history.append(&accepted.change_sets) {
+            Ok(()) => self.core.health.recovered(),
+            // The index is derived: the next start rebuilds what is missing. Until then versions would be
+            // wrong, so there are no further writes.
+            Err(error) => self
+                .break_down(&format!("the history index cannot be written ({error}); restart to rebuild it")),
+        }
+        if let Err(error) = reach(Step::IndexSwapped) {
+            tracing::debug!(%error, "a failpoint that only death can use");
+        }
+        let environments = self.core.index.load().environments.clone();
+        self.core.index.swap(state_of(&self.branches, &environments, self.sequence));
+        self.core.metrics.sequence(self.sequence);
+        self.core.packs_added(1);
+    }
+
+    fn not_published(
+        &mut self,
+        error: PublishError,
+        tip: Revision,
+        accepted: Accepted,
+        steps: &[RefMove],
+    ) -> Outcome {
+        let reason = error.to_string();
+        match error {
+            PublishError::Moved { name, .. } => {
+                tracing::info!(reference = %name, "a ref was moved from outside");
+                self.reset();
+                Outcome::Moved
+            }
+            PublishError::Locked { .. } => {
+                self.reset();
+                Outcome::InTheWay(reason)
+            }
+            // `git gc` takes away folders that are empty and files that look left over; the next attempt
+            // makes them anew.
+            PublishError::Io(error) if error.kind() == ErrorKind::NotFound => {
+                self.reset();
+                Outcome::InTheWay(reason)
+            }
+            PublishError::AfterCommitPoint(_) => {
+                tracing::error!(%reason, "the branches are brought up to the journal");
+                self.published(tip, accepted);
+                self.bring_refs(steps);
+                Outcome::Published
+            }
+            PublishError::Uncertain(_) => {
+                // What readers see is what the journal says; whether it outlives a loss of power is not
+                // known, so nobody is told that it does.
+                self.published(tip, accepted);
+                self.bring_refs(steps);
+                let reason = format!("{reason}; restart the server once the disk is sound");
+                self.break_down(&reason);
+                Outcome::Failed(reason)
+            }
+            PublishError::SyncFailed(_) => {
+                // What the disk holds is unknown, and a second flush would lie: only a restart looks anew.
+                let reason = format!("{reason}; restart the server once the disk is sound");
+                self.reset();
+                self.break_down(&reason);
+                Outcome::Failed(reason)
+            }
+            PublishError::Full(_)
+            | PublishError::ReadOnly(_)
+            | PublishError::BadRef { .. }
+            | PublishError::Io(_) => {
+                tracing::error!(%reason, "a batch could not be published");
+                self.reset();
+                Outcome::Failed(reason)
+            }
+        }
+    }
+
+    fn bring_refs(&mut self, steps: &[RefMove]) {
+        if let Err(error) = recover::finish_steps(&self.core.repository, steps) {
+            self.break_down(&format!(
+                "branches could not be brought up to the journal ({error}); restart the server"
+            ));
+        }
+    }
+
+    fn break_down(&mut self, reason: &str) {
+        tracing::error!(%reason, "no further writes until a restart");
+        self.core.health.break_down(reason);
+        self.broken = Some(reason.to_owned());
+    }
+}
+
+/// Each branch's one step over all change sets of a batch.
+pub(in crate::service) fn branch_moves<'a>(change_sets: impl Iterator<Item = &'a ChangeSet>) -> Vec<RefMove> {
+    let mut steps: Vec<RefMove> = Vec::new();
+    for Move { branch, old, new } in change_sets.flat_map(|change_set| &change_set.moves) {
+        let name = branch_ref(branch);
+        match steps.iter_mut().find(|step| step.name == name) {
+            Some(step) => step.new = *new,
+            None => steps.push(RefMove { name, old: *old, new: *new }),
+        }
+    }
+    steps
+}
+
+/// The full name of a branch's ref.
+pub(in crate::service) fn branch_ref(branch: &Arc<str>) -> String {
+    format!("refs/heads/{branch}")
+}

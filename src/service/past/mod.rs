@@ -1,0 +1,256 @@
+mod cache;
+mod point;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::ServiceError;
+use super::load::{Loader, Scope};
+use super::project::Core;
+use super::read::{EntryDetails, Reading, details_in};
+use crate::auth::ReadGrant;
+use crate::git::{ReadError, Reader};
+use crate::history::VersionRecord;
+use crate::index::{Branch, State};
+use crate::model::{Environment, Environments, Path, Revision, Sequence, Version};
+use crate::snapshot::{Entry, EntryKind, Snapshot, Stamp, metadata_path};
+
+pub(super) use cache::PastCache;
+pub use point::Point;
+
+/// An entry as it was in one version.
+#[derive(Debug, Clone)]
+pub struct PastEntry {
+    /// The entry, with the version's stamp.
+    pub entry: Arc<Entry>,
+    /// What described it then.
+    pub details: EntryDetails,
+    /// The version's record.
+    pub record: VersionRecord,
+}
+
+/// One line of a path's history.
+#[derive(Debug, Clone)]
+pub struct VersionValue {
+    /// The version.
+    pub record: VersionRecord,
+    /// Its value as JSON; none for a delete, and for a version whose commit was pruned.
+    pub json: Option<bytes::Bytes>,
+    /// Whether the JSON is base64 of bytes.
+    pub is_bytes: bool,
+    /// What the commit says, without trailers; empty when it was pruned.
+    pub message: String,
+}
+
+/// A page of history, newest first.
+#[derive(Debug, Clone)]
+pub struct HistoryPage {
+    /// The versions.
+    pub versions: Vec<VersionValue>,
+    /// The version below which the next page begins; none at the end.
+    pub next: Option<Version>,
+}
+
+impl Core {
+    /// What an environment was around a path at a point. Nothing else is read: of the environments, the
+    /// reading knows this one and those it inherits from. Blocks.
+    pub fn reading_at(
+        &self,
+        _grant: &ReadGrant,
+        point: &Point,
+        environment: &str,
+        path: &Path,
+    ) -> Result<Reading, ServiceError> {
+        self.require_history()?;
+        let asked = self.environment(environment)?;
+        let reader = self.repository.reader();
+        let located = self.locate(&reader, point)?;
+        let sequence = located.sequence;
+        let state = self.index.snapshot();
+        let chain: Vec<Environment> = state.environments.chain(&asked.name).cloned().collect();
+        let mut branches = HashMap::new();
+        let none = HashSet::new();
+        for Environment { branch, .. } in &chain {
+            let (head, unmade) = match located.pins.get(branch) {
+                Some(pin) => (Some(pin.head), &pin.unmade),
+                None => (self.history.head_at(branch, sequence)?, &none),
+            };
+            let snapshot = match head {
+                Some(head) => self.past_snapshot(&reader, (head, path), (branch, sequence, unmade))?,
+                None => Arc::default(),
+            };
+            branches.insert(branch.clone(), Branch { head, snapshot, ..Branch::default() });
+        }
+        // A chain of environments that were checked is itself one; and nothing but the chain may be shown.
+        let environments = Environments::new(chain, &asked.name)
+            .map_err(|error| std::io::Error::other(error.to_string()))?;
+        Ok(Reading::of(State::new(sequence, Arc::new(environments), branches)))
+    }
+
+    /// What a commit holds around a path, stamped with what its branch says of it after a change set, the
+    /// commits that are not made yet left aside.
+    fn past_snapshot(
+        &self,
+        reader: &Reader,
+        (commit, path): (Revision, &Path),
+        (branch, sequence, unmade): (&str, Sequence, &HashSet<Revision>),
+    ) -> Result<Arc<Snapshot>, ServiceError> {
+        let loaded = self.loaded(reader, commit, path).map_err(|error| match error {
+            ReadError::Missing { .. } => ServiceError::NoSuchPoint {
+                reason: format!("the commit {commit} of {branch} was pruned from the repository"),
+            },
+            other => other.into(),
+        })?;
+        let mut failure = None;
+        let stamped =
+            loaded.restamped(&mut |path| match self.history.as_of(branch, path, sequence, unmade) {
+                Ok(record) => record.map(|record| stamp_of(&record)),
+                Err(error) => {
+                    failure = Some(error);
+                    None
+                }
+            });
+        match failure {
+            Some(error) => Err(error.into()),
+            None => Ok(Arc::new(stamped)),
+        }
+    }
+
+    fn loaded(&self, reader: &Reader, commit: Revision, path: &Path) -> Result<Arc<Snapshot>, ReadError> {
+        if let Some(snapshot) = self.past.get(commit, path) {
+            return Ok(snapshot);
+        }
+        let loader = Loader { reader, limits: &self.settings.limits };
+        // What describes an entry is as old as the entry.
+        let mut paths = vec![path.clone()];
+        paths.extend(metadata_path(path));
+        let snapshot = Arc::new(loader.load(commit, Scope::Around(&paths))?);
+        self.past.insert(commit, path, snapshot.clone());
+        Ok(snapshot)
+    }
+
+    /// One version of an entry in the layer of an environment. Blocks.
+    pub fn version(
+        &self,
+        _grant: &ReadGrant,
+        environment: &str,
+        path: &Path,
+        version: Version,
+    ) -> Result<PastEntry, ServiceError> {
+        self.require_history()?;
+        let environment = self.environment(environment)?;
+        let Some(record) = self.history.version(&environment.branch, path, version)? else {
+            let newest = self.history.last_version(&environment.branch, path);
+            if newest.0 == 0 {
+                return Err(self.not_in_layer(&environment, path));
+            }
+            let environment = environment.name.clone();
+            return Err(ServiceError::NoVersion { path: path.clone(), environment, version, newest });
+        };
+        if record.deleted {
+            return Err(ServiceError::Gone { path: path.clone(), version });
+        }
+        let reader = self.repository.reader();
+        let snapshot = self.loaded(&reader, record.revision, path).map_err(|error| match error {
+            ReadError::Missing { .. } => ServiceError::Pruned { path: path.clone(), version },
+            other => other.into(),
+        })?;
+        let Some(entry) = snapshot.entry(path) else {
+            let reason = format!("commit {} no longer shows {path}", record.revision);
+            return Err(ServiceError::NoSuchPoint { reason });
+        };
+        let entry = Arc::new(Entry::clone(&entry).stamped(stamp_of(&record)));
+        Ok(PastEntry { entry, details: details_in(&snapshot, path), record })
+    }
+
+    /// The versions of an entry in the layer of an environment, newest first. Blocks.
+    pub fn history(
+        &self,
+        _grant: &ReadGrant,
+        environment: &str,
+        path: &Path,
+        below: Option<Version>,
+        limit: usize,
+    ) -> Result<HistoryPage, ServiceError> {
+        self.require_history()?;
+        let environment = self.environment(environment)?;
+        let records = self.history.versions(&environment.branch, path, below, limit)?;
+        if records.is_empty() && self.history.last_version(&environment.branch, path).0 == 0 {
+            return Err(self.not_in_layer(&environment, path));
+        }
+        let reader = self.repository.reader();
+        let next = records.last().filter(|last| last.version.0 > 1).map(|last| last.version);
+        let versions = records.into_iter().map(|record| self.value_of(&reader, path, record));
+        Ok(HistoryPage { versions: versions.collect::<Result<_, ReadError>>()?, next })
+    }
+
+    /// What a version says; of one that was pruned, nothing but that it was.
+    fn value_of(
+        &self,
+        reader: &Reader,
+        path: &Path,
+        record: VersionRecord,
+    ) -> Result<VersionValue, ReadError> {
+        let snapshot =
+            if record.deleted { None } else { unless_pruned(self.loaded(reader, record.revision, path))? };
+        let entry = snapshot.and_then(|snapshot| snapshot.entry(path));
+        let commit = unless_pruned(reader.commit(record.revision))?;
+        let message = commit.map(|commit| plain_message(&commit.message)).unwrap_or_default();
+        let is_bytes = entry.as_ref().is_some_and(|entry| entry.kind() == EntryKind::Bytes);
+        Ok(VersionValue { json: entry.map(|entry| entry.json().clone()), is_bytes, message, record })
+    }
+
+    fn require_history(&self) -> Result<(), ServiceError> {
+        if self.history_ready() { Ok(()) } else { Err(ServiceError::NotReady { part: "the history index" }) }
+    }
+
+    pub(super) fn environment(&self, name: &str) -> Result<Environment, ServiceError> {
+        let state = self.index.load();
+        let found = state.environments.get(name).cloned();
+        found.ok_or_else(|| ServiceError::unknown_environment(&state.environments, name))
+    }
+
+    /// The error for a path that the layer never had, naming where the value comes from.
+    fn not_in_layer(&self, environment: &Environment, path: &Path) -> ServiceError {
+        let state = self.index.load();
+        let inherited_from = match state.view(&environment.name).and_then(|view| view.find(path)) {
+            Some(crate::resolve::Found::Entry(found)) if !found.own => Some(found.origin),
+            _ => None,
+        };
+        ServiceError::NotFound { path: path.clone(), environment: environment.name.clone(), inherited_from }
+    }
+}
+
+/// What was read; none where somebody pruned it from the repository.
+fn unless_pruned<T>(read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(ReadError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn stamp_of(record: &VersionRecord) -> Stamp {
+    let origin = crate::snapshot::Origin {
+        sequence: record.sequence,
+        revision: record.revision,
+        time: record.time,
+        account: record.account.clone(),
+    };
+    Stamp { version: record.version, origin: Arc::new(origin) }
+}
+
+/// A commit message without its last paragraph, where that is confgit's trailers.
+fn plain_message(message: &str) -> String {
+    let message = message.trim_end();
+    match message.rsplit_once("\n\n") {
+        Some((text, trailers))
+            if trailers
+                .lines()
+                .all(|line| line.starts_with("Account: ") || line.starts_with("Request-Id: ")) =>
+        {
+            text.to_owned()
+        }
+        _ => message.to_owned(),
+    }
+}
