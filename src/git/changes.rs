@@ -1,7 +1,8 @@
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 use super::reader::{ReadError, Reader};
-use super::tree::{EntryKind, Tree, TreeEntry, key, order, split_entry};
+use super::tree::{EntryKind, TreeEntry, key, order, split_entry};
 use crate::model::ObjectId;
 
 /// A file that differs between two trees.
@@ -66,7 +67,7 @@ impl Walk<'_> {
             let path = String::from_utf8_lossy(&self.path).chars().take(80).collect();
             return Err(ReadError::TooDeep { path, limit: MAX_DEPTH });
         }
-        let load = |id: Option<ObjectId>| id.map_or(Ok(Tree::default()), |id| self.reader.tree(id));
+        let load = |id: Option<ObjectId>| id.map_or_else(|| Ok(Rc::default()), |id| self.reader.shared_tree(id));
         let (old, new) = (load(old)?, load(new)?);
         let (mut olds, mut news) = (old.raw(), new.raw());
         skip_common(&mut olds, &mut news);
@@ -89,6 +90,10 @@ impl Walk<'_> {
             let (a, b) = (a.map(|(entry, _)| entry), b.map(|(entry, _)| entry));
             if a.map(|a| (a.kind, a.id)) != b.map(|b| (b.kind, b.id)) {
                 self.entry(a, b, depth)?;
+                // Most commits change one entry of a directory.
+                if olds == news {
+                    return Ok(());
+                }
             }
         }
     }
@@ -133,7 +138,7 @@ impl Walk<'_> {
 
 /// Skips the entries that both begin with, quickly: wide directories mostly differ in few places.
 fn skip_common(old: &mut &[u8], new: &mut &[u8]) {
-    const STRIDE: usize = 4096;
+    const STRIDE: usize = 256;
     let same = old.chunks(STRIDE).zip(new.chunks(STRIDE)).take_while(|(a, b)| a == b).count() * STRIDE;
     let same = same.min(old.len()).min(new.len());
     let mut rest = *old;

@@ -1,3 +1,6 @@
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use gix::objs::Find as _;
@@ -77,7 +80,18 @@ type Store = gix::odb::Cache<gix::odb::store::Handle<Arc<gix::odb::Store>>>;
 /// missing even then is an error, without further attempts.
 pub struct Reader {
     store: Store,
+    trees: RefCell<RecentTrees>,
 }
+
+/// Trees read of late: walks along history meet most of them again with the next commit.
+#[derive(Default)]
+struct RecentTrees {
+    by_id: HashMap<ObjectId, Rc<Tree>>,
+    bytes: usize,
+}
+
+/// How many bytes of trees are kept; then all are dropped.
+const TREE_CACHE_BYTES: usize = 16 << 20;
 
 /// How much memory the decoded delta bases of one reader take at most.
 const BASE_CACHE_BYTES: usize = 8 << 20;
@@ -93,7 +107,7 @@ impl Reader {
         store.set_pack_cache(|| {
             Box::new(gix::odb::pack::cache::lru::StaticLinkedList::<64>::new(BASE_CACHE_BYTES))
         });
-        Reader { store }
+        Reader { store, trees: RefCell::default() }
     }
 
     /// Whether the repository holds an object.
@@ -121,6 +135,21 @@ impl Reader {
         }
         let content = self.content(id, ObjectKind::Tree)?;
         Tree::decode(content).ok_or(ReadError::Malformed { id, kind: ObjectKind::Tree })
+    }
+
+    /// A tree, kept for the next who asks.
+    pub(super) fn shared_tree(&self, id: ObjectId) -> Result<Rc<Tree>, ReadError> {
+        if let Some(tree) = self.trees.borrow().by_id.get(&id) {
+            return Ok(tree.clone());
+        }
+        let tree = Rc::new(self.tree(id)?);
+        let mut trees = self.trees.borrow_mut();
+        if trees.bytes > TREE_CACHE_BYTES {
+            *trees = RecentTrees::default();
+        }
+        trees.bytes += tree.raw().len() + 100;
+        trees.by_id.insert(id, tree.clone());
+        Ok(tree)
     }
 
     /// The content of a file, of at most `max_bytes`.

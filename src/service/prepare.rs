@@ -111,8 +111,12 @@ pub(super) fn catch_up(core: &Core, journal: &JournalState) -> Result<Prepared, 
     let state = core.index.snapshot();
     let mut branches = HashMap::new();
     for (name, branch) in &state.branches {
-        let snapshot = Arc::new(stamped(&branch.snapshot, name, &core.history)?);
-        branches.insert(name.clone(), Branch { snapshot, ..branch.clone() });
+        // Followed from its beginning, a branch has all its stamps; else the index knows them.
+        let snapshot = match replay.take_whole(name) {
+            Some((head, snapshot)) if Some(head) == branch.head => snapshot,
+            _ => stamped(&branch.snapshot, name, &core.history)?,
+        };
+        branches.insert(name.clone(), Branch { snapshot: Arc::new(snapshot), ..branch.clone() });
     }
     core.index.swap(State::new(state.sequence, state.environments.clone(), branches));
     let seconds = begun.elapsed().as_secs_f64();

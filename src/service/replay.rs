@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::load::{FromGit, Loader, MOST_FILES, Scope, configuration_blob};
@@ -15,13 +15,15 @@ pub(super) struct Replay<'a> {
     limits: &'a Limits,
     /// Where each branch has got to, and what it holds there.
     branches: HashMap<Arc<str>, (Revision, Snapshot)>,
+    /// The branches among them that were followed from their first commit.
+    whole: HashSet<Arc<str>>,
     /// Versions found and not yet in the history index.
     pending: HashMap<(Arc<str>, Path), Version>,
 }
 
 impl<'a> Replay<'a> {
     pub fn new(reader: &'a Reader, history: &'a History, limits: &'a Limits) -> Self {
-        Replay { reader, history, limits, branches: HashMap::new(), pending: HashMap::new() }
+        Replay { reader, history, limits, branches: HashMap::new(), whole: HashSet::new(), pending: HashMap::new() }
     }
 
     /// Begins at this snapshot of a branch rather than reading it from its commit.
@@ -32,6 +34,11 @@ impl<'a> Replay<'a> {
     /// The branch's head and snapshot after what was followed.
     pub fn branch(&self, name: &str) -> Option<&(Revision, Snapshot)> {
         self.branches.get(name)
+    }
+
+    /// A branch's head and snapshot, where it was followed from its first commit.
+    pub fn take_whole(&mut self, name: &str) -> Option<(Revision, Snapshot)> {
+        self.whole.remove(name).then(|| self.branches.remove(name)).flatten()
     }
 
     /// To be called once the versions found so far are in the history index.
@@ -50,6 +57,7 @@ impl<'a> Replay<'a> {
                 Err(ReadError::Missing { id }) => {
                     tracing::warn!(sequence = %change_set.sequence, %id, "a commit is not in the repository any more");
                     versions.truncate(found);
+                    self.whole.remove(&step.branch);
                     self.branches.extend(kept.map(|kept| (step.branch.clone(), kept)));
                 }
                 other => other?,
@@ -89,9 +97,13 @@ impl<'a> Replay<'a> {
 
     fn snapshot_before(&mut self, step: &Move) -> Result<Snapshot, ReadError> {
         match (step.old, self.branches.remove(&step.branch)) {
-            (None, _) => Ok(Snapshot::default()),
+            (None, _) => {
+                self.whole.insert(step.branch.clone());
+                Ok(Snapshot::default())
+            }
             (Some(old), Some((head, snapshot))) if head == old => Ok(snapshot),
             (Some(old), _) => {
+                self.whole.remove(&step.branch);
                 Loader { reader: self.reader, limits: self.limits }.load(old, Scope::Everything)
             }
         }

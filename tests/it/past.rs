@@ -78,7 +78,7 @@ fn a_commit_within_a_push_shows_the_versions_of_that_commit() {
     // The version given can be asked for, and is that value.
     assert_eq!(server.get("/api/config/a/k?version=2").json()["value"], 2);
     let revision =
-        server.get(&format!("/v1/config/a/k?at={c1}")).header("confgit-revision").map(str::to_owned);
+        server.get(&format!("/v1/config/a/k?at={c1}")).header("x-confgit-revision").map(str::to_owned);
     assert_eq!(revision.as_deref().map(|revision| revision.trim_matches('"')), Some(c1.as_str()));
 }
 
@@ -168,9 +168,9 @@ fn what_was_pruned_is_gone_and_the_rest_of_the_history_stays() {
             (version.clone(), value.clone(), deleted.clone(), message.trim())
         })
         .collect();
-    let pruned = |version: u64, deleted: bool| (json!(version), Value::Null, json!(deleted), "");
-    let newest = (json!(4), json!(4), json!(false), "by hand");
-    assert_eq!(listed, [newest, pruned(3, true), pruned(2, false), pruned(1, false)]);
+    let pruned = |version: u64, deleted: Value| (json!(version), Value::Null, deleted, "");
+    let newest = (json!(4), json!(4), Value::Null, "by hand");
+    assert_eq!(listed, [newest, pruned(3, json!(true)), pruned(2, Value::Null), pruned(1, Value::Null)]);
     let told = server.get("/v1/config/a/k?at=2").expect(400).json();
     assert!(told["detail"].as_str().unwrap().contains("pruned"), "{told}");
 }
