@@ -100,8 +100,8 @@ impl Local {
     /// How the project is.
     pub fn status(&self) -> Status {
         let status = self.project.status(&self.grant());
-        let (writable, reason) = match status.writes {
-            WriteState::Possible => (status.history_ready, None),
+        let (writable, reason) = match status.health.writes {
+            WriteState::Possible => (status.health.history_ready, None),
             WriteState::Failing(reason) | WriteState::Broken(reason) => (false, Some(reason)),
         };
         let environments = status.branches.iter().map(|branch| EnvironmentStatus {
@@ -126,9 +126,9 @@ impl Local {
             reason,
             parts: Parts {
                 index: "ready".to_owned(),
-                history: if status.history_ready { "ready" } else { "rebuilding" }.to_owned(),
-                history_covered: status.history_covered.0,
-                waiting_writes: status.waiting_writes,
+                history: if status.health.history_ready { "ready" } else { "rebuilding" }.to_owned(),
+                history_covered: status.health.history_covered.0,
+                waiting_writes: status.health.waiting_writes,
             },
             environments: environments.collect(),
         }

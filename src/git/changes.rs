@@ -67,7 +67,8 @@ impl Walk<'_> {
             let path = String::from_utf8_lossy(&self.path).chars().take(80).collect();
             return Err(ReadError::TooDeep { path, limit: MAX_DEPTH });
         }
-        let load = |id: Option<ObjectId>| id.map_or_else(|| Ok(Rc::default()), |id| self.reader.shared_tree(id));
+        let load =
+            |id: Option<ObjectId>| id.map_or_else(|| Ok(Rc::default()), |id| self.reader.shared_tree(id));
         let (old, new) = (load(old)?, load(new)?);
         let (mut olds, mut news) = (old.raw(), new.raw());
         skip_common(&mut olds, &mut news);

@@ -72,8 +72,19 @@ impl LogFile {
 
     /// Up to `length` bytes; fewer at the end of the file.
     pub fn read_up_to(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-        let available = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(length);
-        self.read(offset, length.min(available))
+        self.read(offset, self.at_most(offset, length))
+    }
+
+    /// The same into a buffer that is used again.
+    pub fn read_into(&self, buffer: &mut Vec<u8>, offset: u64, length: usize) -> io::Result<()> {
+        #[cfg(test)]
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        buffer.resize(self.at_most(offset, length), 0);
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    fn at_most(&self, offset: u64, length: usize) -> usize {
+        usize::try_from(self.len.saturating_sub(offset)).map_or(length, |left| length.min(left))
     }
 
     pub fn truncate(&mut self, len: u64) -> io::Result<()> {

@@ -217,7 +217,8 @@ impl History {
         let mut item = inner.version_at(line.last)?;
         loop {
             let is_too_new = item.sequence > sequence;
-            if !is_too_new && !(item.sequence == sequence && unmade.contains(&item.revision)) {
+            let is_unmade = item.sequence == sequence && unmade.contains(&item.revision);
+            if !is_too_new && !is_unmade {
                 return if item.deleted { Ok(None) } else { inner.record(&item).map(Some) };
             }
             if item.version == 1 {
@@ -336,12 +337,7 @@ impl Inner {
 
     fn change_set_at(&self, offset: u64) -> io::Result<ChangeSet> {
         let read = |length| self.file.read_up_to(offset, length);
-        self.named(record::decode_change_set(read)?)
-    }
-
-    /// A change set with the names that its record has numbers for.
-    fn named(&self, item: Item) -> io::Result<ChangeSet> {
-        let Item::ChangeSet { sequence, time, account, moves } = item else {
+        let Item::ChangeSet { sequence, time, account, moves } = record::decode_change_set(read)? else {
             return Err(corrupt("no change set where one was noted"));
         };
         let moves = moves

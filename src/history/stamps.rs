@@ -1,32 +1,34 @@
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 use super::file::LogFile;
-use super::record::{self, VERSION_BYTES};
-use super::{History, VersionRecord, corrupt};
-use crate::model::{Path, Timestamp, Version};
+use super::record::{self, Item, VERSION_BYTES};
+use super::{History, Inner, VersionRecord, corrupt};
+use crate::model::{Path, Sequence, Timestamp, Version};
 
-/// How much of the file is read at once, and how much of it lies before what is asked for: a version's
-/// change set stands shortly before it, and neighbours in a tree were often written together.
-const WINDOW_BYTES: usize = 4096;
-const BEFORE_BYTES: u64 = 1024;
+/// How much of the file is read at once where look-ups go through it in order, and where they jump.
+const ONWARD_BYTES: usize = 16 << 10;
+const JUMP_BYTES: usize = 512;
+/// How much of that lies before what is asked for: a version's change set stands shortly before it.
+const BEFORE_BYTES: u64 = 192;
+/// How many change sets are remembered.
+const CHANGE_SETS: usize = 1024;
 
 /// Looks up the newest versions of many paths of one branch: what lies close together in the file is read
-/// once, and each change set is decoded once. For one pass; memory grows with the change sets met.
+/// once, and what change sets say is remembered, bounded.
 #[derive(Debug)]
 pub struct Stamps<'a> {
     history: &'a History,
     branch: Option<u32>,
     window: Window,
-    /// Time and account of the change sets met so far, by sequence.
-    change_sets: HashMap<u64, (Timestamp, Arc<str>)>,
+    /// Sequence, time and account of change sets met lately, at their sequence modulo [`CHANGE_SETS`].
+    change_sets: Vec<Option<(Sequence, Timestamp, Arc<str>)>>,
 }
 
 impl<'a> Stamps<'a> {
     pub(super) fn new(history: &'a History, branch: &str) -> Self {
         let branch = history.read().branches.ids.get(branch).copied();
-        Stamps { history, branch, window: Window::default(), change_sets: HashMap::new() }
+        Stamps { history, branch, window: Window::default(), change_sets: vec![None; CHANGE_SETS] }
     }
 
     /// The newest version of a path, a delete too.
@@ -34,26 +36,31 @@ impl<'a> Stamps<'a> {
         let Some(branch) = self.branch else { return Ok(None) };
         let inner = self.history.read();
         let Some(line) = inner.line_in(branch, path).filter(|line| line.version > 0) else { return Ok(None) };
-        let bytes = self.window.read(&inner.file, line.last, VERSION_BYTES)?;
-        let item = record::decode_version(bytes)?;
-        let (time, account) = match self.change_sets.get(&item.sequence.0) {
-            Some(found) => found.clone(),
-            None => {
-                let offset = inner.change_set_offset(item.sequence)?;
-                let window = &mut self.window;
-                let read = |length| Ok(window.read(&inner.file, offset, length)?.to_vec());
-                let change_set = inner.named(record::decode_change_set(read)?)?;
-                if change_set.sequence != item.sequence {
-                    return Err(corrupt("another change set than the one noted"));
-                }
-                let found = (change_set.time, change_set.account);
-                self.change_sets.insert(item.sequence.0, found.clone());
-                found
-            }
-        };
-        let version = Version(item.version);
+        let item = record::decode_version(self.window.read(&inner.file, line.last, VERSION_BYTES)?)?;
+        let (time, account) = self.written(&inner, item.sequence)?;
         let (deleted, sequence, revision) = (item.deleted, item.sequence, item.revision);
-        Ok(Some(VersionRecord { version, deleted, sequence, revision, time, account }))
+        Ok(Some(VersionRecord { version: Version(item.version), deleted, sequence, revision, time, account }))
+    }
+
+    /// When a change set was accepted, and whose it is.
+    fn written(&mut self, inner: &Inner, sequence: Sequence) -> io::Result<(Timestamp, Arc<str>)> {
+        let slot = (sequence.0 % CHANGE_SETS as u64) as usize;
+        if let Some(Some((met, time, account))) = self.change_sets.get(slot)
+            && *met == sequence
+        {
+            return Ok((*time, account.clone()));
+        }
+        let offset = inner.change_set_offset(sequence)?;
+        let window = &mut self.window;
+        let read = |length| Ok(window.read(&inner.file, offset, length)?.to_vec());
+        let Item::ChangeSet { time, account, .. } = record::decode_change_set(read)? else {
+            return Err(corrupt("no change set where one was noted"));
+        };
+        let account = inner.accounts.get(account)?;
+        if let Some(kept) = self.change_sets.get_mut(slot) {
+            *kept = Some((sequence, time, account.clone()));
+        }
+        Ok((time, account))
     }
 }
 
@@ -67,19 +74,22 @@ struct Window {
 impl Window {
     /// So many bytes from `offset`; fewer at the end of the file.
     fn read(&mut self, file: &LogFile, offset: u64, length: usize) -> io::Result<&[u8]> {
-        if self.held(offset, length).is_none() {
-            let begins = offset.saturating_sub(BEFORE_BYTES);
-            let wanted = WINDOW_BYTES.max((offset - begins) as usize + length);
-            self.bytes = file.read_up_to(begins, wanted)?;
-            self.begins = begins;
+        if !self.holds(offset, length) {
+            let ended = self.begins + self.bytes.len() as u64;
+            let goes_on = offset >= self.begins && offset < ended + ONWARD_BYTES as u64;
+            let before = offset.min(BEFORE_BYTES);
+            let wanted = (if goes_on { ONWARD_BYTES } else { JUMP_BYTES }).max(before as usize + length);
+            self.begins = offset - before;
+            // What a failed read leaves in the buffer is nothing that may be held.
+            file.read_into(&mut self.bytes, self.begins, wanted).inspect_err(|_| self.bytes.clear())?;
         }
         let from = ((offset - self.begins) as usize).min(self.bytes.len());
         let to = (from + length).min(self.bytes.len());
         Ok(self.bytes.get(from..to).unwrap_or_default())
     }
 
-    fn held(&self, offset: u64, length: usize) -> Option<()> {
-        let from = usize::try_from(offset.checked_sub(self.begins)?).ok()?;
-        self.bytes.get(from..from.checked_add(length)?).map(|_| ())
+    fn holds(&self, offset: u64, length: usize) -> bool {
+        let from = offset.checked_sub(self.begins).and_then(|from| usize::try_from(from).ok());
+        from.and_then(|from| from.checked_add(length)).is_some_and(|to| to <= self.bytes.len())
     }
 }

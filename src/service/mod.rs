@@ -30,4 +30,4 @@ pub use past::{HistoryPage, PastEntry, Point, VersionValue};
 pub use project::{Core, OpenError, Project};
 pub use read::{EntryDetails, Reading, entity_tag, entry_tag};
 pub use rollback::rollback_write;
-pub use status::{BranchStatus, Status};
+pub use status::{BranchStatus, Health, Status};

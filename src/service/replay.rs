@@ -23,7 +23,14 @@ pub(super) struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     pub fn new(reader: &'a Reader, history: &'a History, limits: &'a Limits) -> Self {
-        Replay { reader, history, limits, branches: HashMap::new(), whole: HashSet::new(), pending: HashMap::new() }
+        Replay {
+            reader,
+            history,
+            limits,
+            branches: HashMap::new(),
+            whole: HashSet::new(),
+            pending: HashMap::new(),
+        }
     }
 
     /// Begins at this snapshot of a branch rather than reading it from its commit.

@@ -10,6 +10,15 @@ use crate::model::{Diagnostic, Revision, Sequence};
 pub struct Status {
     /// The last change set that readers see.
     pub sequence: Sequence,
+    /// How its parts are.
+    pub health: Health,
+    /// The branches of the environments, in the order of the settings.
+    pub branches: Vec<BranchStatus>,
+}
+
+/// How the parts of a project are, told without looking at any configuration.
+#[derive(Debug, Clone)]
+pub struct Health {
     /// Whether writes are possible.
     pub writes: WriteState,
     /// Whether versions and history are known.
@@ -18,8 +27,6 @@ pub struct Status {
     pub history_covered: Sequence,
     /// How many writes wait.
     pub waiting_writes: usize,
-    /// The branches of the environments, in the order of the settings.
-    pub branches: Vec<BranchStatus>,
 }
 
 /// How one environment's branch is.
@@ -42,6 +49,17 @@ pub struct BranchStatus {
 }
 
 impl Project {
+    /// How the parts of the project are.
+    pub fn health(&self) -> Health {
+        let core = self.core();
+        Health {
+            writes: core.health.writes(),
+            history_ready: core.history_ready(),
+            history_covered: core.history.covered(),
+            waiting_writes: self.waiting_writes(),
+        }
+    }
+
     /// How the project is.
     pub fn status(&self, grant: &ReadGrant) -> Status {
         let core = self.core();
@@ -64,13 +82,6 @@ impl Project {
                     .collect(),
             }
         });
-        Status {
-            sequence: state.sequence,
-            writes: core.health.writes(),
-            history_ready: core.history_ready(),
-            history_covered: core.history.covered(),
-            waiting_writes: self.waiting_writes(),
-            branches: branches.collect(),
-        }
+        Status { sequence: state.sequence, health: self.health(), branches: branches.collect() }
     }
 }

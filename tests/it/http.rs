@@ -605,14 +605,103 @@ fn slow_and_silent_connections_hold_up_nobody() {
         match number % 3 {
             0 => {}
             1 => stream.write_all(b"GET /v1/config/my").unwrap(),
-            _ => stream
-                .write_all(
-                    b"PUT /api/config/t/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n{",
-                )
-                .unwrap(),
+            _ => {
+                let head =
+                    format!("PUT /api/config/t/k HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {}", server.key);
+                let half = format!("{head}\r\nContent-Length: 3000000\r\n\r\n{{");
+                stream.write_all(half.as_bytes()).unwrap();
+            }
         }
         held.push(stream);
     }
     server.get("/v1/config/myapp/database/timeout").expect(200);
     server.put("/t/k", json!(1)).expect(201);
+}
+
+#[test]
+fn every_tag_that_a_read_gives_is_good_for_a_write() {
+    let (_project, server) = example();
+    server.put("/t/k", json!("v")).expect(201);
+    server.put("/env/staging/t/own", json!("v")).expect(201);
+    let targets = [
+        "/v1/config/t/k",
+        "/v1/config/t/k?format=yaml",
+        "/v1/config/t/k?format=text",
+        "/api/config/t/k",
+        "/api/config/t/k?format=yaml",
+        "/v1/config/t/k?env=prod",
+        "/api/config/t/k?env=prod",
+        "/api/config/t/own?env=staging",
+        "/api/config/env/staging/t/own",
+        "/v1/config/t",
+        "/v1/config/t?env=prod",
+        "/api/config/t?recursive=true",
+        "/v1/config/t?literal=false",
+    ];
+    for target in targets {
+        let got = server.get(target).expect(200);
+        let tag = got.header("etag").unwrap().to_owned();
+        server.request("GET", target, &[("If-None-Match", &tag)], b"").expect(304);
+        let path = target.replace("/v1/config", "/api/config");
+        let (path, query) = path.split_once('?').unwrap_or((&path, ""));
+        let env = query.split('&').find(|pair| pair.starts_with("env=")).unwrap_or("literal=false");
+        let put = |tag: &str| {
+            server.request(
+                "PUT",
+                &format!("{path}?{env}"),
+                &[("If-Match", tag)],
+                b"{\"value\": {\"k\": \"v\"}}",
+            )
+        };
+        put("\"0.00000000\"").expect(412);
+        let written = put(&tag);
+        assert_ne!(written.status, 412, "{target} {tag}: {}", written.text());
+        server.request("PUT", "/api/config/t", &[], b"{\"value\": {\"k\": \"v\"}}").expect(200);
+        server.delete("/env/prod/t");
+        server.request("PUT", "/api/config/env/staging/t", &[], b"{\"value\": {\"own\": \"v\"}}").expect(200);
+    }
+    let described = server.get("/api/config/t/k?env=prod").header("etag").unwrap().to_owned();
+    server.request("PUT", "/api/config/t/k", &[], b"{\"value\": \"v\", \"owner\": \"us\"}").expect(200);
+    server.request("GET", "/api/config/t/k?env=prod", &[("If-None-Match", &described)], b"").expect(200);
+    let unreadable =
+        b"PUT /api/config/t/k HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIf-Match: \"\xe9\"\r\nX-API-Key: ";
+    let raw = [unreadable, server.key.as_bytes(), b"\r\nContent-Length: 12\r\n\r\n{\"value\": 1}"].concat();
+    let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+    std::io::Write::write_all(&mut stream, &raw).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[test]
+fn paging_follows_segments_and_bounds_hold() {
+    let (_project, server) = example();
+    for path in ["/p/a/x", "/p/a-b", "/p/a.c", "/p/a+d/y", "/p/b"] {
+        server.put(path, json!(1)).expect(201);
+    }
+    let mut seen = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = server.get(&format!("/api/config/p?recursive=true&limit=1{after}")).expect(200).json();
+        seen.push(page["entries"][0]["path"].as_str().unwrap().to_owned());
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={}", next.replace('+', "%2B")),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 5, "{seen:?}");
+    let everything: Vec<&str> = std::iter::repeat_n("/", 9_000).collect();
+    server.post("/api/batch/get", json!({ "paths": everything })).expect(413);
+    server.post("/api/batch/get?env=prod", json!({"paths": ["/p"]})).expect(400);
+    server
+        .post("/api/batch?env=prod", json!({"edits": [{"op": "put", "path": "/x", "value": 1}]}))
+        .expect(400);
+    server.get("/v1/config/p?recursive=true").expect(400);
+    server.get("/v1/config//p/b").expect(400);
+    server.request("DELETE", "/api/config/p/b?env=prod&hide=true", &[], b"").expect(200);
+    let many: Vec<_> =
+        (0..2_000).map(|n| json!({"op": "put", "path": format!("/many/k{n}"), "value": n})).collect();
+    let written = server.post("/api/batch", json!({ "edits": many })).expect(200).json();
+    assert_eq!(written["entries"].as_array().unwrap().len(), 2_000);
+    assert_eq!(server.get("/v1/config/many").json()["k1999"], 1999);
 }

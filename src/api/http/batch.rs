@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use super::body::Body;
 use super::problem::Problem;
+use super::query::Query;
 use super::read::{envelope, raw};
 use super::reply::{Reply, tag_of_body};
 use super::{App, caller, write};
@@ -15,11 +16,15 @@ use crate::service::{Edit, EditOp, Precondition, Reading, ServiceError, Write};
 use crate::wire;
 
 /// How many edits or paths one request may have.
-const MOST_ITEMS: usize = 100_000;
+const MOST_ITEMS: usize = 10_000;
+
+/// How many bytes the answer of a batch of reads may have.
+const MOST_BYTES: usize = 16 << 20;
 
 /// `POST /api/batch`: several edits, all or nothing, as one change set.
 pub(super) async fn write(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_write(&app, request.headers(), request.uri())?;
+    Query::parse(request.uri().query(), &[])?;
     let request_id = write::request_id(request.headers());
     let body = Body::read(&app, request).await?;
     let batch: wire::Batch = body.json()?;
@@ -71,14 +76,24 @@ fn read_edit(index: usize, edit: wire::BatchEdit, environments: &Environments) -
 /// `POST /api/batch/get`: several paths as they are at one moment.
 pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_read(&app, request.headers(), request.uri())?;
+    Query::parse(request.uri().query(), &[])?;
     let body = Body::read(&app, request).await?;
     let asked: wire::BatchGet = body.json()?;
     check_count(asked.paths.len(), "paths")?;
     let reading = app.project.core().reading(&grant);
     let env = asked.env.unwrap_or_else(|| reading.environments().default_name().to_string());
     reading.view(&env)?;
-    let entries =
-        asked.paths.iter().map(|path| item(&app, &reading, &env, path)).collect::<Result<_, _>>()?;
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    for path in &asked.paths {
+        let (item, length) = item(&app, &reading, &env, path)?;
+        bytes += length;
+        if bytes > MOST_BYTES {
+            let detail =
+                format!("the values together are larger than {MOST_BYTES} bytes; ask for fewer at once");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail));
+        }
+        entries.push(item);
+    }
     let got = wire::BatchGot { sequence: reading.state().sequence.0, env: env.clone(), entries };
     let body = serde_json::to_vec(&got).map_err(|error| Problem::malformed(error.to_string()))?;
     let tag = Some(tag_of_body(&body));
@@ -86,20 +101,22 @@ pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Res
     Ok(reply.json(body))
 }
 
-fn item(app: &App, reading: &Reading, env: &str, text: &str) -> Result<wire::BatchItem, Problem> {
+/// What stands at one path, and how many bytes of values that is.
+fn item(app: &App, reading: &Reading, env: &str, text: &str) -> Result<(wire::BatchItem, usize), Problem> {
     let path: Path =
         text.parse().map_err(|error| Problem::malformed(format!("`{text}` is no path: {error}")))?;
     match reading.find(env, &path) {
         Ok(Found::Entry(found)) => {
             let details = reading.details(env, &path);
-            Ok(wire::BatchItem::Entry(Box::new(envelope(env, &path, &found, details))))
+            let entry = envelope(env, &path, &found, details);
+            Ok((wire::BatchItem::Entry(Box::new(entry)), found.entry.json().len()))
         }
         Ok(Found::Object(object)) => {
-            let value = raw(&app.project.core().object_json(&path, &object));
-            Ok(wire::BatchItem::Object { path: path.to_string(), value })
+            let json = app.project.core().object_json(&path, &object);
+            Ok((wire::BatchItem::Object { path: path.to_string(), value: raw(&json) }, json.len()))
         }
         Err(ServiceError::NotFound { .. }) => {
-            Ok(wire::BatchItem::Missing { path: path.to_string(), missing: true })
+            Ok((wire::BatchItem::Missing { path: path.to_string(), missing: true }, 0))
         }
         Err(error) => Err(error.into()),
     }

@@ -5,17 +5,18 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::problem::{Problem, problem_item};
+use super::query::Query;
 use super::{App, caller};
-use crate::auth::ReadGrant;
-use crate::service::{BranchStatus, Status, WriteState};
+use crate::service::{BranchStatus, Health, WriteState};
 use crate::wire;
 
 /// `GET /api/status`.
 pub(super) async fn status(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_read(&app, request.headers(), request.uri())?;
+    Query::parse(request.uri().query(), &[])?;
     let status = app.project.status(&grant);
-    let (writable, reason) = match &status.writes {
-        WriteState::Possible if status.history_ready => (true, None),
+    let (writable, reason) = match &status.health.writes {
+        WriteState::Possible if status.health.history_ready => (true, None),
         WriteState::Possible => (false, Some("the history index is being rebuilt".to_owned())),
         WriteState::Failing(reason) | WriteState::Broken(reason) => (false, Some(reason.clone())),
     };
@@ -25,18 +26,18 @@ pub(super) async fn status(State(app): State<App>, request: Request) -> Result<R
         sequence: status.sequence.0,
         writable,
         reason,
-        parts: parts(&status),
+        parts: parts(&status.health),
         environments: status.branches.iter().map(environment).collect(),
     };
     Ok(json(StatusCode::OK, &body))
 }
 
-fn parts(status: &Status) -> wire::Parts {
+fn parts(health: &Health) -> wire::Parts {
     wire::Parts {
         index: "ready".to_owned(),
-        history: if status.history_ready { "ready" } else { "rebuilding" }.to_owned(),
-        history_covered: status.history_covered.0,
-        waiting_writes: status.waiting_writes,
+        history: if health.history_ready { "ready" } else { "rebuilding" }.to_owned(),
+        history_covered: health.history_covered.0,
+        waiting_writes: health.waiting_writes,
     }
 }
 
@@ -61,11 +62,10 @@ pub(super) async fn healthz() -> Response {
 /// `GET /readyz`: 200 once values can be read and written, else 503; names the parts either way. It says
 /// nothing about configuration, so that a probe needs no key.
 pub(super) async fn readyz(State(app): State<App>) -> Response {
-    let status = app.project.status(&ReadGrant::local());
-    let broken = matches!(status.writes, WriteState::Broken(_));
-    let ready = status.history_ready && !broken;
+    let health = app.project.health();
+    let ready = health.history_ready && !matches!(health.writes, WriteState::Broken(_));
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(code, &serde_json::json!({ "ready": ready, "parts": parts(&status) }))
+    json(code, &serde_json::json!({ "ready": ready, "parts": parts(&health) }))
 }
 
 /// `GET /metrics`, in the OpenMetrics text format.

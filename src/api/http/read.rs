@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -6,13 +7,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::App;
 use super::caller;
 use super::format::Format;
 use super::problem::Problem;
 use super::query::Query;
-use super::reply::{Reply, if_none_match, tag_of_body};
+use super::reply::{Reply, if_none_match, tag_of_body, tag_with_body};
 use super::target::Target;
 use crate::auth::ReadGrant;
 use crate::model::{Path, Sequence, Value, Version};
@@ -21,7 +24,7 @@ use crate::service::{EntryDetails, PastEntry, Point, Reading, ServiceError, enti
 use crate::snapshot::EntryKind;
 use crate::wire;
 
-/// The parameters of a read.
+/// The parameters of a read; the last three are for `/api/config` alone.
 pub(super) const PARAMETERS: [&str; 9] =
     ["env", "default", "format", "literal", "version", "at", "recursive", "after", "limit"];
 
@@ -64,8 +67,10 @@ pub(super) async fn bare(State(app): State<App>, request: Request) -> Result<Res
             return Err(found.err().map_or_else(|| Problem::malformed("nothing was found"), Problem::from));
         }
     };
-    let tag = found.as_ref().ok().filter(|_| *format == Format::Json).map(entity_tag);
-    answer(&head.headers, &reading, target, tag, format.render(&target.path, json, is_bytes)?)
+    let tag = found.as_ref().ok().map(entity_tag);
+    let rendered = format.render(&target.path, json, is_bytes)?;
+    let tag = if *format == Format::Json { tag } else { tag.map(|tag| tag_with_body(&tag, &rendered.1)) };
+    answer(&head.headers, &reading, target, tag, rendered)
 }
 
 /// `GET /api/config/{path}`: an entry with its metadata, the names below an object, or all entries below.
@@ -89,28 +94,28 @@ pub(super) async fn described(app: App, request: Request) -> Result<Response, Pr
         }
         (Err(error), _) => return Err(error.into()),
     };
-    let tag = (*format == Format::Json).then(|| entity_tag(&found));
+    let tag = Some(entity_tag(&found));
     match &found {
         Found::Entry(found) if *format == Format::Text => {
             let is_bytes = found.entry.kind() == EntryKind::Bytes;
             let body = format.render(&target.path, found.entry.json().clone(), is_bytes)?;
-            answer(&head.headers, &reading, target, None, body)
+            let tag = tag.map(|tag| tag_with_body(&tag, &body.1));
+            answer(&head.headers, &reading, target, tag, body)
         }
         Found::Entry(entry) if query.flag("recursive")? => {
             let details = reading.details(&target.environment, &target.path);
             let entries = vec![envelope(&target.environment, &target.path, entry, details)];
             let body = wire::Entries { path: target.path.to_string(), entries, next: None };
-            answer_body(&head.headers, &reading, &asked, None, &body)
+            answer_body(&head.headers, &reading, &asked, tag, &body)
         }
         Found::Entry(entry) => {
             let details = reading.details(&target.environment, &target.path);
-            // Metadata of a parent's layer is no part of the version, so the tag covers the whole body.
             let body = envelope(&target.environment, &target.path, entry, details);
             answer_body(&head.headers, &reading, &asked, tag, &body)
         }
         Found::Object(object) if query.flag("recursive")? => {
             let body = page(&reading, &asked, object)?;
-            answer_body(&head.headers, &reading, &asked, None, &body)
+            answer_body(&head.headers, &reading, &asked, tag, &body)
         }
         Found::Object(object) => {
             let at_root = target.path.is_root();
@@ -129,7 +134,8 @@ async fn look(
     head: &Parts,
     prefix: &str,
 ) -> Result<(Asked, Arc<Reading>), Problem> {
-    let query = Query::parse(head.uri.query(), &PARAMETERS)?;
+    let known = if prefix == "/v1/config" { &PARAMETERS[..6] } else { &PARAMETERS[..] };
+    let query = Query::parse(head.uri.query(), known)?;
     let present = app.project.core().reading(grant);
     let target = Target::parse(&head.uri, prefix, &query, present.environments())?;
     present.view(&target.environment)?;
@@ -165,11 +171,20 @@ async fn past_entry(
     Ok(blocking(move || core.version(&grant, &environment, &path, version)).await??)
 }
 
+/// How many requests read Git at once, and how long another one waits for its turn.
+static AT_ONCE: Semaphore = Semaphore::const_new(16);
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Runs what reads Git on a thread that may wait.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| {
+    let full =
+        || Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", "too many requests read the past; try again");
+    let place = timeout(PATIENCE, AT_ONCE.acquire()).await.ok().and_then(Result::ok).ok_or_else(full)?;
+    let done = tokio::task::spawn_blocking(work).await;
+    drop(place);
+    done.map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this")
     })
 }
@@ -271,6 +286,12 @@ fn answer_body<T: serde::Serialize>(
     let json = Bytes::from(serde_json::to_vec(body).map_err(|error| Problem::malformed(error.to_string()))?);
     let format = if asked.format == Format::Text { Format::Json } else { asked.format };
     let rendered = format.render(&asked.target.path, json, false)?;
+    // An entry's version says all about it, unless a parent's layer may describe it as well, or the body
+    // shows more than the entry.
+    let layers = reading.view(&asked.target.environment).map_or(0, |view| view.layers().len());
+    let is_entry = tag.as_ref().is_some_and(|tag| tag.contains('.'));
+    let says_all = is_entry && layers == 1 && format == Format::Json && !asked.query.flag("recursive")?;
+    let tag = if says_all { tag } else { tag.map(|tag| tag_with_body(&tag, &rendered.1)) };
     answer(headers, reading, &asked.target, tag, rendered)
 }
 

@@ -76,6 +76,17 @@ pub(super) fn tags(list: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// A tag that tells the content, which a precondition compares, and the bytes of this body, which a cache
+/// does: `<content tag>-<hash of the body>`.
+pub(super) fn tag_with_body(content: &str, body: &[u8]) -> String {
+    format!("{content}-{:08x}", crate::snapshot::Digest::of(body).short())
+}
+
+/// What a tag of ours says of the content.
+pub(super) fn content_tag(tag: &str) -> &str {
+    tag.split('-').next().unwrap_or(tag)
+}
+
 /// A tag made from the bytes of a body: what lists and pages have.
 pub(super) fn tag_of_body(body: &[u8]) -> String {
     crate::snapshot::Digest::of(body).to_string()

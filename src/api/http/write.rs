@@ -1,13 +1,13 @@
 use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::body::{Body, json};
 use super::problem::Problem;
 use super::query::Query;
 use super::read::{blocking, raw};
-use super::reply::{Reply, tags};
+use super::reply::{Reply, content_tag, tags};
 use super::target::Target;
 use super::{App, caller};
 use crate::auth::WriteGrant;
@@ -29,7 +29,7 @@ pub(super) async fn put(app: App, request: Request) -> Result<Response, Problem>
     let Target { environment, layer_only, path, .. } = target;
     let edits = vec![Edit { environment, path, layer_only, op, precondition }];
     let written = app.project.write(Write { grant, message, request_id, edits }).await?;
-    answer(&written)
+    answer(&written, true)
 }
 
 /// `DELETE /api/config/{path}`, with `hide=true` to hide a parent's value as well.
@@ -43,7 +43,7 @@ pub(super) async fn delete(app: App, request: Request) -> Result<Response, Probl
     let Target { environment, layer_only, path, .. } = target;
     let edits = vec![Edit { environment, path, layer_only, op, precondition }];
     let written = app.project.write(Write { grant, message: None, request_id, edits }).await?;
-    answer(&written)
+    answer(&written, false)
 }
 
 /// `POST /api/config/{path}/rollback`.
@@ -68,7 +68,7 @@ pub(super) async fn rollback(app: App, request: Request) -> Result<Response, Pro
     });
     let write = Write { request_id, ..write.await?? };
     let written = app.project.write(write).await?;
-    answer(&written)
+    answer(&written, true)
 }
 
 fn target(app: &App, _grant: &WriteGrant, request: &Request, parameters: &[&str]) -> Result<Target, Problem> {
@@ -139,12 +139,14 @@ pub(super) fn value_of(raw: &wire::Json, member: &str) -> Result<Value, Problem>
 
 /// What `If-Match` and `If-None-Match` ask for (RFC 9110 section 13).
 fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
-    let list = |name| {
-        let values: Vec<&str> =
-            headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-        (!values.is_empty()).then(|| values.join(","))
+    let list = |name: HeaderName| -> Result<Option<String>, Problem> {
+        let unreadable =
+            |_| Problem::malformed(format!("the header {name} holds bytes that no entity tag of ours has"));
+        let values = headers.get_all(&name).iter().map(|value| value.to_str().map_err(unreadable));
+        let values: Vec<&str> = values.collect::<Result<_, _>>()?;
+        Ok((!values.is_empty()).then(|| values.join(",")))
     };
-    match (list(IF_MATCH), list(IF_NONE_MATCH)) {
+    match (list(IF_MATCH)?, list(IF_NONE_MATCH)?) {
         (None, None) => Ok(Precondition::None),
         (Some(_), Some(_)) => {
             Err(Problem::malformed("If-Match and If-None-Match cannot hold together; send one"))
@@ -152,7 +154,9 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
         (None, Some(star)) if star.trim() == "*" => Ok(Precondition::Absent),
         (None, Some(_)) => Err(Problem::malformed("a write takes If-None-Match: * only")),
         (Some(star), None) if star.trim() == "*" => Ok(Precondition::Present),
-        (Some(list), None) => Ok(Precondition::OneOf(tags(&list).map(str::to_owned).collect())),
+        (Some(list), None) => {
+            Ok(Precondition::OneOf(tags(&list).map(content_tag).map(str::to_owned).collect()))
+        }
     }
 }
 
@@ -164,8 +168,8 @@ pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The answer to a write of one path.
-fn answer(written: &Written) -> Result<Response, Problem> {
+/// The answer to a write of one path; `created` says whether 201 may be the answer.
+fn answer(written: &Written, created: bool) -> Result<Response, Problem> {
     let Some(edit) = written.edits.first() else { return Err(Problem::malformed("nothing was written")) };
     let env = edit.environment.to_string();
     let head = written.revisions.get(&edit.environment).copied();
@@ -183,7 +187,8 @@ fn answer(written: &Written) -> Result<Response, Problem> {
             serde_json::to_vec(&wire::WrittenObject { path, entries, revision, sequence, env })
         }
     };
-    let status = if edit.created && written.changed { StatusCode::CREATED } else { StatusCode::OK };
+    let status =
+        if created && edit.created && written.changed { StatusCode::CREATED } else { StatusCode::OK };
     let reply = Reply { tag: None, revision: head, sequence: written.sequence };
     let body = body.map_err(|error| Problem::malformed(error.to_string()))?;
     Ok(reply.with(status, HeaderValue::from_static("application/json"), body.into()))

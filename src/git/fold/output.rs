@@ -14,11 +14,17 @@ use crate::git::pack::{PackError, delta, entry, hunks::Hunks};
 use crate::git::{ObjectKind, durable};
 use crate::model::ObjectId;
 
+/// How many bytes are written between flushes. A file system that flushes one file for somebody may first
+/// flush what others wrote, and a write that waits for its own flush must not wait for a whole folded pack.
+const FLUSH_EVERY: u64 = 4 << 20;
+
 /// The new pack, written entry by entry.
 pub(super) struct Output {
     file: BufWriter<File>,
     state: Hasher,
     at: u64,
+    /// Up to where the file was flushed to disk.
+    flushed: u64,
     /// Per object: where it was written, and how many deltas deep.
     written: Vec<Option<(u64, u8)>>,
     crcs: Vec<u32>,
@@ -36,6 +42,7 @@ impl Output {
             file: BufWriter::with_capacity(1 << 18, file),
             state: hasher(HashKind::Sha1),
             at: 0,
+            flushed: 0,
             written: vec![None; objects],
             crcs: vec![0; objects],
             deflate: Deflate::new(),
@@ -136,7 +143,13 @@ impl Output {
     fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.state.update(bytes);
         self.at += bytes.len() as u64;
-        self.file.write_all(bytes)
+        self.file.write_all(bytes)?;
+        if self.at - self.flushed > FLUSH_EVERY {
+            self.flushed = self.at;
+            self.file.flush()?;
+            self.file.get_ref().sync_data()?;
+        }
+        Ok(())
     }
 
     /// Ends and flushes the pack, writes and flushes its index; answers the checksum.
