@@ -2,8 +2,8 @@
 //!
 //! The bench talks to the server as any client does: it starts `confgit init` and `confgit serve` as
 //! processes of their own and knows nothing of the code inside them. Every ratio comes from paired runs
-//! ([`pairing`]), every load is bounded in time and stays on loopback ([`load`]), every server it started
-//! ends with it ([`process`]).
+//! (`pairing`), every load is bounded in time and stays on loopback (`load`), every server it started
+//! ends with it (`process`).
 //!
 //! ```text
 //! args → run → scenario (read, write, mixed, start) → rows → report → table, JSON or Markdown

@@ -1,7 +1,7 @@
 //! The command line: one file per command, which parses, calls and prints.
 //!
 //! On a server it works through [`crate::client`], on a local project through [`crate::service`]; commands
-//! see neither, but a [`target::Target`].
+//! see neither, but a `target::Target`.
 
 mod age;
 mod bench;

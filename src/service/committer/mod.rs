@@ -141,11 +141,11 @@ impl Worker {
         for Waiting { write, answer, since } in waiting {
             let result = match &broken {
                 Some(_) => Err(ServiceError::Busy),
-                None => batch.add(&write).or_else(|failure| match failure {
-                    Failure::Refused(error) => Err(error),
+                None => batch.add(&write).map_err(|failure| match failure {
+                    Failure::Refused(error) => error,
                     Failure::Broken(error) => {
                         broken = Some(error.to_string());
-                        Err(ServiceError::Busy)
+                        ServiceError::Busy
                     }
                 }),
             };
