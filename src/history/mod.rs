@@ -6,9 +6,12 @@
 //! O(log² n) reads. In memory: 1 number per change set and 1 per move of a branch, and per path its name,
 //! version and last record.
 
+mod draft;
 mod file;
 mod record;
 mod stamps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -17,6 +20,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use crate::model::{ChangeSet, Path, Revision, Sequence, Timestamp, Version};
 
+use draft::Draft;
 use file::LogFile;
 use record::{Item, VersionItem};
 
@@ -320,8 +324,7 @@ impl Inner {
     }
 
     fn encode(&self, batch: &[(ChangeSet, Vec<NewVersion>)], frame: &mut record::Frame) -> io::Result<()> {
-        let mut draft =
-            Draft { inner: self, names: HashMap::new(), paths: HashMap::new(), lines: HashMap::new() };
+        let mut draft = Draft::new(self);
         for (change_set, versions) in batch {
             draft.change_set(change_set, frame);
             for version in versions {
@@ -374,281 +377,5 @@ impl Inner {
             time: change_set.time,
             account: change_set.account,
         })
-    }
-}
-
-/// What a batch adds to the index, before it is written.
-struct Draft<'a> {
-    inner: &'a Inner,
-    /// New branches (`true`) and accounts (`false`).
-    names: HashMap<(bool, Arc<str>), u32>,
-    paths: HashMap<(u32, Path), u32>,
-    lines: HashMap<u32, Vec<(u64, VersionItem)>>,
-}
-
-impl Draft<'_> {
-    fn name(&mut self, is_branch: bool, name: &Arc<str>, frame: &mut record::Frame) -> u32 {
-        let known = if is_branch { &self.inner.branches } else { &self.inner.accounts };
-        if let Some(&id) = known.ids.get(name).or_else(|| self.names.get(&(is_branch, name.clone()))) {
-            return id;
-        }
-        let fresh = self.names.keys().filter(|(kind, _)| *kind == is_branch).count();
-        let id = (known.list.len() + fresh) as u32;
-        self.names.insert((is_branch, name.clone()), id);
-        frame.push(if is_branch { Item::Branch(name.clone()) } else { Item::Account(name.clone()) });
-        id
-    }
-
-    fn change_set(&mut self, change_set: &ChangeSet, frame: &mut record::Frame) {
-        let account = self.name(false, &change_set.account, frame);
-        let moves = change_set
-            .moves
-            .iter()
-            .map(|step| (self.name(true, &step.branch, frame), step.old, step.new))
-            .collect();
-        frame.push(Item::ChangeSet { sequence: change_set.sequence, time: change_set.time, account, moves });
-    }
-
-    fn version(
-        &mut self,
-        change_set: &ChangeSet,
-        new: &NewVersion,
-        frame: &mut record::Frame,
-    ) -> io::Result<()> {
-        let branch = self.name(true, &new.branch, frame);
-        let key = (branch, new.path.clone());
-        let path = match self.inner.paths.get(&key).or_else(|| self.paths.get(&key)) {
-            Some(&path) => path,
-            None => {
-                let path = (self.inner.lines.len() + self.paths.len()) as u32;
-                frame.push(Item::Path { branch, path: new.path.clone() });
-                self.paths.insert(key, path);
-                path
-            }
-        };
-        let previous = match self.lines.get(&path).and_then(|drafted| drafted.last()) {
-            Some((offset, item)) => Some((*offset, item.version)),
-            None => self
-                .inner
-                .lines
-                .get(path as usize)
-                .filter(|line| line.version > 0)
-                .map(|line| (line.last, line.version)),
-        };
-        let skip = match previous {
-            Some((offset, version)) => {
-                self.skip(path, offset, version, record::skip_target(new.version.0))?
-            }
-            None => 0,
-        };
-        let item = VersionItem {
-            path,
-            version: new.version.0,
-            deleted: new.deleted,
-            sequence: change_set.sequence,
-            revision: new.revision,
-            previous: previous.map_or(0, |(offset, _)| offset),
-            skip,
-        };
-        let at = frame.push(Item::Version(item.clone()));
-        self.lines.entry(path).or_default().push((at, item));
-        Ok(())
-    }
-
-    /// Where the record of version `target` stands, walking back from `version` at `offset`.
-    fn skip(&self, path: u32, mut offset: u64, mut version: u64, target: u64) -> io::Result<u64> {
-        if target == 0 {
-            return Ok(0);
-        }
-        while version > target {
-            let drafted =
-                self.lines.get(&path).and_then(|list| list.iter().rev().find(|(at, _)| *at == offset));
-            let item = match drafted {
-                Some((_, item)) => item.clone(),
-                None => self.inner.version_at(offset)?,
-            };
-            let far = record::skip_target(version);
-            (offset, version) = if far >= target { (item.skip, far) } else { (item.previous, version - 1) };
-        }
-        Ok(offset)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::Ordering;
-
-    use super::*;
-    use crate::model::{Move, ObjectId};
-
-    fn change(sequence: u64) -> ChangeSet {
-        let id = |n: u64| {
-            let mut bytes = [0; 20];
-            bytes[..8].copy_from_slice(&n.to_be_bytes());
-            ObjectId::from_bytes(bytes)
-        };
-        let step = Move {
-            branch: "main".into(),
-            old: (sequence > 1).then(|| id(sequence - 1)),
-            new: Some(id(sequence)),
-        };
-        ChangeSet {
-            sequence: Sequence(sequence),
-            time: Timestamp::from_millis(1000 * sequence as i64),
-            account: "ann".into(),
-            moves: vec![step],
-        }
-    }
-
-    fn version(change: &ChangeSet, path: &str, version: u64) -> NewVersion {
-        let revision = change.moves[0].new.unwrap();
-        NewVersion {
-            branch: "main".into(),
-            path: path.parse().unwrap(),
-            version: Version(version),
-            revision,
-            deleted: version.is_multiple_of(7),
-        }
-    }
-
-    fn filled(path: &FilePath, range: std::ops::RangeInclusive<u64>, per_batch: usize) -> History {
-        let history = History::open(path).unwrap();
-        let list: Vec<_> = range
-            .map(|n| {
-                let change = change(n);
-                let versions = vec![version(&change, "/a", n), version(&change, &format!("/only/{n}"), 1)];
-                (change, versions)
-            })
-            .collect();
-        for batch in list.chunks(per_batch) {
-            history.append(batch).unwrap();
-        }
-        history
-    }
-
-    #[test]
-    fn every_version_is_found_whatever_the_batches() {
-        for per_batch in [1, 3, 100] {
-            let dir = tempfile::tempdir().unwrap();
-            let file = dir.path().join("history");
-            drop(filled(&file, 1..=60, per_batch));
-            let history = filled(&file, 61..=100, per_batch);
-            let a: Path = "/a".parse().unwrap();
-            assert_eq!(history.covered(), Sequence(100));
-            assert_eq!(history.last_version("main", &a), Version(100));
-            for n in 1..=100 {
-                let found = history.version("main", &a, Version(n)).unwrap().unwrap();
-                assert_eq!((found.version.0, found.sequence.0, found.deleted), (n, n, n % 7 == 0));
-                assert_eq!(found.revision, change(n).moves[0].new.unwrap());
-            }
-            let page = history.versions("main", &a, Some(Version(51)), 3).unwrap();
-            assert_eq!(page.iter().map(|r| r.version.0).collect::<Vec<_>>(), [50, 49, 48]);
-            assert_eq!(history.version("main", &a, Version(101)).unwrap(), None);
-            assert_eq!(history.version("main", &a, Version(0)).unwrap(), None);
-            assert_eq!(history.change_set(Sequence(42)).unwrap().unwrap(), change(42));
-            assert_eq!(history.sequence_at(Timestamp::from_millis(42_500)).unwrap(), Sequence(42));
-            assert_eq!(history.head_at("main", Sequence(7)).unwrap(), change(7).moves[0].new);
-        }
-    }
-
-    #[test]
-    fn the_head_of_a_branch_is_found_with_one_read_however_long_ago_it_moved() {
-        let dir = tempfile::tempdir().unwrap();
-        let history = History::open(&dir.path().join("history")).unwrap();
-        let moving = |sequence: u64, branches: &[(&str, bool)]| {
-            let mut change = change(sequence);
-            let new = change.moves[0].new;
-            change.moves = branches
-                .iter()
-                .map(|(name, there)| Move { branch: (*name).into(), old: None, new: new.filter(|_| *there) })
-                .collect();
-            (change, Vec::new())
-        };
-        let mut list = vec![moving(1, &[("main", true)]), moving(2, &[("quiet", true), ("main", true)])];
-        list.extend((3..=500).map(|n| moving(n, &[("main", true)])));
-        list.push(moving(501, &[("quiet", false), ("twice", true), ("twice", false)]));
-        list.push(moving(502, &[("quiet", true)]));
-        history.append(&list).unwrap();
-        let head = |branch: &str, sequence: u64| {
-            let before = history.read().file.reads.load(Ordering::Relaxed);
-            let head = history.head_at(branch, Sequence(sequence)).unwrap();
-            assert!(
-                history.read().file.reads.load(Ordering::Relaxed) <= before + 2,
-                "{branch} at {sequence}"
-            );
-            head
-        };
-        let made = |sequence: u64| change(sequence).moves[0].new;
-        assert_eq!((head("quiet", 0), head("quiet", 1), head("none", 500)), (None, None, None));
-        assert_eq!((head("quiet", 2), head("quiet", 500)), (made(2), made(2)));
-        assert_eq!(
-            (head("quiet", 501), head("quiet", 502), head("quiet", 9999)),
-            (None, made(502), made(502))
-        );
-        assert_eq!((head("main", 1), head("main", 250), head("main", 502)), (made(1), made(250), made(500)));
-        assert_eq!(head("twice", 502), None);
-    }
-
-    #[test]
-    fn newest_versions_of_many_paths_cost_few_reads() {
-        let dir = tempfile::tempdir().unwrap();
-        let history = filled(&dir.path().join("history"), 1..=500, 7);
-        let before = history.read().file.reads.load(Ordering::Relaxed);
-        let mut stamps = history.stamps("main");
-        for n in 1..=500 {
-            let path: Path = format!("/only/{n}").parse().unwrap();
-            let record = stamps.last(&path).unwrap().unwrap();
-            assert_eq!(Some(record), history.version("main", &path, Version(1)).unwrap());
-        }
-        assert_eq!(stamps.last(&"/a".parse().unwrap()).unwrap().unwrap().version, Version(500));
-        assert_eq!(stamps.last(&"/none".parse().unwrap()).unwrap(), None);
-        assert_eq!(history.stamps("none").last(&"/a".parse().unwrap()).unwrap(), None);
-        // The comparison above reads two records a path.
-        let reads = history.read().file.reads.load(Ordering::Relaxed) - before - 1000;
-        assert!(reads < 100, "{reads} reads for 500 paths");
-    }
-
-    #[test]
-    fn commits_of_a_change_set_that_are_not_made_yet_do_not_count() {
-        let dir = tempfile::tempdir().unwrap();
-        let history = filled(&dir.path().join("history"), 1..=2, 1);
-        let path: Path = "/a".parse().unwrap();
-        let commits: Vec<_> = (31..=33).map(|n| change(n).moves[0].new.unwrap()).collect();
-        let mut pushed = change(3);
-        pushed.moves[0].new = Some(commits[2]);
-        let versions = commits.iter().zip(3..).map(|(revision, number)| NewVersion {
-            revision: *revision,
-            deleted: number == 5,
-            ..version(&pushed, "/a", number)
-        });
-        let versions = versions.collect();
-        history.append(&[(pushed, versions)]).unwrap();
-        history.append(&[(change(4), vec![version(&change(4), "/a", 6)])]).unwrap();
-        let at = |sequence: u64, made: usize| {
-            let unmade = commits[made..].iter().copied().collect();
-            let found = history.as_of("main", &path, Sequence(sequence), &unmade).unwrap();
-            found.map(|record| record.version.0)
-        };
-        assert_eq!((at(2, 3), at(3, 1), at(3, 2), at(3, 3)), (Some(2), Some(3), Some(4), None));
-        assert_eq!((at(3, 0), at(4, 0), at(0, 3)), (Some(2), Some(6), None));
-    }
-
-    #[test]
-    fn a_torn_tail_is_cut_and_damage_is_told() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("history");
-        drop(filled(&file, 1..=10, 1));
-        let whole = std::fs::read(&file).unwrap();
-        for cut in [1, 5, 40] {
-            std::fs::write(&file, &whole[..whole.len() - cut]).unwrap();
-            assert_eq!(History::open(&file).unwrap().covered(), Sequence(9));
-            assert_eq!(filled(&file, 10..=12, 1).covered(), Sequence(12));
-        }
-        let mut damaged = whole.clone();
-        damaged[60] ^= 1;
-        std::fs::write(&file, &damaged).unwrap();
-        assert_eq!(History::open(&file).unwrap_err().kind(), io::ErrorKind::InvalidData);
-        std::fs::write(&file, b"something else entirely").unwrap();
-        assert_eq!(History::open(&file).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }
