@@ -166,6 +166,11 @@ fn death_at_any_step_loses_nothing_acknowledged() {
         drop(server);
         let server = project.serve();
         assert_swept(&project);
+        // What the journal says has happened, has: nobody takes a branch that lags behind for somebody's wish.
+        let journal = project.git(&["log", "-1", "--format=%B", "refs/confgit/journal"]);
+        assert!(!journal.contains("Outside"), "{}: {journal}", step.name());
+        let head = project.git(&["rev-parse", "main"]);
+        assert!(journal.trim_end().ends_with(head.trim()), "{}: main is at {head}, {journal}", step.name());
         let mut seen = seen.into_inner().unwrap();
         compare(&project, &server, &seen);
         all.append(&mut seen);
