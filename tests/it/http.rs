@@ -375,8 +375,18 @@ fn hostile_paths_and_bodies_are_refused_with_a_place() {
     assert!(place["line"].as_u64().is_some(), "{below}");
     server.get("/v1/config/t?evn=prod").expect(400);
     server.get("/v1/config/t?env=prod&env=dev").expect(400);
-    server.request("POST", "/api/config/t/k", &[], b"{}").expect(405);
-    server.request("PATCH", "/v1/config/t/k", &[], b"{}").expect(405);
+    for (method, target, allow) in [
+        ("POST", "/api/config/t/k", "GET, HEAD, PUT, DELETE"),
+        ("PATCH", "/v1/config/t/k", "GET, HEAD"),
+        ("GET", "/api/batch", "POST"),
+        ("POST", "/api/config/t/k/history", "GET, HEAD"),
+    ] {
+        assert_eq!(
+            server.request(method, target, &[], b"").expect(405).header("allow"),
+            Some(allow),
+            "{target}"
+        );
+    }
     server.get("/nowhere").expect(404);
     assert_eq!(project.git(&["rev-parse", "main"]), before, "nothing of this made a commit");
 }

@@ -32,7 +32,8 @@ pub(super) async fn write(State(app): State<App>, request: Request) -> Result<Re
     let environments = &app.project.core().settings().environments;
     let edits = batch.edits.into_iter().enumerate().map(|(index, edit)| read_edit(index, edit, environments));
     let edits = edits.collect::<Result<Vec<_>, _>>()?;
-    let written = app.project.write(Write { grant, message: batch.message, request_id, edits }).await?;
+    let write = Write { grant, message: batch.message, request_id, edits };
+    let written = write::commit(&app, write, Some(body)).await?;
     let revisions =
         written.revisions.iter().map(|(env, revision)| (env.to_string(), revision.to_string())).collect();
     let entries = written.edits.iter().flat_map(|edit| {

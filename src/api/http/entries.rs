@@ -32,14 +32,16 @@ pub(super) async fn dispatch(State(app): State<App>, request: Request) -> Result
                 "`{name}` is an operation that this version does not have; to read a key of that name add ?literal=true"
             ),
         )),
-        (Some("rollback"), &Method::GET) => Err(Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method-not-allowed",
+        (Some("rollback"), &Method::GET) => Err(Problem::wrong_method(
+            "POST",
             "`rollback` takes POST; to read a key of that name add ?literal=true",
         )),
-        (_, method) => Err(Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method-not-allowed",
+        (operation, method) => Err(Problem::wrong_method(
+            match operation {
+                None => "GET, HEAD, PUT, DELETE",
+                Some("rollback") => "POST",
+                Some(_) => "GET, HEAD",
+            },
             format!(
                 "{method} is not taken here; there are GET, PUT, DELETE, GET …/history and POST …/rollback"
             ),

@@ -86,7 +86,9 @@ pub(super) async fn no_route(request: Request) -> Problem {
 
 pub(super) async fn wrong_method(request: Request) -> Problem {
     let detail = format!("{} does not take {}", request.uri().path(), request.method());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+    // Of the fixed routes the batches take POST and all others are read.
+    let allow = if request.uri().path().starts_with("/api/batch") { "POST" } else { "GET, HEAD" };
+    Problem::wrong_method(allow, detail)
 }
 
 fn json<T: serde::Serialize>(status: StatusCode, body: &T) -> Response {

@@ -1,5 +1,5 @@
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -17,16 +17,23 @@ pub(super) struct Problem {
     detail: String,
     errors: Vec<wire::ProblemItem>,
     current: Option<String>,
+    allow: Option<&'static str>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, name: &'static str, detail: impl Into<String>) -> Self {
-        Problem { status, name, detail: detail.into(), errors: Vec::new(), current: None }
+        Problem { status, name, detail: detail.into(), errors: Vec::new(), current: None, allow: None }
     }
 
     /// 400: the request cannot be understood.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::BAD_REQUEST, "malformed", detail)
+    }
+
+    /// 405: the resource takes these methods only.
+    pub fn wrong_method(allow: &'static str, detail: impl Into<String>) -> Self {
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail);
+        Problem { allow: Some(allow), ..problem }
     }
 
     /// 413: the body is larger than anything this server takes.
@@ -174,6 +181,9 @@ impl IntoResponse for Problem {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(allow) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -28,7 +28,7 @@ pub(super) async fn put(app: App, request: Request) -> Result<Response, Problem>
     let op = EditOp::Put { value, metadata: Box::new(metadata), as_text };
     let Target { environment, layer_only, path, .. } = target;
     let edits = vec![Edit { environment, path, layer_only, op, precondition }];
-    let written = app.project.write(Write { grant, message, request_id, edits }).await?;
+    let written = commit(&app, Write { grant, message, request_id, edits }, Some(body)).await?;
     answer(&written, true)
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn delete(app: App, request: Request) -> Result<Response, Probl
     let op = if hide { EditOp::Hide } else { EditOp::Delete };
     let Target { environment, layer_only, path, .. } = target;
     let edits = vec![Edit { environment, path, layer_only, op, precondition }];
-    let written = app.project.write(Write { grant, message: None, request_id, edits }).await?;
+    let written = commit(&app, Write { grant, message: None, request_id, edits }, None).await?;
     answer(&written, false)
 }
 
@@ -67,8 +67,22 @@ pub(super) async fn rollback(app: App, request: Request) -> Result<Response, Pro
         )
     });
     let write = Write { request_id, ..write.await?? };
-    let written = app.project.write(write).await?;
+    let written = commit(&app, write, None).await?;
     answer(&written, true)
+}
+
+/// Hands a write over and waits for it. A client that hangs up ends its request, but not this: the room that
+/// the body takes is given back when the write is decided.
+pub(super) async fn commit(app: &App, write: Write, body: Option<Body>) -> Result<Written, Problem> {
+    let project = app.project.clone();
+    let decided = tokio::spawn(async move {
+        let written = project.write(write).await;
+        drop(body);
+        written
+    });
+    let stopped =
+        |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this");
+    Ok(decided.await.map_err(stopped)??)
 }
 
 fn target(app: &App, _grant: &WriteGrant, request: &Request, parameters: &[&str]) -> Result<Target, Problem> {
