@@ -70,9 +70,13 @@ struct Inner {
     branches: Names,
     accounts: Names,
     paths: HashMap<(u32, Path), u32>,
+    /// Branch and path of each path number; the text is shared with `paths`.
+    names: Vec<(u32, Path)>,
     lines: Vec<Line>,
     /// Where the record of each change set begins: that of sequence n is at n - 1.
     change_sets: Vec<u64>,
+    /// How many bytes the record of each change set and those of its versions take together.
+    lengths: Vec<u32>,
     /// Per branch number, the sequences of the change sets that move it, in order.
     moves: Vec<Vec<u64>>,
 }
@@ -118,8 +122,10 @@ impl History {
             branches: Names::default(),
             accounts: Names::default(),
             paths: HashMap::new(),
+            names: Vec::new(),
             lines: Vec::new(),
             change_sets: Vec::new(),
+            lengths: Vec::new(),
             moves: Vec::new(),
         };
         let mut reader = inner.file.frames()?;
@@ -247,6 +253,30 @@ impl History {
         inner.change_set_at(offset).map(Some)
     }
 
+    /// The versions that a change set made, branch by branch, each in the order of paths. Reads one piece of
+    /// the file.
+    pub fn versions_of(&self, sequence: Sequence) -> io::Result<Vec<NewVersion>> {
+        let inner = self.read();
+        let offset = inner.change_set_offset(sequence)?;
+        let length = inner.lengths.get(sequence.0.wrapping_sub(1) as usize).copied().unwrap_or_default();
+        let bytes = inner.file.read(offset, length as usize)?;
+        let mut versions = Vec::new();
+        for item in record::decode(offset, &bytes) {
+            if let (_, Item::Version(item)) = item? {
+                versions.push(inner.new_version(&item)?);
+            }
+        }
+        Ok(versions)
+    }
+
+    /// The last change set before this one that moved a branch.
+    pub fn moved_before(&self, branch: &str, sequence: Sequence) -> Option<Sequence> {
+        let inner = self.read();
+        let moves = inner.moves.get(*inner.branches.ids.get(branch)? as usize)?;
+        let later = moves.partition_point(|moved| *moved < sequence.0);
+        moves.get(later.checked_sub(1)?).map(|moved| Sequence(*moved))
+    }
+
     /// The last change set accepted at or before this moment; 0 when there is none.
     pub fn sequence_at(&self, time: Timestamp) -> io::Result<Sequence> {
         let inner = self.read();
@@ -294,10 +324,12 @@ impl Inner {
                 self.accounts.add(name);
             }
             Item::Path { branch, path } => {
+                self.names.push((branch, path.clone()));
                 self.paths.insert((branch, path), self.lines.len() as u32);
                 self.lines.push(Line { version: 0, last: 0 });
             }
             Item::ChangeSet { sequence, moves, .. } => {
+                let length = record::change_set_bytes(moves.len());
                 if sequence.0 != self.change_sets.len() as u64 + 1 {
                     return Err(corrupt("change sets out of order"));
                 }
@@ -310,6 +342,7 @@ impl Inner {
                     }
                 }
                 self.change_sets.push(at);
+                self.lengths.push(length);
             }
             Item::Version(item) => {
                 let line =
@@ -318,6 +351,10 @@ impl Inner {
                     return Err(corrupt("versions out of order"));
                 }
                 *line = Line { version: item.version, last: at };
+                // The versions of a change set follow it within its frame.
+                if let (Some(&begins), Some(length)) = (self.change_sets.last(), self.lengths.last_mut()) {
+                    *length = u32::try_from(at - begins).unwrap_or(u32::MAX) + record::VERSION_BYTES as u32;
+                }
             }
         }
         Ok(())
@@ -332,6 +369,17 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    fn new_version(&self, item: &VersionItem) -> io::Result<NewVersion> {
+        let (branch, path) = self.names.get(item.path as usize).ok_or_else(|| corrupt("an unknown path"))?;
+        Ok(NewVersion {
+            branch: self.branches.get(*branch)?,
+            path: path.clone(),
+            version: Version(item.version),
+            revision: item.revision,
+            deleted: item.deleted,
+        })
     }
 
     fn version_at(&self, offset: u64) -> io::Result<VersionItem> {

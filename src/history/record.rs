@@ -44,6 +44,11 @@ pub(super) const VERSION_BYTES: usize = 1 + 4 + 8 + 1 + 8 + 20 + 8 + 8;
 const CHANGE_SET_HEAD: usize = 1 + 8 + 8 + 4 + 4;
 const MOVE_BYTES: usize = 4 + 20 + 20;
 
+/// How long the record of a change set with so many moves is.
+pub(super) fn change_set_bytes(moves: usize) -> u32 {
+    u32::try_from(CHANGE_SET_HEAD + moves * MOVE_BYTES).unwrap_or(u32::MAX)
+}
+
 /// The version that a record points at beside the one before: its number without the lowest set bit.
 pub(super) fn skip_target(version: u64) -> u64 {
     version & version.wrapping_sub(1)

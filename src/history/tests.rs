@@ -65,6 +65,13 @@ fn every_version_is_found_whatever_the_batches() {
         }
         let page = history.versions("main", &a, Some(Version(51)), 3).unwrap();
         assert_eq!(page.iter().map(|r| r.version.0).collect::<Vec<_>>(), [50, 49, 48]);
+        for n in [1, 2, 60, 61, 100] {
+            let made = vec![version(&change(n), "/a", n), version(&change(n), &format!("/only/{n}"), 1)];
+            assert_eq!(history.versions_of(Sequence(n)).unwrap(), made, "{per_batch} a batch");
+        }
+        assert!(history.versions_of(Sequence(0)).is_err() && history.versions_of(Sequence(101)).is_err());
+        assert_eq!(history.moved_before("main", Sequence(50)), Some(Sequence(49)));
+        assert_eq!(history.moved_before("main", Sequence(1)), None);
         assert_eq!(history.version("main", &a, Version(101)).unwrap(), None);
         assert_eq!(history.version("main", &a, Version(0)).unwrap(), None);
         assert_eq!(history.change_set(Sequence(42)).unwrap().unwrap(), change(42));
