@@ -12,6 +12,8 @@ pub mod git;
 pub mod history;
 pub mod index;
 pub mod model;
+pub mod patch;
+pub mod present;
 pub mod resolve;
 pub mod server;
 pub mod service;

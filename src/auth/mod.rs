@@ -107,6 +107,11 @@ impl Principal {
         Principal { account: "anonymous".into(), has_credential: false, powers }
     }
 
+    /// Whether the caller showed no credential.
+    pub fn is_anonymous(&self) -> bool {
+        !self.has_credential
+    }
+
     /// Lets this principal read, or says why not.
     pub fn may_read(&self) -> Result<ReadGrant, Denied> {
         match self.powers {

@@ -13,7 +13,7 @@ use super::logging::Logging;
 use super::options::Options;
 use super::serve::{DEFAULT_LISTEN, announce, run_until_stopped};
 use crate::auth::Anonymous;
-use crate::server::ServeOptions;
+use crate::server::{ProjectDir, ServeOptions};
 
 /// The configuration of a small company, to try things on.
 static EXAMPLE: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/example-repo");
@@ -58,7 +58,8 @@ impl Demo {
             announce(address, &hints.text(&format!("http://{address}")));
         });
         let listen = self.listen;
-        run_until_stopped(ServeOptions { dirs: vec![data], listen, anonymous: Anonymous::Admin, on_ready })
+        let projects = vec![ProjectDir { name: "demo".to_owned(), dir: data }];
+        run_until_stopped(ServeOptions { projects, listen, anonymous: Anonymous::Admin, on_ready })
     }
 }
 

@@ -167,12 +167,16 @@ fn of_service(error: &ServiceError) -> Exit {
         ServiceError::UnknownEnvironment { .. }
         | ServiceError::NotFound { .. }
         | ServiceError::NoVersion { .. } => Exit::NotFound,
-        ServiceError::PreconditionFailed { .. } | ServiceError::Conflict(_) | ServiceError::Problems(_) => {
-            Exit::Conflict
-        }
+        ServiceError::PreconditionFailed { .. }
+        | ServiceError::Conflict(_)
+        | ServiceError::Problems(_)
+        | ServiceError::EnvironmentExists { .. } => Exit::Conflict,
         ServiceError::Gone { .. }
         | ServiceError::Pruned { .. }
         | ServiceError::NoSuchPoint { .. }
+        | ServiceError::Cursor { .. }
+        | ServiceError::Settings(_)
+        | ServiceError::Patch { .. }
         | ServiceError::Invalid { .. }
         | ServiceError::TooLarge { .. }
         | ServiceError::Busy

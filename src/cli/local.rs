@@ -7,12 +7,13 @@ use super::CliError;
 use crate::auth::{ReadGrant, WriteGrant};
 use crate::client::{Expect, Place, Written};
 use crate::model::{Value, Version};
+use crate::present;
 use crate::service::{
     Edit, EditOp, Member, Metadata, Precondition, Project, ServiceError, Write, Written as Made,
     rollback_write,
 };
 use crate::telemetry::Telemetry;
-use crate::wire::{PathVersion, Put, WrittenEntry, WrittenObject};
+use crate::wire::Put;
 
 /// A project in a directory of this machine, opened without a server. Whoever holds the files may do
 /// everything with them, so there are no keys here.
@@ -38,6 +39,12 @@ impl Local {
 
     pub(super) fn grant(&self) -> ReadGrant {
         ReadGrant::local()
+    }
+
+    /// The project's name: that of its directory.
+    pub(super) fn name(&self) -> String {
+        let dir = &self.project.core().dir;
+        dir.file_name().map_or_else(|| dir.to_string_lossy(), |name| name.to_string_lossy()).into_owned()
     }
 
     /// The environment of a place; one that does not exist is an error.
@@ -118,26 +125,7 @@ impl Local {
 
 /// What became of a write of one path, as the API says it.
 fn answer(made: &Made) -> Result<Written, CliError> {
-    let edit = made.edits.first().ok_or_else(|| CliError::Failed("nothing was written".to_owned()))?;
-    let path = edit.path.to_string();
-    let env = edit.environment.to_string();
-    let revision = made.revisions.get(&edit.environment).map(ToString::to_string).unwrap_or_default();
-    let sequence = made.sequence.0;
-    let own = edit.entries.iter().find(|(path, _)| *path == edit.path).filter(|_| edit.is_entry);
-    Ok(match own {
-        Some((_, version)) => {
-            Written::Entry(WrittenEntry { path, version: version.0, revision, sequence, env })
-        }
-        None => {
-            let entry = |(path, version): &(_, Version)| PathVersion {
-                path: crate::model::Path::to_string(path),
-                version: version.0,
-                env: None,
-            };
-            let entries = edit.entries.iter().map(entry).collect();
-            Written::Object(WrittenObject { path, entries, revision, sequence, env })
-        }
-    })
+    present::written(made).ok_or_else(|| CliError::Failed("nothing was written".to_owned()))
 }
 
 fn value_of(raw: &RawValue) -> Result<Value, CliError> {

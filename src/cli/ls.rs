@@ -37,7 +37,7 @@ impl Ls {
         if self.recursive {
             return print_entries(&place, target.entries(&place, &Moment::Now)?, output);
         }
-        let listing = target.list(&place)?;
+        let listing = target.list(&place, &Moment::Now)?;
         if output.format() != OutputFormat::Table {
             return output.data(&listing);
         }

@@ -1,7 +1,6 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -9,9 +8,9 @@ use super::CliError;
 use super::logging::Logging;
 use super::options::Options;
 use crate::auth::Anonymous;
-use crate::server::{self, ServeOptions};
+use crate::server::{self, ProjectDir, ServeOptions};
 
-/// Serve a project
+/// Serve projects
 ///
 /// Answers HTTP until it is stopped with Ctrl-C or SIGTERM, then finishes what it accepted. Prints `listening
 /// on ADDR` once it is ready. Callers need a key, unless --anonymous lets those on this machine in without.
@@ -19,11 +18,12 @@ use crate::server::{self, ServeOptions};
 #[command(after_help = "Examples:\n  \
     confgit serve ./data\n  \
     confgit serve ./data --listen 0.0.0.0:8000 --log-format json\n  \
-    confgit serve ./data --anonymous reader")]
+    confgit serve ./data --anonymous reader\n  \
+    confgit serve ./shop ./web docs=/srv/other")]
 pub struct Serve {
-    /// The projects' directories; the first answers at the root
-    #[arg(required = true, value_name = "DIR")]
-    dirs: Vec<PathBuf>,
+    /// The projects' directories; the first answers at the root, each at /p/NAME, named like its directory
+    #[arg(required = true, value_name = "[NAME=]DIR")]
+    dirs: Vec<String>,
     /// The address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = DEFAULT_LISTEN)]
     listen: String,
@@ -57,7 +57,8 @@ impl Serve {
             AnonymousRole::Admin => Anonymous::Admin,
         };
         let on_ready = Box::new(|address| announce(address, ""));
-        run_until_stopped(ServeOptions { dirs: self.dirs, listen: self.listen, anonymous, on_ready })
+        let projects = self.dirs.iter().map(|dir| ProjectDir::parse(dir)).collect();
+        run_until_stopped(ServeOptions { projects, listen: self.listen, anonymous, on_ready })
     }
 }
 

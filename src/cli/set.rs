@@ -63,6 +63,7 @@ impl Set {
             self.schema.as_deref().map(|schema| value_argument::json("--schema", schema)).transpose()?;
         let put = Put {
             value: json.clone(),
+            encoding: None,
             description: self.description.map(|text| Some(text).filter(|text| !text.is_empty())),
             owner: self.owner.map(|text| Some(text).filter(|text| !text.is_empty())),
             schema: schema.as_ref().map(raw).transpose()?,

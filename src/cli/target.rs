@@ -1,7 +1,7 @@
 use super::CliError;
 use super::local::Local;
-use crate::client::{Client, ClientError, Expect, Listing, Moment, Node, Place, Written};
-use crate::wire::{Batch, BatchEdit, Entry, HistoryItem, Json, Put, Status, WrittenEntry, WrittenObject};
+use crate::client::{Client, Expect, Listing, Moment, Node, Place, Written};
+use crate::wire::{Entry, HistoryItem, Json, Put, Status};
 
 /// What a command works on: one method per verb, the same for both.
 pub enum Target {
@@ -37,10 +37,10 @@ impl Target {
     }
 
     /// The names right below a path.
-    pub fn list(&self, place: &Place) -> Result<Listing, CliError> {
+    pub fn list(&self, place: &Place, moment: &Moment) -> Result<Listing, CliError> {
         match self {
-            Target::Server(client) => Ok(client.list(place)?),
-            Target::Local(local) => local.list(place),
+            Target::Server(client) => Ok(client.list(place, moment)?),
+            Target::Local(local) => local.list(place, moment),
         }
     }
 
@@ -76,13 +76,9 @@ impl Target {
         message: Option<String>,
         expect: Expect,
     ) -> Result<Written, CliError> {
-        match (self, message) {
-            (Target::Local(local), message) => local.delete(place, hide, message, expect),
-            (Target::Server(client), None) => Ok(client.delete(place, hide, expect)?),
-            (Target::Server(_), Some(_)) if hide => Err(CliError::Usage(
-                "a server takes no message together with --hide yet: leave out -m".to_owned(),
-            )),
-            (Target::Server(client), Some(message)) => Ok(delete_saying(client, place, message, expect)?),
+        match self {
+            Target::Server(client) => Ok(client.delete(place, hide, message, expect)?),
+            Target::Local(local) => local.delete(place, hide, message, expect),
         }
     }
 
@@ -93,33 +89,4 @@ impl Target {
             Target::Local(local) => local.rollback(place, version),
         }
     }
-}
-
-/// `DELETE` has no body, so a message goes with a batch of one edit.
-fn delete_saying(
-    client: &Client,
-    place: &Place,
-    message: String,
-    expect: Expect,
-) -> Result<Written, ClientError> {
-    let edit = BatchEdit {
-        op: "delete".to_owned(),
-        path: place.path.to_string(),
-        env: place.env.clone(),
-        value: None,
-        if_version: match expect {
-            Expect::Anything => None,
-            Expect::Absent => Some(0),
-            Expect::Version(version) => Some(version),
-        },
-    };
-    let batch = client.batch(&Batch { edits: vec![edit], message: Some(message) })?;
-    let (path, sequence) = (place.path.to_string(), batch.sequence);
-    let (env, revision) = batch.revisions.into_iter().next().unwrap_or_default();
-    Ok(match &batch.entries[..] {
-        [only] if only.path == path => {
-            Written::Entry(WrittenEntry { path, version: only.version, revision, sequence, env })
-        }
-        _ => Written::Object(WrittenObject { path, entries: batch.entries, revision, sequence, env }),
-    })
 }

@@ -12,8 +12,10 @@ mod write;
 
 pub use address::{AddressError, ServerAddress};
 pub use error::ClientError;
-pub use request::{Expect, ListItem, Listing, Moment, Node, Place, Written};
+pub use request::{Expect, Moment, Node, Place};
 pub use token::Token;
+
+pub use crate::wire::{ListItem, Listing, Written};
 
 use self::transport::Transport;
 

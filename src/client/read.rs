@@ -39,8 +39,18 @@ impl Client {
     }
 
     /// The names right below a path.
-    pub fn list(&self, place: &Place) -> Result<Listing, ClientError> {
-        Ok(Listing::of(&place.path, &self.entries(place, &Moment::Now)?))
+    pub fn list(&self, place: &Place, moment: &Moment) -> Result<Listing, ClientError> {
+        let mut all = Listing { path: place.path.to_string(), entries: Vec::new(), next: None };
+        loop {
+            let mut query = vec![("list", "true".to_owned()), ("limit", ENTRIES_PER_PAGE.to_string())];
+            query.extend(all.next.take().map(|after| ("after", after)));
+            let page: Listing = self.transport.json(get(self.url("/api/config", place, moment, query)))?;
+            all.entries.extend(page.entries);
+            all.next = page.next;
+            if all.next.is_none() {
+                return Ok(all);
+            }
+        }
     }
 
     /// At most so many versions of an entry, newest first.

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::Path;
-use crate::wire::{Children, Entry, WrittenEntry, WrittenObject};
+use crate::wire::{Children, Entry};
 
 /// What a request is about: a path of an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,69 +61,6 @@ impl Node {
     }
 }
 
-/// What became of a write.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Written {
-    /// One entry was written.
-    Entry(WrittenEntry),
-    /// A subtree was written.
-    Object(WrittenObject),
-}
-
-/// The names right below a path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Listing {
-    /// The path.
-    pub path: String,
-    /// The names, sorted.
-    pub entries: Vec<ListItem>,
-}
-
-/// One name of a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ListItem {
-    /// The name.
-    pub name: String,
-    /// Its path.
-    pub path: String,
-    /// `entry` or `object`.
-    pub kind: String,
-    /// The version of an entry, when it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<u64>,
-}
-
-impl Listing {
-    /// The names right below a path, taken from the entries below it, which are sorted by path.
-    pub fn of(at: &Path, entries: &[Entry]) -> Self {
-        let mut items: Vec<ListItem> = Vec::new();
-        for entry in entries {
-            let Some(below) = entry.path.parse::<Path>().ok().and_then(|path| path.strip_prefix(at)) else {
-                continue;
-            };
-            let mut segments = below.segments();
-            let Some(name) = segments.next() else { continue };
-            let is_entry = segments.next().is_none();
-            let Ok(path) = at.child(&name) else { continue };
-            if items.last().is_some_and(|last| last.name == name) {
-                continue;
-            }
-            let kind = if is_entry { "entry" } else { "object" };
-            let version = entry.version.filter(|_| is_entry);
-            items.push(ListItem {
-                name: name.into_owned(),
-                path: path.to_string(),
-                kind: kind.to_owned(),
-                version,
-            });
-        }
-        items.sort_by(|a, b| a.name.cmp(&b.name));
-        items.dedup_by(|a, b| a.name == b.name);
-        Listing { path: at.to_string(), entries: items }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,24 +72,5 @@ mod tests {
         let object = br#"{"path":"/a","children":["b"]}"#;
         assert!(matches!(Node::of_json(object).unwrap(), Node::Object(object) if object.children == ["b"]));
         assert!(Node::of_json(b"{}").is_err() && Node::of_json(b"<html>").is_err());
-    }
-
-    #[test]
-    fn a_listing_is_one_level() {
-        let entry = |path: &str| -> Entry {
-            let text = format!(r#"{{"path":"{path}","value":1,"version":3,"origin":"base","env":"base"}}"#);
-            serde_json::from_str(&text).unwrap()
-        };
-        let entries = [entry("/a/b/c"), entry("/a/b/d"), entry("/a/b%2Fx"), entry("/a/e"), entry("/f")];
-        let listing = Listing::of(&"/a".parse().unwrap(), &entries);
-        let found: Vec<_> = listing
-            .entries
-            .iter()
-            .map(|item| (item.path.as_str(), item.kind.as_str(), item.version))
-            .collect();
-        assert_eq!(
-            found,
-            [("/a/b", "object", None), ("/a/b%2Fx", "entry", Some(3)), ("/a/e", "entry", Some(3))]
-        );
     }
 }

@@ -10,8 +10,15 @@ impl Client {
     }
 
     /// Takes what is at a path, or below it, away from the layer; or hides what a parent has there.
-    pub fn delete(&self, place: &Place, hide: bool, expect: Expect) -> Result<Written, ClientError> {
-        let query = if hide { vec![("hide", "true".to_owned())] } else { Vec::new() };
+    pub fn delete(
+        &self,
+        place: &Place,
+        hide: bool,
+        message: Option<String>,
+        expect: Expect,
+    ) -> Result<Written, ClientError> {
+        let mut query = if hide { vec![("hide", "true".to_owned())] } else { Vec::new() };
+        query.extend(message.map(|message| ("message", message)));
         let url = self.url("/api/config", place, &Moment::Now, query);
         self.write("DELETE", url, expect, None::<&()>)
     }

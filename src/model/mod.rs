@@ -3,6 +3,7 @@
 mod change;
 mod diagnostic;
 mod environment;
+mod glob;
 mod json;
 mod limits;
 mod object_id;
@@ -13,6 +14,7 @@ mod value;
 pub use change::{ChangeSet, Move, Sequence, Version};
 pub use diagnostic::{Diagnostic, Position, Rule};
 pub use environment::{Environment, Environments, EnvironmentsError};
+pub use glob::PathGlob;
 pub use json::{JsonError, bytes_of_base64};
 pub use limits::Limits;
 pub use object_id::{ObjectId, ObjectIdError, Revision};

@@ -68,6 +68,37 @@ impl Number {
         &self.0
     }
 
+    /// Whether two numbers are of the same amount, however they are written.
+    ///
+    /// ```
+    /// use confgit::model::Number;
+    /// let same = |a, b| Number::new(a).unwrap().is_same_amount(&Number::new(b).unwrap());
+    /// assert!(same("1.0", "10e-1") && same("-0", "0") && same("1e400", "10E399"));
+    /// assert!(!same("1", "1.0000000000000000000001"));
+    /// ```
+    pub fn is_same_amount(&self, other: &Number) -> bool {
+        self.parts() == other.parts()
+    }
+
+    /// Sign, digits without zeros at either end, and the power of ten of the first digit.
+    fn parts(&self) -> (bool, String, i128) {
+        let (is_negative, rest) = match self.0.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, &*self.0),
+        };
+        let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        // An exponent of more digits than this belongs to a number that nobody means.
+        let exponent: i128 = exponent.parse().unwrap_or(i128::MAX / 4);
+        let digits = format!("{whole}{fraction}");
+        let significant = digits.trim_start_matches('0');
+        let power = exponent.saturating_add(whole.len() as i128) - (digits.len() - significant.len()) as i128;
+        match significant.trim_end_matches('0') {
+            "" => (false, String::new(), 0),
+            digits => (is_negative, digits.to_owned(), power),
+        }
+    }
+
     /// Whether the text has neither a fraction nor an exponent.
     pub fn is_integer(&self) -> bool {
         !self.0.contains(['.', 'e', 'E'])

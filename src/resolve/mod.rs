@@ -1,5 +1,6 @@
 //! From a path and an environment to what a reader sees: the environment's own layer first, then its parents'.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -161,14 +162,42 @@ impl Merged {
     }
 
     /// The visible members, sorted by name.
-    pub fn members(&self) -> impl Iterator<Item = (Arc<str>, Found)> + '_ {
+    pub fn members(&self) -> Box<dyn Iterator<Item = (Arc<str>, Found)> + '_> {
+        if let [(index, only)] = &self.parts[..] {
+            let members = only.children();
+            return Box::new(
+                members.filter_map(|(name, node)| Some((name.clone(), self.one(*index, node)?))),
+            );
+        }
         let mut names: BTreeMap<&Arc<str>, Vec<(usize, &Node)>> = BTreeMap::new();
         for (index, object) in &self.parts {
             for (name, node) in object.children() {
                 names.entry(name).or_default().push((*index, node));
             }
         }
-        names.into_iter().filter_map(|(name, nodes)| Some((name.clone(), self.join(nodes)?)))
+        Box::new(names.into_iter().filter_map(|(name, nodes)| Some((name.clone(), self.join(nodes)?))))
+    }
+
+    /// What a node shows where no other layer has anything.
+    fn one(&self, index: usize, node: &Node) -> Option<Found> {
+        match node {
+            Node::Object(object) => self.object(vec![(index, object.clone())]),
+            Node::Entry(entry) => self.entry(index, entry).map(Found::Entry),
+        }
+    }
+
+    fn entry(&self, index: usize, entry: &Arc<Entry>) -> Option<FoundEntry> {
+        if entry.kind() == EntryKind::Tombstone {
+            return None;
+        }
+        Some(FoundEntry { origin: self.layers.get(index)?.clone(), entry: entry.clone(), own: index == 0 })
+    }
+
+    /// An object, unless nothing in it is visible.
+    fn object(&self, parts: Vec<(usize, Arc<Object>)>) -> Option<Found> {
+        let merged = Merged { parts, layers: self.layers.clone() };
+        let is_visible = merged.members().next().is_some();
+        is_visible.then_some(Found::Object(merged))
     }
 
     fn join(&self, nodes: Vec<(usize, &Node)>) -> Option<Found> {
@@ -177,27 +206,60 @@ impl Merged {
             match node {
                 Node::Object(object) => parts.push((index, object.clone())),
                 Node::Entry(_) if !parts.is_empty() => break,
-                Node::Entry(entry) if entry.kind() == EntryKind::Tombstone => break,
-                Node::Entry(entry) => {
-                    let origin = self.layers.get(index)?.clone();
-                    return Some(Found::Entry(FoundEntry { origin, entry: entry.clone(), own: index == 0 }));
-                }
+                Node::Entry(entry) => return self.entry(index, entry).map(Found::Entry),
             }
         }
-        if parts.is_empty() {
-            return None;
-        }
-        let merged = Merged { parts, layers: self.layers.clone() };
-        merged.members().next()?;
-        Some(Found::Object(merged))
+        if parts.is_empty() { None } else { self.object(parts) }
     }
 
     /// Calls `visit` with every visible entry below, in the order of paths, until it answers false.
     pub fn visit(&self, at: &Path, visit: &mut dyn FnMut(&Path, &FoundEntry) -> bool) -> bool {
-        self.members().all(|(name, found)| match (at.child(&name), found) {
-            (Err(_), _) => true,
-            (Ok(path), Found::Entry(entry)) => visit(&path, &entry),
-            (Ok(path), Found::Object(object)) => object.visit(&path, visit),
+        self.visit_after(at, &[], visit)
+    }
+
+    /// The same for those after a path, given by its segments from here on; what comes before is not looked at.
+    pub fn visit_after(
+        &self,
+        at: &Path,
+        after: &[Cow<'_, str>],
+        visit: &mut dyn FnMut(&Path, &FoundEntry) -> bool,
+    ) -> bool {
+        if let [(index, only)] = &self.parts[..] {
+            return self.visit_one((*index, only), at, after, visit);
+        }
+        self.members().all(|(name, found)| {
+            let Some(rest) = rest_after(&name, after) else { return true };
+            match (at.child(&name), found) {
+                (Err(_), _) => true,
+                (Ok(_), Found::Entry(_)) if rest.is_some() => true,
+                (Ok(path), Found::Entry(entry)) => visit(&path, &entry),
+                (Ok(path), Found::Object(object)) => {
+                    object.visit_after(&path, rest.unwrap_or_default(), visit)
+                }
+            }
+        })
+    }
+
+    /// The walk through an object that only one layer has.
+    fn visit_one(
+        &self,
+        (index, object): (usize, &Object),
+        at: &Path,
+        after: &[Cow<'_, str>],
+        visit: &mut dyn FnMut(&Path, &FoundEntry) -> bool,
+    ) -> bool {
+        object.children().all(|(name, node)| {
+            let Some(rest) = rest_after(name, after) else { return true };
+            match (at.child(name), node) {
+                (Err(_), _) => true,
+                (Ok(_), Node::Entry(_)) if rest.is_some() => true,
+                (Ok(path), Node::Entry(entry)) => {
+                    self.entry(index, entry).is_none_or(|found| visit(&path, &found))
+                }
+                (Ok(path), Node::Object(object)) => {
+                    self.visit_one((index, object), &path, rest.unwrap_or_default(), visit)
+                }
+            }
         })
     }
 
@@ -221,5 +283,15 @@ impl Merged {
             }
         }
         out.push('}');
+    }
+}
+
+/// What of the path after which a walk begins lies below a member: none where the member comes before it,
+/// nothing where it comes after.
+fn rest_after<'a, 'p>(name: &str, after: &'a [Cow<'p, str>]) -> Option<Option<&'a [Cow<'p, str>]>> {
+    match after.split_first() {
+        Some((first, _)) if name < &**first => None,
+        Some((first, rest)) if name == &**first => Some(Some(rest)),
+        _ => Some(None),
     }
 }

@@ -5,7 +5,7 @@ mod listen;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -17,14 +17,60 @@ use crate::telemetry::Telemetry;
 
 /// What to serve, and how.
 pub struct ServeOptions {
-    /// The projects' directories; the first answers at the root.
-    pub dirs: Vec<PathBuf>,
+    /// The projects; the first answers at the root, each at `/p/{name}`.
+    pub projects: Vec<ProjectDir>,
     /// Where to listen, such as `127.0.0.1:8000`; port 0 takes a free one.
     pub listen: String,
     /// What callers without a credential may do.
     pub anonymous: Anonymous,
     /// Called with the address once requests are answered.
     pub on_ready: Box<dyn FnOnce(SocketAddr) + Send>,
+}
+
+/// A project's directory and the name it is served under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectDir {
+    /// The name: letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// The directory.
+    pub dir: PathBuf,
+}
+
+impl ProjectDir {
+    /// A directory under its own name, or under the one that `NAME=DIR` gives it.
+    ///
+    /// ```
+    /// use confgit::server::ProjectDir;
+    /// assert_eq!(ProjectDir::parse("/srv/shop").name, "shop");
+    /// assert_eq!(ProjectDir::parse("web=/srv/data").name, "web");
+    /// assert_eq!(ProjectDir::parse("/srv/.my shop").name, "myshop");
+    /// ```
+    pub fn parse(text: &str) -> Self {
+        if let Some((name, dir)) = text.split_once('=')
+            && is_name(name)
+            && !Path::new(text).is_dir()
+        {
+            return ProjectDir { name: name.to_owned(), dir: PathBuf::from(dir) };
+        }
+        let dir = PathBuf::from(text);
+        // A path such as `.` has its name only once it is resolved.
+        let full = std::path::absolute(&dir).unwrap_or_else(|_| dir.clone());
+        let full = full.canonicalize().unwrap_or(full);
+        let own = full.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        // What a URL cannot hold is left out; where nothing is left, any name will do.
+        let usual: String = own.chars().filter(|c| is_usual(*c)).collect();
+        let usual = usual.trim_start_matches('.');
+        let name = if is_name(usual) { usual } else { "default" };
+        ProjectDir { name: name.to_owned(), dir }
+    }
+}
+
+fn is_usual(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.chars().all(is_usual) && !name.starts_with('.')
 }
 
 /// Why a server does not start.
@@ -44,37 +90,55 @@ pub enum ServeError {
     /// No key needed, and not only this machine can call.
     #[error("anonymous access is for loopback only: listen on 127.0.0.1, or give callers keys")]
     AnonymousBeyondLoopback,
-    /// This version serves one project.
-    #[error("{given} directories are given; this version serves one project")]
-    SeveralProjects {
-        /// How many.
-        given: usize,
+    /// Two projects of one name.
+    #[error("two projects are named `{name}`: give one of them another name with NAME=DIR")]
+    SameName {
+        /// The name.
+        name: String,
     },
+    /// Nothing to serve.
+    #[error("name at least one project's directory")]
+    NoProject,
 }
 
 /// Serves until `shutdown` resolves, then finishes what was accepted.
 pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let ServeOptions { dirs, listen, anonymous, on_ready } = options;
-    let [dir] =
-        <[PathBuf; 1]>::try_from(dirs).map_err(|dirs| ServeError::SeveralProjects { given: dirs.len() })?;
+    let ServeOptions { projects, listen, anonymous, on_ready } = options;
+    check_names(&projects)?;
     let failed = |source| ServeError::Listen { listen: listen.clone(), source };
     let listener = TcpListener::bind(&listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     if anonymous != Anonymous::None && !address.ip().is_loopback() {
         return Err(ServeError::AnonymousBeyondLoopback);
     }
-    let telemetry = Telemetry::default();
-    let name: Arc<str> =
-        dir.file_name().map_or_else(|| "default".into(), |name| name.to_string_lossy()).into();
-    let metrics = telemetry.project(&name);
-    let opened = tokio::task::spawn_blocking(move || Project::open(&dir, metrics)).await;
-    let project = match opened {
-        Ok(project) => Arc::new(project?),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    };
-    let http = Http::new(App { project, name, anonymous, telemetry, room: BodyRoom::default() });
+    let (telemetry, room) = (Telemetry::default(), BodyRoom::default());
+    let mut apps = Vec::new();
+    for ProjectDir { name, dir } in projects {
+        let metrics = telemetry.project(&name);
+        let opened = tokio::task::spawn_blocking(move || Project::open(&dir, metrics)).await;
+        let project = match opened {
+            Ok(project) => Arc::new(project?),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        let (telemetry, room) = (telemetry.clone(), room.clone());
+        apps.push(App { project, name: name.into(), anonymous, telemetry, room });
+    }
+    let first = apps.remove(0);
+    let http = Http::new(first, apps);
     tracing::info!(%address, "listening");
     on_ready(address);
     listen::accept(listener, http, shutdown).await;
+    Ok(())
+}
+
+fn check_names(projects: &[ProjectDir]) -> Result<(), ServeError> {
+    if projects.is_empty() {
+        return Err(ServeError::NoProject);
+    }
+    for (index, project) in projects.iter().enumerate() {
+        if projects[..index].iter().any(|other| other.name == project.name) {
+            return Err(ServeError::SameName { name: project.name.clone() });
+        }
+    }
     Ok(())
 }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use crate::git::ReadError;
 use crate::model::{Diagnostic, Path, Version};
+use crate::patch::PatchError;
 
 /// Why a read, a write or a look into history gives no answer.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,29 @@ pub enum ServiceError {
     #[error("{reason}")]
     NoSuchPoint {
         /// What was asked for and how it is written.
+        reason: String,
+    },
+    /// An environment of this name is there already.
+    #[error("there is an environment `{name}` already")]
+    EnvironmentExists {
+        /// The name.
+        name: Arc<str>,
+    },
+    /// The settings would not be such that a project can have them.
+    #[error("the settings cannot be so: {}", .0.iter().map(|mistake| mistake.message.as_str()).collect::<Vec<_>>().join("; "))]
+    Settings(Vec<Diagnostic>),
+    /// A patch does not fit what is there.
+    #[error("{path}: {reason}")]
+    Patch {
+        /// The path.
+        path: Path,
+        /// Which operation, and why.
+        reason: PatchError,
+    },
+    /// A page that begins where no page of this listing ends.
+    #[error("this is no cursor of this listing: {reason}")]
+    Cursor {
+        /// Why not.
         reason: String,
     },
     /// `If-Match` or `If-None-Match` does not hold.

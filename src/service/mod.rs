@@ -4,7 +4,11 @@
 //! answered once they are durable. Looking into the past reads Git and blocks; callers in async code put it
 //! on a thread that may wait.
 
+mod commits;
 mod committer;
+mod cursor;
+mod diff;
+mod environment_rollback;
 mod error;
 mod fold;
 mod health;
@@ -18,16 +22,23 @@ mod read;
 mod recover;
 mod replay;
 mod rollback;
+mod search;
 mod status;
 
+pub use commits::{CommitInfo, CommitPage, CommitView};
 pub use committer::{
-    Committer, Edit, EditOp, Member, Metadata, Precondition, QUEUE_CAPACITY, Write, Written, WrittenEdit,
+    Committer, Edit, EditOp, Member, Metadata, NewEnvironment, Precondition, QUEUE_CAPACITY, Write, Written,
+    WrittenEdit,
 };
+pub use cursor::Cursor;
+pub use diff::{Difference, EntryChange, Moment, PathPage, Side};
+pub use environment_rollback::environment_rollback;
 pub use error::ServiceError;
 pub use health::WriteState;
 pub use init::{InitError, Initialized, init};
-pub use past::{HistoryPage, PastEntry, Point, VersionValue};
+pub use past::{HistoryPage, ObjectHistoryPage, PastEntry, Point, VersionValue};
 pub use project::{Core, OpenError, Project};
 pub use read::{EntryDetails, Reading, entity_tag, entry_tag};
 pub use rollback::rollback_write;
+pub use search::{EntryPage, Search, page};
 pub use status::{BranchStatus, Health, Status};

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use quick_cache::sync::Cache;
 
-use super::committer::{Committer, Worker, Write, Written};
+use super::committer::{Committer, NewEnvironment, Worker, Write, Written};
 use super::fold::{self, FoldSignal};
 use super::health::Health;
 use super::load::{Loader, Scope};
@@ -23,7 +23,7 @@ use crate::auth::{ACCESS_FILE, Access};
 use crate::git::{Reader, Repository};
 use crate::history::History;
 use crate::index::{Branch, Index, State};
-use crate::model::{Diagnostic, Limits, Timestamp};
+use crate::model::{Diagnostic, Environments, Limits, Revision, Timestamp};
 use crate::settings::{ProjectSettings, SETTINGS_FILE};
 use crate::telemetry::ProjectMetrics;
 
@@ -86,6 +86,8 @@ pub struct Core {
     /// The project's directory.
     pub dir: PathBuf,
     pub(super) repository: Repository,
+    /// Settings and access.
+    pub(super) meta: Repository,
     pub(super) history: History,
     pub(super) index: Index,
     pub(super) settings: ProjectSettings,
@@ -136,6 +138,7 @@ impl Project {
         let core = Arc::new(Core {
             dir: dir.to_owned(),
             repository,
+            meta,
             history,
             index: Index::new(state),
             settings,
@@ -207,6 +210,14 @@ impl Project {
         }
     }
 
+    /// Makes an environment, and waits until it is there. Blocks.
+    pub fn create_environment(&self, new: NewEnvironment) -> Result<Written, ServiceError> {
+        match &self.committer {
+            Some(committer) => committer.create_blocking(&self.core, new),
+            None => Err(ServiceError::NotReady { part: "the committer" }),
+        }
+    }
+
     /// How many writes wait.
     pub fn waiting_writes(&self) -> usize {
         self.committer.as_ref().map_or(0, Committer::waiting)
@@ -256,9 +267,9 @@ impl Core {
         &self.settings.limits
     }
 
-    /// The settings.
-    pub fn settings(&self) -> &ProjectSettings {
-        &self.settings
+    /// The environments there are now.
+    pub fn environments(&self) -> Arc<Environments> {
+        self.index.load().environments.clone()
     }
 }
 
@@ -273,18 +284,30 @@ fn take_lock(dir: &FilePath) -> Result<File, OpenError> {
     }
 }
 
+/// The branch of the settings' repository that counts.
+pub(super) const META_BRANCH: &str = "refs/heads/main";
+
+/// The head of the settings' repository, and what one of its files holds; a missing file is empty.
+pub(super) fn read_meta_file(
+    meta: &Repository,
+    reader: &Reader,
+    name: &str,
+) -> Result<(Revision, Vec<u8>), ServiceError> {
+    let head = meta.find_ref(META_BRANCH)?.id();
+    let head =
+        head.ok_or_else(|| io::Error::other(format!("{} has no {META_BRANCH}", meta.dir().display())))?;
+    let tree = reader.tree(reader.commit(head)?.tree)?;
+    let content = match tree.get(name.as_bytes()) {
+        Some(entry) => reader.blob(entry.id, Limits::default().document_bytes as u64)?,
+        None => Vec::new(),
+    };
+    Ok((head, content))
+}
+
 fn read_meta(dir: &FilePath, meta: &Repository) -> Result<(ProjectSettings, Access), OpenError> {
     let unreadable = |source: ServiceError| OpenError::Unreadable { dir: dir.to_owned(), source };
     let reader = meta.reader();
-    let head = meta.find_ref("refs/heads/main").map_err(|error| unreadable(error.into()))?;
-    let head = head.id().ok_or_else(|| OpenError::NoProject { dir: dir.to_owned() })?;
-    let file = |name: &str| -> Result<Vec<u8>, ServiceError> {
-        let tree = reader.tree(reader.commit(head)?.tree)?;
-        match tree.get(name.as_bytes()) {
-            Some(entry) => Ok(reader.blob(entry.id, Limits::default().document_bytes as u64)?),
-            None => Ok(Vec::new()),
-        }
-    };
+    let file = |name: &str| read_meta_file(meta, &reader, name).map(|(_, content)| content);
     let mistakes = |mistakes| OpenError::Settings { dir: dir.to_owned(), mistakes };
     let settings = ProjectSettings::parse(&file(SETTINGS_FILE).map_err(unreadable)?).map_err(mistakes)?;
     let access = Access::parse(&file(ACCESS_FILE).map_err(unreadable)?).map_err(mistakes)?;

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Stamp;
 use super::children::Children;
-use crate::model::{Path, Value, Version};
+use crate::model::{Path, Value, Version, bytes_of_base64};
 
 /// A 128-bit hash of content: the first half of a SHA-256 for entries, and for objects the sum of
 /// their members' hashes modulo 2^128, so that one changed member costs one addition whatever the width.
@@ -91,6 +91,18 @@ impl Entry {
     /// The value as compact JSON; bytes as base64.
     pub fn json(&self) -> &Bytes {
         &self.json
+    }
+
+    /// The value, read back from its JSON.
+    pub fn value(&self) -> Value {
+        let text = String::from_utf8_lossy(&self.json);
+        match Value::from_json(&text) {
+            Ok(Value::String(text)) if self.kind == EntryKind::Bytes => {
+                Value::Bytes(bytes_of_base64(&text).unwrap_or_default())
+            }
+            // What an entry holds was written by us, so there is nothing that could not be read.
+            read => read.unwrap_or(Value::Null),
+        }
     }
 
     /// The hash of the value.

@@ -2,10 +2,22 @@
 //!
 //! Values are raw JSON, so that the digits of numbers and the order of members survive.
 
+mod commit;
+mod diff;
+mod environment;
+mod listing;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+pub use commit::{Commit, CommitDetails, Commits};
+pub use diff::{Change, Diff, DiffSide};
+pub use environment::{
+    Environment, EnvironmentRollback, Environments, NewEnvironment, Whoami, WrittenEnvironment,
+};
+pub use listing::{ListItem, Listing};
 
 /// A raw JSON value.
 pub type Json = Box<RawValue>;
@@ -76,6 +88,9 @@ pub struct Entries {
 pub struct Put {
     /// The value.
     pub value: Json,
+    /// `base64` when the value is bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
     /// What the entry is for; null removes it.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub description: Option<Option<String>>,
@@ -130,6 +145,16 @@ pub struct WrittenObject {
     pub env: String,
 }
 
+/// The answer to a write of a path.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Written {
+    /// One entry was written.
+    Entry(WrittenEntry),
+    /// A subtree was written.
+    Object(WrittenObject),
+}
+
 /// A path and its version.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PathVersion {
@@ -145,6 +170,9 @@ pub struct PathVersion {
 /// One version: `GET /api/config/{path}/history` answers a list of them, newest first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HistoryItem {
+    /// The path, where the history is that of an object.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<String>,
     /// The version.
     pub version: u64,
     /// The value; null for a delete.
@@ -190,14 +218,14 @@ pub struct Batch {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchEdit {
-    /// `put` or `delete`.
+    /// `put`, `delete` or `patch`.
     pub op: String,
     /// The path.
     pub path: String,
     /// The environment; the default one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
-    /// The value of a `put`.
+    /// The value of a `put`; of a `patch` a merge patch (RFC 7396), or a JSON Patch (RFC 6902) where it is a list.
     #[serde(default, deserialize_with = "present_json", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// The version that the path must have; 0 for none.
@@ -225,6 +253,9 @@ pub struct BatchGet {
     /// The environment; the default one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
+    /// The sequence, commit, tag or time at which they are read; now when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }
 
 /// The answer of `POST /api/batch/get`: all of one moment.

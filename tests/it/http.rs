@@ -376,7 +376,7 @@ fn hostile_paths_and_bodies_are_refused_with_a_place() {
     server.get("/v1/config/t?evn=prod").expect(400);
     server.get("/v1/config/t?env=prod&env=dev").expect(400);
     for (method, target, allow) in [
-        ("POST", "/api/config/t/k", "GET, HEAD, PUT, DELETE"),
+        ("POST", "/api/config/t/k", "GET, HEAD, LIST, PUT, PATCH, DELETE"),
         ("PATCH", "/v1/config/t/k", "GET, HEAD"),
         ("GET", "/api/batch", "POST"),
         ("POST", "/api/config/t/k/history", "GET, HEAD"),

@@ -4,15 +4,16 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
+use super::asked::blocking;
 use super::body::Body;
 use super::problem::Problem;
 use super::query::Query;
-use super::read::{envelope, raw};
 use super::reply::{Reply, tag_of_body};
-use super::{App, caller, write};
+use super::{App, caller, put_body, write};
 use crate::model::{Environments, Path};
+use crate::present;
 use crate::resolve::Found;
-use crate::service::{Edit, EditOp, Precondition, Reading, ServiceError, Write};
+use crate::service::{Edit, EditOp, Point, Precondition, Reading, ServiceError, Write};
 use crate::wire;
 
 /// How many edits or paths one request may have.
@@ -29,20 +30,13 @@ pub(super) async fn write(State(app): State<App>, request: Request) -> Result<Re
     let body = Body::read(&app, request).await?;
     let batch: wire::Batch = body.json()?;
     check_count(batch.edits.len(), "edits")?;
-    let environments = &app.project.core().settings().environments;
-    let edits = batch.edits.into_iter().enumerate().map(|(index, edit)| read_edit(index, edit, environments));
+    let environments = app.project.core().environments();
+    let edits =
+        batch.edits.into_iter().enumerate().map(|(index, edit)| read_edit(index, edit, &environments));
     let edits = edits.collect::<Result<Vec<_>, _>>()?;
     let write = Write { grant, message: batch.message, request_id, edits };
     let written = write::commit(&app, write, Some(body)).await?;
-    let revisions =
-        written.revisions.iter().map(|(env, revision)| (env.to_string(), revision.to_string())).collect();
-    let entries = written.edits.iter().flat_map(|edit| {
-        let entry = |(path, version): &(Path, _)| {
-            write::path_version(path, *version, Some(edit.environment.to_string()))
-        };
-        edit.entries.iter().map(entry)
-    });
-    let body = wire::BatchWritten { sequence: written.sequence.0, revisions, entries: entries.collect() };
+    let body = present::batch(&written);
     let body = serde_json::to_vec(&body).map_err(|error| Problem::malformed(error.to_string()))?;
     let reply = Reply { tag: None, revision: None, sequence: written.sequence };
     Ok(reply.with(StatusCode::OK, HeaderValue::from_static("application/json"), body.into()))
@@ -56,14 +50,20 @@ fn read_edit(index: usize, edit: wire::BatchEdit, environments: &Environments) -
     }
     let op = match (edit.op.as_str(), edit.value) {
         ("put", Some(value)) => {
-            let value =
-                write::value_of(&value, "value").map_err(|_| at("`value` is not strict JSON".to_owned()))?;
+            let value = put_body::value_of(&value, "value")
+                .map_err(|_| at("`value` is not strict JSON".to_owned()))?;
             EditOp::Put { value, metadata: Box::default(), as_text: false }
         }
         ("put", None) => return Err(at("a `put` needs a `value`".to_owned())),
+        ("patch", Some(value)) => {
+            let value = put_body::value_of(&value, "value")
+                .map_err(|_| at("`value` is not strict JSON".to_owned()))?;
+            EditOp::Patch(put_body::batch_patch(value).map_err(|error| at(error.to_string()))?)
+        }
+        ("patch", None) => return Err(at("a `patch` needs a `value`: the patch".to_owned())),
         ("delete", None) => EditOp::Delete,
         ("delete", Some(_)) => return Err(at("a `delete` has no `value`".to_owned())),
-        (other, _) => return Err(at(format!("unknown op `{other}`; there are put and delete"))),
+        (other, _) => return Err(at(format!("unknown op `{other}`; there are put, delete and patch"))),
     };
     let precondition = match edit.if_version {
         None => Precondition::None,
@@ -81,11 +81,22 @@ pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Res
     let body = Body::read(&app, request).await?;
     let asked: wire::BatchGet = body.json()?;
     check_count(asked.paths.len(), "paths")?;
-    let reading = app.project.core().reading(&grant);
-    let env = asked.env.unwrap_or_else(|| reading.environments().default_name().to_string());
-    reading.view(&env)?;
+    let paths = asked.paths.iter().map(|text| {
+        text.parse().map_err(|error| Problem::malformed(format!("`{text}` is no path: {error}")))
+    });
+    let paths = paths.collect::<Result<Vec<Path>, _>>()?;
+    let present = app.project.core().reading(&grant);
+    let env = asked.env.unwrap_or_else(|| present.environments().default_name().to_string());
+    present.view(&env)?;
+    let reading = match asked.at.as_deref().map(Point::parse) {
+        None => present,
+        Some(point) => {
+            let (core, environment, paths) = (app.project.core().clone(), env.clone(), paths.clone());
+            blocking(move || core.reading_at(&grant, &point, &environment, &paths)).await??
+        }
+    };
     let (mut entries, mut bytes) = (Vec::new(), 0);
-    for path in &asked.paths {
+    for path in &paths {
         let (item, length) = item(&app, &reading, &env, path)?;
         bytes += length;
         if bytes > MOST_BYTES {
@@ -103,18 +114,16 @@ pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Res
 }
 
 /// What stands at one path, and how many bytes of values that is.
-fn item(app: &App, reading: &Reading, env: &str, text: &str) -> Result<(wire::BatchItem, usize), Problem> {
-    let path: Path =
-        text.parse().map_err(|error| Problem::malformed(format!("`{text}` is no path: {error}")))?;
-    match reading.find(env, &path) {
+fn item(app: &App, reading: &Reading, env: &str, path: &Path) -> Result<(wire::BatchItem, usize), Problem> {
+    match reading.find(env, path) {
         Ok(Found::Entry(found)) => {
-            let details = reading.details(env, &path);
-            let entry = envelope(env, &path, &found, details);
+            let details = reading.details(env, path);
+            let entry = present::entry(env, path, &found, details);
             Ok((wire::BatchItem::Entry(Box::new(entry)), found.entry.json().len()))
         }
         Ok(Found::Object(object)) => {
-            let json = app.project.core().object_json(&path, &object);
-            Ok((wire::BatchItem::Object { path: path.to_string(), value: raw(&json) }, json.len()))
+            let json = app.project.core().object_json(path, &object);
+            Ok((wire::BatchItem::Object { path: path.to_string(), value: present::raw(&json) }, json.len()))
         }
         Err(ServiceError::NotFound { .. }) => {
             Ok((wire::BatchItem::Missing { path: path.to_string(), missing: true }, 0))

@@ -24,6 +24,14 @@ pub(super) fn may_write(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Wri
     }
 }
 
+/// Who is calling; a key that nobody holds is an error.
+pub(super) fn principal(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {
+    match key(headers) {
+        Some(key) => Ok(known(app, key)?.clone()),
+        None => anonymous(app, headers, uri),
+    }
+}
+
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The key of `Authorization: Bearer` or `X-API-Key`. A credential of another kind is one nobody knows.
@@ -70,7 +78,8 @@ fn is_loopback(host: &str) -> bool {
 
 /// Refuses a changing request that a page of another origin sent.
 pub(super) fn check_origin(request: &Request) -> Result<(), Problem> {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    let method = request.method();
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) || method.as_str() == "LIST" {
         return Ok(());
     }
     let headers = request.headers();

@@ -5,11 +5,28 @@ use axum::response::Response;
 use super::problem::Problem;
 use super::query::Query;
 use super::target::Target;
-use super::{App, caller, history, read, write};
+use super::{App, caller, diff, history, list, read, write};
 
 /// The parameters of any request below `/api/config`.
-const PARAMETERS: [&str; 11] =
-    ["env", "default", "format", "literal", "version", "at", "recursive", "after", "limit", "hide", "before"];
+const PARAMETERS: [&str; 17] = [
+    "env",
+    "default",
+    "format",
+    "literal",
+    "version",
+    "at",
+    "recursive",
+    "after",
+    "limit",
+    "hide",
+    "before",
+    "list",
+    "q",
+    "fields",
+    "message",
+    "from",
+    "to",
+];
 
 /// Everything below `/api/config`: the method, and the last segment where it names an operation, say what.
 pub(super) async fn dispatch(State(app): State<App>, request: Request) -> Result<Response, Problem> {
@@ -18,14 +35,17 @@ pub(super) async fn dispatch(State(app): State<App>, request: Request) -> Result
     match (operation, &method) {
         (None, &Method::GET | &Method::HEAD) => read::described(app, request).await,
         (None, &Method::PUT) => write::put(app, request).await,
+        (None, &Method::PATCH) => write::patch(app, request).await,
         (None, &Method::DELETE) => write::delete(app, request).await,
+        (None, method) if method.as_str() == "LIST" => list::list(app, request).await,
         (Some("history"), &Method::GET | &Method::HEAD) => history::list(app, request).await,
+        (Some("diff"), &Method::GET | &Method::HEAD) => diff::of_path(app, request).await,
         (Some("rollback"), &Method::POST) => write::rollback(app, request).await,
         // A key of that name can be written: only reading it needs `literal=true`.
-        (Some(_), &Method::PUT | &Method::DELETE) => Err(Problem::malformed(
+        (Some(_), &Method::PUT | &Method::PATCH | &Method::DELETE) => Err(Problem::malformed(
             "the last segment names an operation; to write a key of that name add ?literal=true",
         )),
-        (Some(name @ ("diff" | "explain")), &Method::GET) => Err(Problem::new(
+        (Some(name @ "explain"), &Method::GET) => Err(Problem::new(
             StatusCode::NOT_FOUND,
             "not-found",
             format!(
@@ -38,12 +58,12 @@ pub(super) async fn dispatch(State(app): State<App>, request: Request) -> Result
         )),
         (operation, method) => Err(Problem::wrong_method(
             match operation {
-                None => "GET, HEAD, PUT, DELETE",
+                None => "GET, HEAD, LIST, PUT, PATCH, DELETE",
                 Some("rollback") => "POST",
                 Some(_) => "GET, HEAD",
             },
             format!(
-                "{method} is not taken here; there are GET, PUT, DELETE, GET …/history and POST …/rollback"
+                "{method} is not taken here; there are GET, LIST, PUT, PATCH, DELETE, GET …/history, GET …/diff and POST …/rollback"
             ),
         )),
     }

@@ -12,6 +12,7 @@ use crate::model::{Path, Value, bytes_of_base64};
 pub(super) enum Format {
     Json,
     Yaml,
+    Toml,
     Text,
 }
 
@@ -21,10 +22,11 @@ impl Format {
         match query.get("format") {
             Some("json") => return Ok(Format::Json),
             Some("yaml") => return Ok(Format::Yaml),
+            Some("toml") => return Ok(Format::Toml),
             Some("text") => return Ok(Format::Text),
             Some(other) => {
                 return Err(Problem::malformed(format!(
-                    "unknown format `{other}`; there are: json, yaml, text"
+                    "unknown format `{other}`; there are: json, yaml, toml, text"
                 )));
             }
             None => {}
@@ -36,17 +38,19 @@ impl Format {
         let found = kinds.find_map(|kind| match kind {
             "application/json" | "application/*" | "*/*" => Some(Format::Json),
             "application/yaml" | "text/yaml" | "application/x-yaml" => Some(Format::Yaml),
+            "application/toml" => Some(Format::Toml),
             "text/plain" => Some(Format::Text),
             _ => None,
         });
         Ok(found.unwrap_or(Format::Json))
     }
 
-    /// The media type of what [`Format::render`] gives for JSON and YAML.
+    /// The media type of what [`Format::render`] gives for JSON, YAML and TOML.
     fn media_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Format::Json => "application/json",
             Format::Yaml => "application/yaml",
+            Format::Toml => "application/toml",
             Format::Text => "text/plain; charset=utf-8",
         })
     }
@@ -72,6 +76,12 @@ impl Format {
                     "{path} is of type {}; format=text is for strings, numbers and booleans",
                     value.kind()
                 );
+                return Err(Problem::malformed(detail));
+            }
+            (Format::Toml, value @ Value::Object(_)) => document::emit(document::Format::Toml, &value)
+                .map_err(|error| Problem::malformed(format!("{path} cannot be written as TOML: {error}")))?,
+            (Format::Toml, value) => {
+                let detail = format!("{path} is of type {}; a TOML document is an object", value.kind());
                 return Err(Problem::malformed(detail));
             }
             (_, value) => document::emit(document::Format::Yaml, &value)

@@ -1,17 +1,26 @@
 //! REST: one router that lists every route, one file per resource, and the fast way for plain reads.
 
+mod asked;
 mod batch;
 mod body;
 mod caller;
+mod commits;
+mod diff;
 mod entries;
+mod environments;
+mod fields;
 mod format;
 mod history;
 mod hot;
+mod links;
+mod list;
 mod operations;
 mod problem;
+mod put_body;
 mod query;
 mod read;
 mod reply;
+mod site;
 mod target;
 mod write;
 
@@ -27,6 +36,7 @@ use bytes::Bytes;
 use tower::ServiceExt as _;
 
 pub use self::body::BodyRoom;
+use self::site::Site;
 use crate::auth::Anonymous;
 use crate::service::Project;
 use crate::telemetry::Telemetry;
@@ -34,7 +44,7 @@ use crate::telemetry::Telemetry;
 /// What every handler works with.
 #[derive(Clone)]
 pub struct App {
-    /// The project that answers at the root.
+    /// The project.
     pub project: Arc<Project>,
     /// Its name.
     pub name: Arc<str>,
@@ -49,34 +59,13 @@ pub struct App {
 /// The HTTP side of a server; a clone is the same one.
 #[derive(Clone)]
 pub struct Http {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    app: App,
-    router: Router,
+    site: Site,
 }
 
 impl Http {
-    /// The routes of a server.
-    pub fn new(app: App) -> Self {
-        let router = Router::new()
-            .route("/v1/config", get(read::bare))
-            .route("/v1/config/", get(read::bare))
-            .route("/v1/config/{*path}", get(read::bare))
-            .route("/api/config", any(entries::dispatch))
-            .route("/api/config/", any(entries::dispatch))
-            .route("/api/config/{*path}", any(entries::dispatch))
-            .route("/api/batch", post(batch::write))
-            .route("/api/batch/get", post(batch::read))
-            .route("/api/status", get(operations::status))
-            .route("/healthz", get(operations::healthz))
-            .route("/readyz", get(operations::readyz))
-            .route("/metrics", get(operations::metrics))
-            .method_not_allowed_fallback(operations::wrong_method)
-            .fallback(operations::no_route)
-            .with_state(app.clone());
-        Http { inner: Arc::new(Inner { app, router }) }
+    /// The routes of a server's projects, the first of which answers at the root as well.
+    pub fn new(first: App, others: Vec<App>) -> Self {
+        Http { site: Site::new(first, others) }
     }
 
     /// Answers one request.
@@ -86,25 +75,33 @@ impl Http {
         B::Error: Into<BoxError>,
     {
         if request.method() == Method::GET
-            && let Some(response) = hot::read(&self.inner.app, &request)
+            && let Some(response) = hot::read(self.site.default_app(), &request)
         {
             return response;
         }
         self.route(request.map(Body::new)).await
     }
 
-    async fn route(&self, request: Request) -> Response {
+    async fn route(&self, mut request: Request) -> Response {
+        let Some(project) = self.site.project_of(&mut request) else {
+            return self.counted(operations::no_route(request).await.into());
+        };
+        if *request.method() == Method::GET
+            && let Some(response) = hot::read(&project.app, &request)
+        {
+            return response;
+        }
         if let Err(refusal) = caller::check_origin(&request) {
             return self.counted(refusal.into());
         }
-        match self.inner.router.clone().oneshot(request).await {
+        match project.router.clone().oneshot(request).await {
             Ok(response) => self.counted(response),
             Err(never) => match never {},
         }
     }
 
     fn counted(&self, response: Response) -> Response<Body> {
-        let requests = &self.inner.app.telemetry.requests;
+        let requests = &self.site.default_app().telemetry.requests;
         match response.status().as_u16() {
             500.. => requests.failed.inc(),
             400.. => requests.refused.inc(),
@@ -112,4 +109,33 @@ impl Http {
         };
         response
     }
+}
+
+/// What one project answers.
+fn project_routes() -> Router<App> {
+    Router::new()
+        .route("/v1/config", get(read::bare))
+        .route("/v1/config/", get(read::bare))
+        .route("/v1/config/{*path}", get(read::bare))
+        .route("/api/config", any(entries::dispatch))
+        .route("/api/config/", any(entries::dispatch))
+        .route("/api/config/{*path}", any(entries::dispatch))
+        .route("/api/batch", post(batch::write))
+        .route("/api/batch/get", post(batch::read))
+        .route("/api/diff", get(diff::of_project))
+        .route("/api/commits", get(commits::list))
+        .route("/api/commits/{revision}", get(commits::one))
+        .route("/api/environments", get(environments::list).post(environments::create))
+        .route("/api/environments/{env}", get(environments::one))
+        .route("/api/environments/{env}/rollback", post(environments::rollback))
+        .route("/api/status", get(operations::status))
+        .route("/api/whoami", get(operations::whoami))
+}
+
+/// What the server as a whole answers.
+fn server_routes() -> Router<Site> {
+    Router::new()
+        .route("/healthz", get(operations::healthz))
+        .route("/readyz", get(operations::readyz))
+        .route("/metrics", get(operations::metrics))
 }

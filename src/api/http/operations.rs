@@ -4,10 +4,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
-use super::problem::{Problem, problem_item};
+use super::problem::Problem;
 use super::query::Query;
-use super::{App, caller};
-use crate::service::{BranchStatus, Health, WriteState};
+use super::{App, Site, caller};
+use crate::present;
+use crate::service::WriteState;
 use crate::wire;
 
 /// `GET /api/status`.
@@ -15,43 +16,21 @@ pub(super) async fn status(State(app): State<App>, request: Request) -> Result<R
     let grant = caller::may_read(&app, request.headers(), request.uri())?;
     Query::parse(request.uri().query(), &[])?;
     let status = app.project.status(&grant);
-    let (writable, reason) = match &status.health.writes {
-        WriteState::Possible if status.health.history_ready => (true, None),
-        WriteState::Possible => (false, Some("the history index is being rebuilt".to_owned())),
-        WriteState::Failing(reason) | WriteState::Broken(reason) => (false, Some(reason.clone())),
-    };
-    let body = wire::Status {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+    Ok(json(StatusCode::OK, &present::status(&status, &app.name)))
+}
+
+/// `GET /api/whoami`: who is calling, and what that account may do.
+pub(super) async fn whoami(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    Query::parse(request.uri().query(), &[])?;
+    let caller = caller::principal(&app, request.headers(), request.uri())?;
+    let may = [("read", caller.may_read().is_ok()), ("write", caller.may_write().is_ok())];
+    let body = wire::Whoami {
+        account: caller.account.to_string(),
+        anonymous: caller.is_anonymous(),
+        may: may.into_iter().filter(|(_, may)| *may).map(|(name, _)| name.to_owned()).collect(),
         project: app.name.to_string(),
-        sequence: status.sequence.0,
-        writable,
-        reason,
-        parts: parts(&status.health),
-        environments: status.branches.iter().map(environment).collect(),
     };
     Ok(json(StatusCode::OK, &body))
-}
-
-fn parts(health: &Health) -> wire::Parts {
-    wire::Parts {
-        index: "ready".to_owned(),
-        history: if health.history_ready { "ready" } else { "rebuilding" }.to_owned(),
-        history_covered: health.history_covered.0,
-        waiting_writes: health.waiting_writes,
-    }
-}
-
-fn environment(branch: &BranchStatus) -> wire::EnvironmentStatus {
-    wire::EnvironmentStatus {
-        name: branch.environment.to_string(),
-        branch: branch.branch.to_string(),
-        inherits: branch.inherits.as_ref().map(ToString::to_string),
-        revision: branch.head.map(|head| head.to_string()),
-        entries: branch.entries,
-        files: branch.files,
-        degraded: !branch.problems.is_empty(),
-        problems: branch.problems.iter().map(problem_item).collect(),
-    }
 }
 
 /// `GET /healthz`: the process answers.
@@ -59,18 +38,27 @@ pub(super) async fn healthz() -> Response {
     json(StatusCode::OK, &serde_json::json!({ "status": "ok" }))
 }
 
-/// `GET /readyz`: 200 once values can be read and written, else 503; names the parts either way. It says
-/// nothing about configuration, so that a probe needs no key.
-pub(super) async fn readyz(State(app): State<App>) -> Response {
-    let health = app.project.health();
-    let ready = health.history_ready && !matches!(health.writes, WriteState::Broken(_));
-    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(code, &serde_json::json!({ "ready": ready, "parts": parts(&health) }))
+/// `GET /readyz`: 200 once values of every project can be read and written, else 503; names the parts either
+/// way. It says nothing about configuration, so that a probe needs no key.
+pub(super) async fn readyz(State(site): State<Site>) -> Response {
+    let mut projects = serde_json::Map::new();
+    let mut all_ready = true;
+    for app in site.apps() {
+        let health = app.project.health();
+        let is_ready = health.history_ready && !matches!(health.writes, WriteState::Broken(_));
+        all_ready &= is_ready;
+        let parts = wire::Parts::from(&health);
+        projects.insert(app.name.to_string(), serde_json::json!({ "ready": is_ready, "parts": parts }));
+    }
+    let parts = wire::Parts::from(&site.default_app().project.health());
+    let code = if all_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(code, &serde_json::json!({ "ready": all_ready, "parts": parts, "projects": projects }))
 }
 
 /// `GET /metrics`, in the OpenMetrics text format.
-pub(super) async fn metrics(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    caller::may_read(&app, request.headers(), request.uri())?;
+pub(super) async fn metrics(State(site): State<Site>, request: Request) -> Result<Response, Problem> {
+    let app = site.default_app();
+    caller::may_read(app, request.headers(), request.uri())?;
     let text = app.telemetry.encode().map_err(|error| Problem::malformed(error.to_string()))?;
     let mut response = Response::new(Body::from(text));
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -86,8 +74,13 @@ pub(super) async fn no_route(request: Request) -> Problem {
 
 pub(super) async fn wrong_method(request: Request) -> Problem {
     let detail = format!("{} does not take {}", request.uri().path(), request.method());
-    // Of the fixed routes the batches take POST and all others are read.
-    let allow = if request.uri().path().starts_with("/api/batch") { "POST" } else { "GET, HEAD" };
+    let path = request.uri().path();
+    let allow = match path {
+        _ if path.starts_with("/api/batch") => "POST",
+        "/api/environments" => "GET, HEAD, POST",
+        _ if path.starts_with("/api/environments/") && path.ends_with("/rollback") => "POST",
+        _ => "GET, HEAD",
+    };
     Problem::wrong_method(allow, detail)
 }
 

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use crate::auth::Denied;
 use crate::git::ReadError;
 use crate::model::Diagnostic;
+use crate::present::problem_item;
 use crate::service::ServiceError;
 use crate::wire;
 
@@ -61,19 +62,6 @@ impl Problem {
     }
 }
 
-/// A diagnostic as answers show it.
-pub(super) fn problem_item(diagnostic: &Diagnostic) -> wire::ProblemItem {
-    wire::ProblemItem {
-        path: diagnostic.path.as_ref().map(ToString::to_string),
-        env: None,
-        file: diagnostic.file.clone(),
-        line: diagnostic.position.map(|position| position.line),
-        column: diagnostic.position.map(|position| position.column),
-        rule: Some(diagnostic.rule.name().to_owned()),
-        message: diagnostic.message.clone(),
-    }
-}
-
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         let detail = denied.to_string();
@@ -102,7 +90,12 @@ impl From<ServiceError> for Problem {
             ServiceError::Gone { path, .. } | ServiceError::Pruned { path, .. } => {
                 Problem::new(StatusCode::GONE, "gone", detail).at_path(&path)
             }
-            ServiceError::NoSuchPoint { .. } => Problem::malformed(detail),
+            ServiceError::NoSuchPoint { .. } | ServiceError::Cursor { .. } => Problem::malformed(detail),
+            ServiceError::EnvironmentExists { .. } => Problem::new(StatusCode::CONFLICT, "conflict", detail),
+            ServiceError::Settings(mistakes) => Problem::malformed(detail).about(&mistakes),
+            ServiceError::Patch { path, .. } => {
+                Problem::new(StatusCode::BAD_REQUEST, "patch-does-not-apply", detail).at_path(&path)
+            }
             ServiceError::PreconditionFailed { path, current } => {
                 let problem = Problem::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail)
                     .at_path(&path);
@@ -148,6 +141,7 @@ fn title(name: &str) -> &'static str {
     match name {
         "malformed" => "The request cannot be understood",
         "unauthorized" => "A valid key is needed",
+        "patch-does-not-apply" => "The patch cannot be applied",
         "forbidden" => "Not allowed",
         "foreign-origin" => "A page of another origin may not change anything",
         "foreign-host" => "Without a key only loopback hosts are served",

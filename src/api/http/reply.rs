@@ -4,7 +4,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 
+use super::problem::Problem;
 use crate::model::{Revision, Sequence};
+use crate::service::Reading;
 
 /// The headers that every answer about configuration has.
 #[derive(Debug, Clone)]
@@ -15,6 +17,39 @@ pub(super) struct Reply {
     pub revision: Option<Revision>,
     /// The last change set in the answer.
     pub sequence: Sequence,
+}
+
+/// When an answer is true: the head of an environment's branch, and the last change set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    revision: Option<Revision>,
+    sequence: Sequence,
+}
+
+impl Moment {
+    /// The moment of a reading, as one environment sees it.
+    pub fn of(reading: &Reading, environment: &str) -> Self {
+        Moment { revision: reading.revision(environment), sequence: reading.state().sequence }
+    }
+
+    /// The headers of an answer of this moment, without a tag.
+    pub fn reply(self) -> Reply {
+        Reply { tag: None, revision: self.revision, sequence: self.sequence }
+    }
+}
+
+/// 200 with a JSON body and the tag of its bytes; 304 where the client has them.
+pub(super) fn answer_json(
+    headers: &HeaderMap,
+    moment: Moment,
+    body: &impl serde::Serialize,
+) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(body).map_err(|error| Problem::malformed(error.to_string()))?;
+    let reply = Reply { tag: Some(tag_of_body(&body)), ..moment.reply() };
+    if if_none_match(headers, reply.tag.as_deref()) {
+        return Ok(reply.not_modified());
+    }
+    Ok(reply.json(body))
 }
 
 pub(super) const REVISION: HeaderName = HeaderName::from_static("x-confgit-revision");

@@ -75,7 +75,8 @@ impl Target {
     }
 }
 
-fn decode(raw: &str) -> Result<String, Problem> {
+/// One segment of a URL's path, decoded.
+pub(super) fn decode(raw: &str) -> Result<String, Problem> {
     let broken = raw.match_indices('%').any(|(at, _)| {
         !raw.as_bytes().get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     });

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use super::request::{Edit, EditOp, Precondition, Write, Written, WrittenEdit};
 use super::stage::{Draft, Stage, invalid};
 use super::texts::Texts;
-use crate::git::{EntryKind, NewCommit, Pack, PackError, Signature, WorkTree, WorkTreeError};
+use crate::git::{
+    EntryKind, NewCommit, Pack, PackError, ReadError, Reader, Signature, WorkTree, WorkTreeError,
+};
 use crate::history::{History, NewVersion};
 use crate::index::{Branch, State};
 use crate::model::{
@@ -12,6 +14,7 @@ use crate::model::{
     Timestamp, Value, Version,
 };
 use crate::resolve::{Found, Layer, View};
+use crate::service::load::{MOST_FILES, configuration_blob};
 use crate::service::replay::origin_of;
 use crate::service::{ServiceError, entity_tag};
 use crate::snapshot::{Blobs as _, Node, Plan, Snapshot, Stamp, Update};
@@ -71,8 +74,16 @@ pub(super) struct Batch<'a> {
 /// The edits of one write to one branch, decided.
 struct Decided {
     branch: Arc<str>,
-    files: BTreeMap<Arc<str>, Draft>,
+    content: Content,
     plan: Plan,
+}
+
+/// What a branch holds after a write.
+enum Content {
+    /// These files are other than before.
+    Files(BTreeMap<Arc<str>, Draft>),
+    /// It holds this tree, whole.
+    Tree(ObjectId),
 }
 
 impl<'a> Batch<'a> {
@@ -102,6 +113,9 @@ impl<'a> Batch<'a> {
     }
 
     fn decide(&mut self, write: &Write) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
+        if let [edit @ Edit { op: EditOp::Restore { tree }, .. }] = &write.edits[..] {
+            return self.decide_restore(edit, *tree);
+        }
         let mut stages: BTreeMap<Arc<str>, Stage<'_>> = BTreeMap::new();
         let mut edits = Vec::new();
         let mut rest = &write.edits[..];
@@ -143,6 +157,14 @@ impl<'a> Batch<'a> {
                     return Err(self.absent(environment, &stages, &stage.draft, &edit.path));
                 }
                 EditOp::Delete => stage.delete(&edit.path)?,
+                EditOp::Patch(patch) if before.is_none() && !patch.can_create() => {
+                    return Err(self.absent(environment, &stages, &stage.draft, &edit.path));
+                }
+                EditOp::Patch(patch) => stage.patch(&edit.path, patch)?,
+                EditOp::Restore { .. } => {
+                    let reason = "a branch is brought back by a write of its own".to_owned();
+                    return Err(invalid(&edit.path, reason));
+                }
             }
             edits.push(noted);
             stages.insert(branch, stage);
@@ -183,7 +205,32 @@ impl<'a> Batch<'a> {
         if !new.is_empty() {
             return Err(ServiceError::Problems(new));
         }
-        Ok(Some(Decided { branch, files, plan }))
+        Ok(Some(Decided { branch, content: Content::Files(files), plan }))
+    }
+
+    /// Brings a branch to a tree of its past: what is no configuration comes along.
+    fn decide_restore(
+        &mut self,
+        edit: &Edit,
+        tree: ObjectId,
+    ) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
+        let environment = self.environment(&edit.environment)?;
+        let working = self.branch(&environment.branch)?;
+        let stage = Stage::new(&working.snapshot, &*self.texts, self.context.limits);
+        self.check(environment, &BTreeMap::new(), &stage.draft, edit)?;
+        let noted = written(environment, &stage, edit);
+        if working.tree_id == Some(tree) {
+            return Ok((Vec::new(), vec![noted]));
+        }
+        let updates = restore_updates(self.texts.reader(), &working.snapshot, tree)?;
+        let layer = working.snapshot.clone();
+        let plan = layer.plan(updates, &*self.texts, self.context.limits);
+        let new: Vec<_> = plan.new_problems(&layer).map(|problem| problem.diagnostic.clone()).collect();
+        if !new.is_empty() {
+            return Err(ServiceError::Problems(new));
+        }
+        let branch = environment.branch.clone();
+        Ok((vec![Decided { branch, content: Content::Tree(tree), plan }], vec![noted]))
     }
 
     /// A new file must not take the place of a folder, nor need a folder where something else is: a file
@@ -230,22 +277,16 @@ impl<'a> Batch<'a> {
         let mut change_set =
             ChangeSet { sequence, time: self.time, account: account.clone(), moves: Vec::new() };
         let mut versions = Vec::new();
-        for Decided { branch, files, mut plan } in decided {
+        for Decided { branch, content, mut plan } in decided {
             let Some(working) = self.branches.get_mut(&branch) else { continue };
-            for (file, draft) in files {
-                let blob = match draft.bytes {
-                    None => None,
-                    Some(bytes) => {
-                        let blob = self.pack.blob(&bytes)?;
-                        plan.locate(&file, blob);
-                        self.texts.add(blob, bytes, working.snapshot.file(&file));
-                        Some(blob)
-                    }
-                };
-                working.tree.set(self.texts.reader(), &file, blob)?;
-            }
+            let tree = match content {
+                Content::Files(files) => write_files(files, working, &mut plan, &mut self.pack, self.texts)?,
+                Content::Tree(tree) => {
+                    working.tree = WorkTree::new(Some(tree));
+                    tree
+                }
+            };
             let email = format!("{account}@confgit");
-            let tree = working.tree.write(&mut self.pack)?;
             let commit = self.pack.commit(&NewCommit {
                 tree,
                 parents: working.head.as_slice(),
@@ -425,13 +466,53 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Puts the changed files into the branch's tree, and answers the tree.
+fn write_files(
+    files: BTreeMap<Arc<str>, Draft>,
+    working: &mut Working,
+    plan: &mut Plan,
+    pack: &mut Pack,
+    texts: &mut Texts,
+) -> Result<ObjectId, BatchError> {
+    for (file, draft) in files {
+        let blob = match draft.bytes {
+            None => None,
+            Some(bytes) => {
+                let blob = pack.blob(&bytes)?;
+                plan.locate(&file, blob);
+                texts.add(blob, bytes, working.snapshot.file(&file));
+                Some(blob)
+            }
+        };
+        working.tree.set(texts.reader(), &file, blob)?;
+    }
+    Ok(working.tree.write(pack)?)
+}
+
+/// The configuration files in which a layer and a tree differ, as the tree has them.
+fn restore_updates(reader: &Reader, layer: &Snapshot, tree: ObjectId) -> Result<Vec<Update>, ReadError> {
+    let mut gone: BTreeMap<Arc<str>, ObjectId> =
+        layer.files().map(|(file, blob)| (file.clone(), blob)).collect();
+    let mut updates = Vec::new();
+    for change in reader.changed_files(None, Some(tree), MOST_FILES)?.files {
+        let Some(blob) = configuration_blob(&change) else { continue };
+        let file: Arc<str> = change.path.into();
+        if gone.remove(&file) != Some(blob) {
+            updates.push(Update { file, blob: Some(blob), value: None });
+        }
+    }
+    updates.extend(gone.into_keys().map(|file| Update { file, blob: None, value: None }));
+    Ok(updates)
+}
+
 /// What is known of an edit before it is made.
 fn written(environment: &Environment, stage: &Stage<'_>, edit: &Edit) -> WrittenEdit {
     let before = stage.draft.find(&edit.path);
     let is_entry = match &edit.op {
         EditOp::Put { value: Value::Object(members), .. } => members.is_empty(),
         EditOp::Put { .. } | EditOp::Hide => true,
-        EditOp::Delete => matches!(before, Some(Node::Entry(_))),
+        EditOp::Restore { .. } => false,
+        EditOp::Delete | EditOp::Patch(_) => matches!(before, Some(Node::Entry(_))),
     };
     WrittenEdit {
         environment: environment.name.clone(),
@@ -522,6 +603,8 @@ fn describe(op: &EditOp, path: &Path) -> String {
         EditOp::Put { .. } => format!("set {path}"),
         EditOp::Delete => format!("delete {path}"),
         EditOp::Hide => format!("hide {path}"),
+        EditOp::Patch(_) => format!("patch {path}"),
+        EditOp::Restore { .. } => "roll the environment back".to_owned(),
     }
 }
 

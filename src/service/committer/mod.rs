@@ -1,6 +1,7 @@
 //! The committer: one thread per project that puts all writes in order and makes them durable in batches.
 
 mod batch;
+mod environment;
 mod file_name;
 mod publishing;
 mod queue;
@@ -22,15 +23,32 @@ use super::ServiceError;
 use super::outside;
 use super::project::Core;
 use crate::git::{Pack, WorkTree};
-use crate::model::{Revision, Sequence, Timestamp};
+use crate::model::{Environments, Revision, Sequence, Timestamp};
 
 pub(super) use self::publishing::{OUTSIDE_TRAILER, branch_moves, branch_ref};
 pub(super) use self::queue::run;
 pub use self::queue::{Committer, QUEUE_CAPACITY};
-pub use self::request::{Edit, EditOp, Member, Metadata, Precondition, Write, Written, WrittenEdit};
+pub use self::request::{
+    Edit, EditOp, Member, Metadata, NewEnvironment, Precondition, Write, Written, WrittenEdit,
+};
 
-/// One write that waits, and who waits for it.
+/// What the committer is asked to do.
+enum Work {
+    /// Edits of layers; many go into one batch.
+    Write(Write),
+    /// A change of the settings; done by itself.
+    Create(NewEnvironment),
+}
+
+/// Work that waits, and who waits for it.
 pub(super) struct Waiting {
+    work: Work,
+    answer: oneshot::Sender<Result<Written, ServiceError>>,
+    since: Instant,
+}
+
+/// The same for a write.
+struct WaitingWrite {
     write: Write,
     answer: oneshot::Sender<Result<Written, ServiceError>>,
     since: Instant,
@@ -46,6 +64,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct Worker {
     core: Arc<Core>,
     texts: Texts,
+    environments: Arc<Environments>,
     branches: HashMap<Arc<str>, Working>,
     journal: Option<Revision>,
     sequence: Sequence,
@@ -61,7 +80,7 @@ enum Attempt {
     /// Nothing of it is there; this is what every writer is told.
     Failed(Vec<Answer>, String),
     /// Somebody else was in the way; it can be tried again.
-    Again(Vec<Waiting>, String),
+    Again(Vec<WaitingWrite>, String),
 }
 
 struct Answer {
@@ -74,9 +93,11 @@ impl Worker {
     /// A worker that goes on from what the index shows.
     pub fn new(core: Arc<Core>, journal: Option<Revision>, last_time: Timestamp) -> Self {
         let texts = Texts::new(core.repository.reader(), core.settings.limits);
+        let environments = core.environments();
         let mut worker = Worker {
             core,
             texts,
+            environments,
             branches: HashMap::new(),
             journal,
             sequence: Sequence(0),
@@ -92,6 +113,7 @@ impl Worker {
         let state = self.core.index.snapshot();
         self.texts.end_batch(false);
         self.sequence = state.sequence;
+        self.environments = state.environments.clone();
         self.branches.clear();
         for (name, branch) in &state.branches {
             let working = Working {
@@ -104,8 +126,27 @@ impl Worker {
         }
     }
 
+    /// Does what waits, in order: writes that stand together as one batch.
+    pub fn process(&mut self, waiting: Vec<Waiting>) {
+        let mut writes = Vec::new();
+        for Waiting { work, answer, since } in waiting {
+            match work {
+                Work::Write(write) => writes.push(WaitingWrite { write, answer, since }),
+                Work::Create(new) => {
+                    self.process_writes(std::mem::take(&mut writes));
+                    // A client that went away is no reason to do anything else.
+                    let _ = answer.send(self.create_environment(&new));
+                }
+            }
+        }
+        self.process_writes(writes);
+    }
+
     /// Takes a batch of writes through to the answers.
-    pub fn process(&mut self, mut waiting: Vec<Waiting>) {
+    fn process_writes(&mut self, mut waiting: Vec<WaitingWrite>) {
+        if waiting.is_empty() {
+            return;
+        }
         let mut reason = String::new();
         for _ in 0..MOST_ATTEMPTS {
             if let Some(broken) = &self.broken {
@@ -114,7 +155,6 @@ impl Worker {
             match self.attempt(waiting) {
                 Attempt::Done(answers) => {
                     for Answer { to, result, .. } in answers {
-                        // A client that went away is no reason to do anything else.
                         let _ = to.send(result);
                     }
                     return;
@@ -130,15 +170,15 @@ impl Worker {
         refuse(waiting.into_iter().map(|waiting| waiting.answer), &reason);
     }
 
-    fn attempt(&mut self, waiting: Vec<Waiting>) -> Attempt {
+    fn attempt(&mut self, waiting: Vec<WaitingWrite>) -> Attempt {
         let time = self.now();
-        let environments = self.core.index.load().environments.clone();
+        let environments = self.environments.clone();
         let core = self.core.clone();
         let context =
             Context { environments: &environments, limits: &core.settings.limits, history: &core.history };
         let mut batch = Batch::new(context, &mut self.branches, &mut self.texts, self.sequence, time);
         let (mut answers, mut writes, mut broken) = (Vec::new(), Vec::new(), None);
-        for Waiting { write, answer, since } in waiting {
+        for WaitingWrite { write, answer, since } in waiting {
             let result = match &broken {
                 Some(_) => Err(ServiceError::Busy),
                 None => batch.add(&write).map_err(|failure| match failure {
@@ -234,9 +274,9 @@ impl Worker {
 }
 
 /// The writes of a batch, to be tried once more.
-fn again(answers: Vec<Answer>, writes: Vec<Write>) -> Vec<Waiting> {
+fn again(answers: Vec<Answer>, writes: Vec<Write>) -> Vec<WaitingWrite> {
     let zipped = answers.into_iter().zip(writes);
-    zipped.map(|(answer, write)| Waiting { write, answer: answer.to, since: answer.since }).collect()
+    zipped.map(|(answer, write)| WaitingWrite { write, answer: answer.to, since: answer.since }).collect()
 }
 
 fn refuse(writers: impl Iterator<Item = oneshot::Sender<Result<Written, ServiceError>>>, reason: &str) {

@@ -105,8 +105,7 @@ impl Worker {
         if let Err(error) = reach(Step::IndexSwapped) {
             tracing::debug!(%error, "a failpoint that only death can use");
         }
-        let environments = self.core.index.load().environments.clone();
-        self.core.index.swap(state_of(&self.branches, &environments, self.sequence));
+        self.core.index.swap(state_of(&self.branches, &self.environments, self.sequence));
         self.core.metrics.sequence(self.sequence);
         self.core.packs_added(1);
     }

@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::request::{Write, Written};
-use super::{Waiting, Worker};
+use super::request::{NewEnvironment, Write, Written};
+use super::{Waiting, Work, Worker};
 use crate::service::ServiceError;
 use crate::service::project::Core;
 
@@ -38,24 +38,31 @@ impl Committer {
     /// Hands a write over and waits until it is durable or refused. Once handed over, it is decided even if
     /// the caller no longer waits.
     pub async fn write(&self, core: &Core, write: Write) -> Result<Written, ServiceError> {
-        let answer = self.hand_over(core, write)?;
+        let answer = self.hand_over(core, Work::Write(write))?;
         answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Makes an environment: its settings, and its branch. A caller in async code does this on a thread that
+    /// may wait.
+    pub fn create_blocking(&self, core: &Core, new: NewEnvironment) -> Result<Written, ServiceError> {
+        let answer = self.hand_over(core, Work::Create(new))?;
+        answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
     }
 
     /// The same for a caller that is no async task.
     pub fn write_blocking(&self, core: &Core, write: Write) -> Result<Written, ServiceError> {
-        let answer = self.hand_over(core, write)?;
+        let answer = self.hand_over(core, Work::Write(write))?;
         answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
     }
 
     fn hand_over(
         &self,
         core: &Core,
-        write: Write,
+        work: Work,
     ) -> Result<oneshot::Receiver<Result<Written, ServiceError>>, ServiceError> {
         core.writable()?;
         let (answer, receiver) = oneshot::channel();
-        let waiting = Waiting { write, answer, since: Instant::now() };
+        let waiting = Waiting { work, answer, since: Instant::now() };
         self.sender.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ServiceError::Busy,
             mpsc::error::TrySendError::Closed(_) => stopped(),

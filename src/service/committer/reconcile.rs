@@ -28,6 +28,17 @@ pub(super) fn steps_to_nothing(path: &Path, node: &Node) -> Vec<Step> {
     steps
 }
 
+/// What stands at a path of a layer, as one value; a tombstone is null.
+pub(super) fn value_of_node(node: &Node) -> Value {
+    match node {
+        Node::Entry(entry) => entry.value(),
+        Node::Object(object) => {
+            let members = object.children().map(|(name, child)| (name.to_string(), value_of_node(child)));
+            Value::Object(members.collect())
+        }
+    }
+}
+
 fn walk(path: &Path, node: Option<&Node>, wanted: &Value, steps: &mut Vec<Step>) -> Result<(), PathError> {
     let set = |steps: &mut Vec<Step>| steps.push(Step { path: path.clone(), value: Some(wanted.clone()) });
     match (node, wanted) {

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::auth::WriteGrant;
-use crate::model::{Path, Revision, Sequence, Value, Version};
+use crate::model::{ObjectId, Path, Revision, Sequence, Value, Version};
+use crate::patch::Patch;
 
 /// One write, as a client asks for it: all of its edits or none.
 #[derive(Debug)]
@@ -44,10 +45,17 @@ pub enum EditOp {
         /// Whether the value came as plain text, and wants a file of its own at a new path.
         as_text: bool,
     },
+    /// What the layer holds at the path, and below it, is changed by a patch.
+    Patch(Patch),
     /// What is at the path, or below it, goes from the layer.
     Delete,
     /// The path has no value in this environment from now on, whatever its parents say.
     Hide,
+    /// The branch holds this tree from now on. The only edit of its write; the path is the root.
+    Restore {
+        /// The tree, of a commit that the repository holds.
+        tree: ObjectId,
+    },
 }
 
 /// What a write says of an entry beside its value.
@@ -121,4 +129,17 @@ pub struct WrittenEdit {
     pub is_entry: bool,
     /// The entries that changed, or for an entry that did not its present version; sorted by path.
     pub entries: Vec<(Path, Version)>,
+}
+
+/// An environment that is wanted.
+#[derive(Debug, Clone)]
+pub struct NewEnvironment {
+    /// Who wants it, proven.
+    pub grant: WriteGrant,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The branch that will hold it.
+    pub branch: Arc<str>,
+    /// What it inherits from.
+    pub inherits: Option<Arc<str>>,
 }

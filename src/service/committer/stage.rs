@@ -5,10 +5,11 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 
 use super::file_name::{new_document_for, stem_for};
-use super::reconcile::{Step, steps_to_nothing, steps_towards};
+use super::reconcile::{Step, steps_to_nothing, steps_towards, value_of_node};
 use super::request::{Member, Metadata};
 use crate::document::{self, Change, EditError, Format, Op};
 use crate::model::{Diagnostic, Limits, ObjectId, Path, Rule, Value};
+use crate::patch::Patch;
 use crate::service::ServiceError;
 use crate::snapshot::{Blobs, EntryKind, Node, Snapshot, Update, base_path, metadata_path};
 
@@ -109,6 +110,24 @@ impl<'a> Stage<'a> {
         self.take(first, steps, false)
     }
 
+    /// Changes what stands at a path, and below it, by a patch.
+    pub fn patch(&mut self, path: &Path, patch: &Patch) -> Result<(), ServiceError> {
+        let before = self.draft.find(path).map(|node| value_of_node(&node));
+        let after =
+            patch.apply(before).map_err(|reason| ServiceError::Patch { path: path.clone(), reason })?;
+        match after {
+            None => self.delete(path),
+            Some(Value::Null) => {
+                let reason = "the patch leaves null there, which is no value; take it away with `remove`, or use DELETE with ?hide=true";
+                Err(invalid(path, reason.to_owned()))
+            }
+            Some(value) => {
+                self.check_value(path, &value)?;
+                self.put_value(path, &value, false)
+            }
+        }
+    }
+
     /// Takes away what stands at a path or below, and the metadata of it.
     pub fn delete(&mut self, path: &Path) -> Result<(), ServiceError> {
         self.remove(path)?;
@@ -197,6 +216,7 @@ impl<'a> Stage<'a> {
             let stays = |file: &Arc<str>| match &step.value {
                 None => true,
                 Some(Value::String(_)) => true,
+                Some(Value::Bytes(_)) => Format::of(file) == Format::Raw,
                 Some(_) => Format::of(file).is_structured(),
             };
             match holder {
@@ -224,6 +244,9 @@ impl<'a> Stage<'a> {
             matches!(&step.value, Some(Value::String(text)) if as_text || text.len() > TEXT_FILE_BYTES);
         if wants_text && let Some(stem) = stem_for(&step.path) {
             return Ok(format!("{stem}.txt").into());
+        }
+        if matches!(step.value, Some(Value::Bytes(_))) {
+            return bytes_file(&step.path);
         }
         let nearest = self.draft.nearest_document(&step.path);
         let mut base = Some(step.path.clone());
@@ -301,6 +324,18 @@ impl<'a> Stage<'a> {
         self.files.insert(file.clone(), draft);
         self.stale.push(file);
         Ok(())
+    }
+}
+
+/// The file that holds the bytes of an entry, named like its path.
+fn bytes_file(path: &Path) -> Result<Arc<str>, ServiceError> {
+    match stem_for(path) {
+        Some(file) if Format::of(&file) == Format::Raw => Ok(file.into()),
+        _ => {
+            let reason =
+                "bytes need a file named like the path, and this name is that of a document or of no file";
+            Err(invalid(path, reason.to_owned()))
+        }
     }
 }
 

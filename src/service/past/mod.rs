@@ -1,4 +1,5 @@
 mod cache;
+mod objects;
 mod point;
 
 use std::collections::{HashMap, HashSet};
@@ -16,6 +17,9 @@ use crate::model::{Environment, Environments, Path, Revision, Sequence, Version}
 use crate::snapshot::{Entry, EntryKind, Snapshot, Stamp, metadata_path};
 
 pub(super) use cache::PastCache;
+pub(super) use objects::MOST_SCANNED;
+pub use objects::ObjectHistoryPage;
+pub(super) use point::Located;
 pub use point::Point;
 
 /// An entry as it was in one version.
@@ -52,14 +56,14 @@ pub struct HistoryPage {
 }
 
 impl Core {
-    /// What an environment was around a path at a point. Nothing else is read: of the environments, the
+    /// What an environment was around some paths at a point. Nothing else is read: of the environments, the
     /// reading knows this one and those it inherits from. Blocks.
     pub fn reading_at(
         &self,
         _grant: &ReadGrant,
         point: &Point,
         environment: &str,
-        path: &Path,
+        paths: &[Path],
     ) -> Result<Reading, ServiceError> {
         self.require_history()?;
         let asked = self.environment(environment)?;
@@ -76,7 +80,7 @@ impl Core {
                 None => (self.history.head_at(branch, sequence)?, &none),
             };
             let snapshot = match head {
-                Some(head) => self.past_snapshot(&reader, (head, path), (branch, sequence, unmade))?,
+                Some(head) => self.past_snapshot(&reader, (head, paths), (branch, sequence, unmade))?,
                 None => Arc::default(),
             };
             branches.insert(branch.clone(), Branch { head, snapshot, ..Branch::default() });
@@ -92,10 +96,10 @@ impl Core {
     fn past_snapshot(
         &self,
         reader: &Reader,
-        (commit, path): (Revision, &Path),
+        (commit, paths): (Revision, &[Path]),
         (branch, sequence, unmade): (&str, Sequence, &HashSet<Revision>),
     ) -> Result<Arc<Snapshot>, ServiceError> {
-        let loaded = self.loaded(reader, commit, path).map_err(|error| match error {
+        let loaded = self.loaded(reader, commit, paths).map_err(|error| match error {
             ReadError::Missing { .. } => ServiceError::NoSuchPoint {
                 reason: format!("the commit {commit} of {branch} was pruned from the repository"),
             },
@@ -116,17 +120,34 @@ impl Core {
         }
     }
 
-    fn loaded(&self, reader: &Reader, commit: Revision, path: &Path) -> Result<Arc<Snapshot>, ReadError> {
+    /// What a commit holds around some paths, and what describes them there.
+    pub(super) fn loaded(
+        &self,
+        reader: &Reader,
+        commit: Revision,
+        paths: &[Path],
+    ) -> Result<Arc<Snapshot>, ReadError> {
+        // What is asked for by many paths at once is hardly asked for again.
+        let [path] = paths else { return self.load_around(reader, commit, paths) };
         if let Some(snapshot) = self.past.get(commit, path) {
             return Ok(snapshot);
         }
-        let loader = Loader { reader, limits: &self.settings.limits };
-        // What describes an entry is as old as the entry.
-        let mut paths = vec![path.clone()];
-        paths.extend(metadata_path(path));
-        let snapshot = Arc::new(loader.load(commit, Scope::Around(&paths))?);
+        let snapshot = self.load_around(reader, commit, paths)?;
         self.past.insert(commit, path, snapshot.clone());
         Ok(snapshot)
+    }
+
+    fn load_around(
+        &self,
+        reader: &Reader,
+        commit: Revision,
+        paths: &[Path],
+    ) -> Result<Arc<Snapshot>, ReadError> {
+        let loader = Loader { reader, limits: &self.settings.limits };
+        // What describes an entry is as old as the entry.
+        let described = paths.iter().filter_map(|path| metadata_path(path).ok());
+        let all: Vec<Path> = paths.iter().cloned().chain(described).collect();
+        Ok(Arc::new(loader.load(commit, Scope::Around(&all))?))
     }
 
     /// One version of an entry in the layer of an environment. Blocks.
@@ -151,10 +172,12 @@ impl Core {
             return Err(ServiceError::Gone { path: path.clone(), version });
         }
         let reader = self.repository.reader();
-        let snapshot = self.loaded(&reader, record.revision, path).map_err(|error| match error {
-            ReadError::Missing { .. } => ServiceError::Pruned { path: path.clone(), version },
-            other => other.into(),
-        })?;
+        let snapshot = self.loaded(&reader, record.revision, std::slice::from_ref(path)).map_err(
+            |error| match error {
+                ReadError::Missing { .. } => ServiceError::Pruned { path: path.clone(), version },
+                other => other.into(),
+            },
+        )?;
         let Some(entry) = snapshot.entry(path) else {
             let reason = format!("commit {} no longer shows {path}", record.revision);
             return Err(ServiceError::NoSuchPoint { reason });
@@ -191,8 +214,11 @@ impl Core {
         path: &Path,
         record: VersionRecord,
     ) -> Result<VersionValue, ReadError> {
-        let snapshot =
-            if record.deleted { None } else { unless_pruned(self.loaded(reader, record.revision, path))? };
+        let snapshot = if record.deleted {
+            None
+        } else {
+            unless_pruned(self.loaded(reader, record.revision, std::slice::from_ref(path)))?
+        };
         let entry = snapshot.and_then(|snapshot| snapshot.entry(path));
         let commit = unless_pruned(reader.commit(record.revision))?;
         let message = commit.map(|commit| plain_message(&commit.message)).unwrap_or_default();
@@ -200,7 +226,7 @@ impl Core {
         Ok(VersionValue { json: entry.map(|entry| entry.json().clone()), is_bytes, message, record })
     }
 
-    fn require_history(&self) -> Result<(), ServiceError> {
+    pub(super) fn require_history(&self) -> Result<(), ServiceError> {
         if self.history_ready() { Ok(()) } else { Err(ServiceError::NotReady { part: "the history index" }) }
     }
 
@@ -211,7 +237,7 @@ impl Core {
     }
 
     /// The error for a path that the layer never had, naming where the value comes from.
-    fn not_in_layer(&self, environment: &Environment, path: &Path) -> ServiceError {
+    pub(super) fn not_in_layer(&self, environment: &Environment, path: &Path) -> ServiceError {
         let state = self.index.load();
         let inherited_from = match state.view(&environment.name).and_then(|view| view.find(path)) {
             Some(crate::resolve::Found::Entry(found)) if !found.own => Some(found.origin),
@@ -222,7 +248,7 @@ impl Core {
 }
 
 /// What was read; none where somebody pruned it from the repository.
-fn unless_pruned<T>(read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
+pub(super) fn unless_pruned<T>(read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(ReadError::Missing { .. }) => Ok(None),
@@ -230,7 +256,7 @@ fn unless_pruned<T>(read: Result<T, ReadError>) -> Result<Option<T>, ReadError> 
     }
 }
 
-fn stamp_of(record: &VersionRecord) -> Stamp {
+pub(super) fn stamp_of(record: &VersionRecord) -> Stamp {
     let origin = crate::snapshot::Origin {
         sequence: record.sequence,
         revision: record.revision,
@@ -241,7 +267,7 @@ fn stamp_of(record: &VersionRecord) -> Stamp {
 }
 
 /// A commit message without its last paragraph, where that is confgit's trailers.
-fn plain_message(message: &str) -> String {
+pub(super) fn plain_message(message: &str) -> String {
     let message = message.trim_end();
     match message.rsplit_once("\n\n") {
         Some((text, trailers))

@@ -51,7 +51,7 @@ impl Point {
 
 /// A point, found: a change set, and where a commit in the middle of it is meant, what is seen at that.
 #[derive(Debug, Default)]
-pub(super) struct Located {
+pub(in crate::service) struct Located {
     pub sequence: Sequence,
     /// The branches seen at a commit that the change set only passed through.
     pub pins: HashMap<Arc<str>, Pin>,
@@ -59,7 +59,7 @@ pub(super) struct Located {
 
 /// A branch within a change set.
 #[derive(Debug)]
-pub(super) struct Pin {
+pub(in crate::service) struct Pin {
     pub head: Revision,
     /// The commits that the change set put on the branch after it.
     pub unmade: HashSet<Revision>,
@@ -67,7 +67,7 @@ pub(super) struct Pin {
 
 impl Core {
     /// The change set that a point names, and for a commit within it the branches that are pinned to it.
-    pub(super) fn locate(&self, reader: &Reader, point: &Point) -> Result<Located, ServiceError> {
+    pub(in crate::service) fn locate(&self, reader: &Reader, point: &Point) -> Result<Located, ServiceError> {
         let newest = self.history.covered();
         match point {
             Point::Sequence(sequence) if *sequence <= newest => Ok(after(*sequence)),
@@ -97,6 +97,18 @@ impl Core {
                     Err(ServiceError::NoSuchPoint { reason })
                 }
             },
+        }
+    }
+
+    /// The head of a branch at a point that was found.
+    pub(in crate::service) fn located_head(
+        &self,
+        located: &Located,
+        branch: &str,
+    ) -> Result<Option<Revision>, ServiceError> {
+        match located.pins.get(branch) {
+            Some(pin) => Ok(Some(pin.head)),
+            None => Ok(self.history.head_at(branch, located.sequence)?),
         }
     }
 
@@ -141,7 +153,7 @@ impl Core {
         Err(ServiceError::NoSuchPoint { reason })
     }
 
-    fn change_set(&self, number: u64) -> Result<ChangeSet, ServiceError> {
+    pub(in crate::service) fn change_set(&self, number: u64) -> Result<ChangeSet, ServiceError> {
         let found = self.history.change_set(Sequence(number))?;
         found.ok_or_else(|| std::io::Error::other(format!("change set {number} is gone")).into())
     }

@@ -1,0 +1,78 @@
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+
+use super::asked::{after, blocking, limit};
+use super::problem::Problem;
+use super::query::Query;
+use super::reply::{Moment, Reply, answer_json, tag_of_body};
+use super::target::decode;
+use super::{App, caller, diff, links};
+use crate::model::{Path, Sequence};
+use crate::present;
+use crate::service::{Cursor, PathPage, Point, Side};
+use crate::wire;
+
+/// How many commits a page has, unless told; and at most.
+const PAGE: usize = 50;
+const MOST_PER_PAGE: usize = 1_000;
+
+/// `GET /api/commits`: the commits of an environment, or of all, newest first.
+pub(super) async fn list(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    let (head, _) = request.into_parts();
+    let grant = caller::may_read(&app, &head.headers, &head.uri)?;
+    let query = Query::parse(head.uri.query(), &["env", "path", "limit", "before"])?;
+    let core = app.project.core().clone();
+    let reading = core.reading(&grant);
+    let limit = limit(&query, PAGE, MOST_PER_PAGE)?;
+    let before: Option<Cursor> = query.get("before").map(str::parse).transpose()?;
+    let path = diff::path(&query)?;
+    let environment = query.get("env").map(str::to_owned);
+    let usual = reading.environments().default_name().clone();
+    let moment = Moment::of(&reading, environment.as_deref().unwrap_or(&usual));
+    let page = blocking(move || core.commits(&grant, environment.as_deref(), &path, before, limit)).await??;
+    let next = page.next.map(|next| next.to_string());
+    let commits = page.commits.iter().map(present::commit).collect();
+    let response = answer_json(&head.headers, moment, &wire::Commits { commits, next: next.clone() })?;
+    Ok(links::with_next(response, &head, ("before", next.as_deref())))
+}
+
+/// `GET /api/commits/{revision}`: one commit with the entries it changed; by id, or as `at=` names a moment.
+pub(super) async fn one(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    let (head, _) = request.into_parts();
+    let grant = caller::may_read(&app, &head.headers, &head.uri)?;
+    let query = Query::parse(head.uri.query(), &["env", "format", "after", "limit"])?;
+    let named = decode(head.uri.path().strip_prefix("/api/commits/").unwrap_or_default())?;
+    let point = Point::parse(&named);
+    let page = PathPage {
+        after: after(&query, &Path::root())?,
+        limit: limit(&query, diff::PAGE, diff::MOST_PER_PAGE)?,
+    };
+    let core = app.project.core().clone();
+    let reading = core.reading(&grant);
+    let environment = query.get("env").map(str::to_owned);
+    let view = blocking(move || core.commit(&grant, &point, environment.as_deref(), &page)).await??;
+    let moment = Moment::of(&reading, &view.info.environment);
+    let next = view.next.as_ref().map(ToString::to_string);
+    let response = match query.get("format") {
+        None | Some("json") => answer_json(&head.headers, moment, &present::commit_details(&view))?,
+        Some("unified") => {
+            let side = |sequence, revision| Side {
+                environment: view.info.environment.clone(),
+                sequence,
+                revision,
+                version: None,
+            };
+            let before =
+                side(Sequence(view.info.sequence.0.saturating_sub(1)), view.parents.first().copied());
+            let text =
+                present::unified(&before, &side(view.info.sequence, Some(view.info.revision)), &view.changes);
+            let reply = Reply { tag: Some(tag_of_body(text.as_bytes())), ..moment.reply() };
+            reply.with(StatusCode::OK, HeaderValue::from_static("text/x-diff; charset=utf-8"), text.into())
+        }
+        Some(other) => {
+            return Err(Problem::malformed(format!("unknown format `{other}`; there are: json, unified")));
+        }
+    };
+    Ok(links::with_next(response, &head, ("after", next.as_deref())))
+}

@@ -1,0 +1,119 @@
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+
+use super::asked::{after, blocking, limit};
+use super::problem::Problem;
+use super::query::Query;
+use super::reply::{Reply, answer_json, tag_of_body};
+use super::target::Target;
+use super::{App, caller, links, reply};
+use crate::auth::ReadGrant;
+use crate::model::{Path, Version};
+use crate::present;
+use crate::service::{Difference, Moment, PathPage, Point, Reading};
+
+/// How many changes a page has, unless told; and at most.
+pub(super) const PAGE: usize = 1_000;
+pub(super) const MOST_PER_PAGE: usize = 10_000;
+
+/// `GET /api/config/{path}/diff`: what differs between two versions of an entry, or two moments of an object.
+pub(super) async fn of_path(app: App, request: Request) -> Result<Response, Problem> {
+    let (head, _) = request.into_parts();
+    let grant = caller::may_read(&app, &head.headers, &head.uri)?;
+    let known = ["env", "literal", "from", "to", "format", "after", "limit"];
+    let query = Query::parse(head.uri.query(), &known)?;
+    let core = app.project.core().clone();
+    let reading = core.reading(&grant);
+    let target = Target::parse(&head.uri, "/api/config", &query, reading.environments())?;
+    if core.is_object_history(&target.environment, &target.path)? {
+        let side = |name| {
+            Ok::<_, Problem>(Moment { environment: target.environment.clone(), point: point(&query, name)? })
+        };
+        let sides = (side("from")?, side("to")?);
+        return between(&app, &head, grant, sides, target.path.clone(), &query).await;
+    }
+    let version = |name| query.number(name).map(|number| number.map(Version));
+    let (from, to) = (version("from")?, version("to")?);
+    let moment = reply::Moment::of(&reading, &target.environment);
+    let (environment, path) = (target.environment, target.path);
+    let found = blocking(move || core.diff_versions(&grant, &environment, &path, (from, to))).await??;
+    answer(&head, &query, moment, &found)
+}
+
+/// `GET /api/diff`: what differs between two moments (`from`, `to`) of an environment, or between two
+/// environments (`from_env`, `to_env`).
+pub(super) async fn of_project(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    let (head, _) = request.into_parts();
+    let grant = caller::may_read(&app, &head.headers, &head.uri)?;
+    let known = ["env", "path", "from", "to", "from_env", "to_env", "format", "after", "limit"];
+    let query = Query::parse(head.uri.query(), &known)?;
+    let reading = app.project.core().reading(&grant);
+    let path = path(&query)?;
+    let names = [query.get("from_env"), query.get("to_env")];
+    if names.iter().any(Option::is_some) && query.get("env").is_some() {
+        return Err(Problem::malformed("`env` names both sides: leave it out with `from_env` and `to_env`"));
+    }
+    let usual = query.get("env").unwrap_or(reading.environments().default_name());
+    let side = |name: Option<&str>, at| {
+        Ok::<_, Problem>(Moment { environment: name.unwrap_or(usual).into(), point: point(&query, at)? })
+    };
+    let sides = (side(names[0], "from")?, side(names[1], "to")?);
+    if sides.0.environment == sides.1.environment && sides.0.point.is_none() && sides.1.point.is_none() {
+        return Err(Problem::malformed(
+            "name two sides: `from` (and `to`) as a sequence, commit, tag or time, or `from_env` and `to_env`",
+        ));
+    }
+    between(&app, &head, grant, sides, path, &query).await
+}
+
+/// `path=`: a path, or a dotted key; the root when not given.
+pub(super) fn path(query: &Query) -> Result<Path, Problem> {
+    let text = query.get("path").unwrap_or("/");
+    text.parse().map_err(|error| Problem::malformed(format!("`path`: {error}")))
+}
+
+fn point(query: &Query, name: &str) -> Result<Option<Point>, Problem> {
+    match query.get(name) {
+        Some("") => Err(Problem::malformed(format!("`{name}` is a sequence, commit, tag or time"))),
+        text => Ok(text.map(Point::parse)),
+    }
+}
+
+async fn between(
+    app: &App,
+    head: &Parts,
+    grant: ReadGrant,
+    (from, to): (Moment, Moment),
+    path: Path,
+    query: &Query,
+) -> Result<Response, Problem> {
+    let core = app.project.core().clone();
+    let reading: Reading = core.reading(&grant);
+    let moment = reply::Moment::of(&reading, &to.environment);
+    let page = PathPage { after: after(query, &path)?, limit: limit(query, PAGE, MOST_PER_PAGE)? };
+    let found = blocking(move || core.diff(&grant, (&from, &to), &path, &page)).await??;
+    answer(head, query, moment, &found)
+}
+
+fn answer(
+    head: &Parts,
+    query: &Query,
+    moment: reply::Moment,
+    found: &Difference,
+) -> Result<Response, Problem> {
+    let next = found.next.as_ref().map(ToString::to_string);
+    let response = match query.get("format") {
+        None | Some("json") => answer_json(&head.headers, moment, &present::diff(found))?,
+        Some("unified") => {
+            let text = present::unified(&found.from, &found.to, &found.changes);
+            let reply = Reply { tag: Some(tag_of_body(text.as_bytes())), ..moment.reply() };
+            reply.with(StatusCode::OK, HeaderValue::from_static("text/x-diff; charset=utf-8"), text.into())
+        }
+        Some(other) => {
+            return Err(Problem::malformed(format!("unknown format `{other}`; there are: json, unified")));
+        }
+    };
+    Ok(links::with_next(response, head, ("after", next.as_deref())))
+}

@@ -1,0 +1,89 @@
+//! Changes to a value written as documents: JSON Merge Patch (RFC 7396) and JSON Patch (RFC 6902).
+//!
+//! Both keep the digits of numbers and the order of members: what is new comes last. An object that a patch
+//! empties by taking its last member away goes with it, as one that a `DELETE` empties does.
+
+mod merge;
+mod operations;
+mod pointer;
+
+use crate::model::Value;
+
+pub use operations::{MOST_OPERATIONS, Operation, OperationKind};
+pub use pointer::{Pointer, PointerError};
+
+/// A change to a value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Patch {
+    /// RFC 7396: members of the patch replace those of the value, null takes them away.
+    Merge(Value),
+    /// RFC 6902: operations in order; when one cannot be made, none is.
+    Operations(Vec<Operation>),
+}
+
+/// Why a text is no patch, or cannot be applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatchError {
+    /// The document is not of the form that RFC 6902 describes.
+    #[error("{}{reason}", place(*.index))]
+    Malformed {
+        /// The operation, from 1; none where the document as a whole is wrong.
+        index: Option<usize>,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An operation does not fit the value: nothing stands where it points, or something else.
+    #[error("operation {index} ({op} `{pointer}`): {reason}")]
+    DoesNotFit {
+        /// The operation, from 1.
+        index: usize,
+        /// Its name.
+        op: &'static str,
+        /// Where it points.
+        pointer: String,
+        /// What is there instead.
+        reason: String,
+    },
+    /// A `test` does not hold.
+    #[error("operation {index} (test `{pointer}`): the value there is another")]
+    TestFailed {
+        /// The operation, from 1.
+        index: usize,
+        /// Where it points.
+        pointer: String,
+    },
+}
+
+fn place(index: Option<usize>) -> String {
+    index.map_or_else(String::new, |index| format!("operation {index}: "))
+}
+
+impl Patch {
+    /// Reads a JSON Patch document.
+    ///
+    /// ```
+    /// use confgit::model::Value;
+    /// use confgit::patch::Patch;
+    /// let document = r#"[{"op": "replace", "path": "/port", "value": 5433}]"#;
+    /// let patch = Patch::operations(&Value::from_json(document).unwrap()).unwrap();
+    /// let value = Value::from_json(r#"{"host": "db", "port": 5432}"#).unwrap();
+    /// assert_eq!(patch.apply(Some(value)).unwrap().unwrap().to_json(), r#"{"host":"db","port":5433}"#);
+    /// ```
+    pub fn operations(document: &Value) -> Result<Self, PatchError> {
+        operations::read(document).map(Patch::Operations)
+    }
+
+    /// Whether the patch can be applied where there is nothing yet.
+    pub fn can_create(&self) -> bool {
+        matches!(self, Patch::Merge(_))
+    }
+
+    /// The value after the patch; none where it takes everything away. A merge patch takes a missing value for
+    /// an empty object, for operations it is an error.
+    pub fn apply(&self, value: Option<Value>) -> Result<Option<Value>, PatchError> {
+        match self {
+            Patch::Merge(patch) => Ok(merge::apply(value, patch)),
+            Patch::Operations(operations) => operations::apply(value, operations),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What the service says, as it travels: shared by the HTTP door and by the command line on a local project.
+
+mod change;
+mod commit;
+mod entry;
+mod environment;
+mod listing;
+mod status;
+mod unified;
+mod written;
+
+pub use change::{change, diff, side};
+pub use commit::{commit, commit_details};
+pub use entry::{default_entry, entry, history_item, null, raw};
+pub use environment::{environments, written_environment};
+pub use listing::{is_shown, listing};
+pub use status::{problem_item, status};
+pub use unified::unified;
+pub use written::{batch, path_version, written};

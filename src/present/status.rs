@@ -1,0 +1,58 @@
+use crate::model::Diagnostic;
+use crate::service::{BranchStatus, Health, Status, WriteState};
+use crate::wire;
+
+/// How a project of this name is, as `/api/status` tells it.
+pub fn status(status: &Status, project: &str) -> wire::Status {
+    let (writable, reason) = match &status.health.writes {
+        WriteState::Possible if status.health.history_ready => (true, None),
+        WriteState::Possible => (false, Some("the history index is being rebuilt".to_owned())),
+        WriteState::Failing(reason) | WriteState::Broken(reason) => (false, Some(reason.clone())),
+    };
+    wire::Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        project: project.to_owned(),
+        sequence: status.sequence.0,
+        writable,
+        reason,
+        parts: wire::Parts::from(&status.health),
+        environments: status.branches.iter().map(environment).collect(),
+    }
+}
+
+impl From<&Health> for wire::Parts {
+    fn from(health: &Health) -> Self {
+        wire::Parts {
+            index: "ready".to_owned(),
+            history: if health.history_ready { "ready" } else { "rebuilding" }.to_owned(),
+            history_covered: health.history_covered.0,
+            waiting_writes: health.waiting_writes,
+        }
+    }
+}
+
+fn environment(branch: &BranchStatus) -> wire::EnvironmentStatus {
+    wire::EnvironmentStatus {
+        name: branch.environment.to_string(),
+        branch: branch.branch.to_string(),
+        inherits: branch.inherits.as_ref().map(ToString::to_string),
+        revision: branch.head.map(|head| head.to_string()),
+        entries: branch.entries,
+        files: branch.files,
+        degraded: !branch.problems.is_empty(),
+        problems: branch.problems.iter().map(problem_item).collect(),
+    }
+}
+
+/// A diagnostic as answers show it.
+pub fn problem_item(diagnostic: &Diagnostic) -> wire::ProblemItem {
+    wire::ProblemItem {
+        path: diagnostic.path.as_ref().map(ToString::to_string),
+        env: None,
+        file: diagnostic.file.clone(),
+        line: diagnostic.position.map(|position| position.line),
+        column: diagnostic.position.map(|position| position.column),
+        rule: Some(diagnostic.rule.name().to_owned()),
+        message: diagnostic.message.clone(),
+    }
+}
