@@ -39,6 +39,9 @@ pub enum CliError {
     /// Nobody reads what is printed, or it cannot be printed.
     #[error("the result cannot be printed: {0}")]
     Output(io::Error),
+    /// What was looked for is not there.
+    #[error("{0}")]
+    NothingFound(String),
     /// Anything else.
     #[error("{0}")]
     Failed(String),
@@ -84,6 +87,7 @@ impl CliError {
             CliError::Usage(_) | CliError::Path { .. } => Exit::Usage,
             CliError::Client(error) => error.status().map_or(Exit::Failed, Exit::of_status),
             CliError::Service(error) => of_service(error),
+            CliError::NothingFound(_) => Exit::NotFound,
             CliError::Open(_)
             | CliError::Init(_)
             | CliError::Serve(_)

@@ -9,13 +9,14 @@ use super::{CliError, shown};
 use crate::client::Place;
 use crate::wire::HistoryItem;
 
-/// List the versions of a value
+/// List the versions of a value, or of all below a path
 ///
 /// Newest first: when each version was made, by whom, its value and what its commit says. Versions count
 /// within the environment that --env names; a value that is inherited has its history where it comes from.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     confgit history /myapp/database/pool_size\n  \
+    confgit history /myapp -n 50\n  \
     confgit history myapp.database.pool_size --env prod -n 5 -o json")]
 pub struct History {
     /// The path: /myapp/database/host or myapp.database.host
@@ -34,15 +35,22 @@ impl History {
             return output.data(&versions);
         }
         let now = now();
-        let mut table = Table::new(&["VERSION", "AGE", "AUTHOR", "VALUE", "MESSAGE"], &[3, 4]);
+        let is_object = versions.iter().any(|version| version.path.is_some());
+        let mut table = if is_object {
+            Table::new(&["PATH", "VERSION", "AGE", "AUTHOR", "VALUE", "MESSAGE"], &[0, 4, 5])
+        } else {
+            Table::new(&["VERSION", "AGE", "AUTHOR", "VALUE", "MESSAGE"], &[3, 4])
+        };
         for version in &versions {
-            table.row(vec![
+            let mut cells: Vec<String> = version.path.iter().cloned().collect();
+            cells.extend([
                 version.version.to_string(),
                 age_of(now, &version.updated_at),
                 version.updated_by.clone(),
                 value_of(version),
                 version.message.lines().next().unwrap_or_default().to_owned(),
             ]);
+            table.row(cells);
         }
         output.table(&table)
     }

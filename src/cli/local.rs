@@ -20,7 +20,7 @@ use crate::wire::Put;
 pub struct Local {
     pub(super) project: Project,
     /// Who the commits name.
-    account: Arc<str>,
+    pub(super) account: Arc<str>,
 }
 
 /// The longest name of a person that is put into commits.
@@ -104,7 +104,7 @@ impl Local {
         answer(&self.project.write_blocking(write)?)
     }
 
-    fn write(
+    pub(super) fn write(
         &self,
         place: &Place,
         op: EditOp,
@@ -128,7 +128,7 @@ fn answer(made: &Made) -> Result<Written, CliError> {
     present::written(made).ok_or_else(|| CliError::Failed("nothing was written".to_owned()))
 }
 
-fn value_of(raw: &RawValue) -> Result<Value, CliError> {
+pub(super) fn value_of(raw: &RawValue) -> Result<Value, CliError> {
     Value::from_json(raw.get()).map_err(|error| CliError::Usage(error.to_string()))
 }
 

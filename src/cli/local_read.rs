@@ -96,7 +96,12 @@ impl Local {
         present::status(&self.project.status(&self.grant()), &self.name())
     }
 
-    fn reading(&self, moment: &Moment, environment: &str, path: &Path) -> Result<Reading, CliError> {
+    pub(super) fn reading(
+        &self,
+        moment: &Moment,
+        environment: &str,
+        path: &Path,
+    ) -> Result<Reading, CliError> {
         let core = self.project.core();
         match moment {
             Moment::Now => Ok(core.reading(&self.grant())),

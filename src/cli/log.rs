@@ -3,45 +3,50 @@ use serde::Serialize;
 
 use super::CliError;
 use super::age::{age_of, now};
+use super::change::print_change;
 use super::history::value_of;
-use super::local::Local;
 use super::options::{Options, OutputFormat};
 use super::output::{Emphasis, Output};
 use super::path_argument::path;
+use super::target::Target;
 use crate::client::Place;
-use crate::git::{Reader, Repository};
-use crate::model::Revision;
-use crate::wire::HistoryItem;
+use crate::model::Path;
+use crate::wire::{Commit, CommitDetails, HistoryItem};
 
 /// Show recent changes
 ///
-/// With a path, the commits that changed its value, newest first. Without, all commits of the environment's
-/// branch along its first parents; this reads the repository, so it needs --repo for now.
+/// The commits of the environment's branch along first parents, newest first; with a path, those that changed
+/// something at or below it, and of a single value its versions. `-p` shows what each commit changed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
+    confgit log -n 5\n  \
+    confgit log /myapp --env prod -p\n  \
     confgit log /myapp/database/pool_size\n  \
-    confgit log --repo ./data --env prod -n 5")]
+    confgit log --all -o json")]
 pub struct Log {
-    /// The path; all changes of the environment when not given
+    /// The path; all changes when not given
     path: Option<String>,
     /// At most so many commits
     #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    /// The commits of all environments
+    #[arg(long)]
+    all: bool,
+    /// The entries that each commit changed, with their old and new values
+    #[arg(short, long)]
+    patch: bool,
 }
 
-/// One commit of the log.
+/// One version of the log of a value.
 #[derive(Debug, Serialize)]
 struct LogItem {
     revision: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sequence: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u64>,
+    sequence: u64,
+    path: String,
+    version: u64,
     /// The value of the version, for people.
     #[serde(skip)]
-    value: Option<String>,
+    value: String,
     updated_at: String,
     updated_by: String,
     message: String,
@@ -50,96 +55,122 @@ struct LogItem {
 impl Log {
     /// Runs the command.
     pub fn run(self, options: &Options, output: &mut Output) -> Result<(), CliError> {
+        let target = options.target()?;
         let most = self.limit as usize;
-        let items = match &self.path {
-            Some(text) => {
-                let place = Place { path: path(text)?, env: options.env.clone() };
-                let versions = options.target()?.history(&place, most)?;
-                versions.into_iter().map(|version| of_version(&place, version)).collect()
-            }
-            None => match options.local()? {
-                Some(local) => commits(&local, options.env.as_deref(), most)?,
-                None => {
-                    let message = "a log of all paths needs the project's directory for now: \
-                        add --repo DIR where no server has it, name a path, or run `git log` in its config.git";
-                    return Err(CliError::Usage(message.to_owned()));
-                }
-            },
-        };
-        if output.format() != OutputFormat::Table {
-            return output.data(&items);
+        let path = self.path.as_deref().map_or_else(|| Ok(Path::root()), path)?;
+        if self.all && options.env.is_some() {
+            return Err(CliError::Usage("--all shows every environment: leave out --env".to_owned()));
         }
-        print(&items, output)
+        if !path.is_root() && !self.patch && !self.all {
+            let place = Place { path: path.clone(), env: options.env.clone() };
+            let versions = target.history(&place, most)?;
+            // A history of several paths is that of an object: its commits tell more.
+            if versions.iter().all(|version| version.path.is_none()) {
+                return print_versions(&place, versions, output);
+            }
+        }
+        let default = match (&options.env, self.all) {
+            (None, false) => Some(target.environments()?.default),
+            _ => None,
+        };
+        let env = options.env.as_deref().or(default.as_deref());
+        let commits = target.commits(env, &path, most)?;
+        if self.patch {
+            return print_patches(&target, &commits, &path, output);
+        }
+        if output.format() != OutputFormat::Table {
+            return output.data(&commits);
+        }
+        for (index, commit) in commits.iter().enumerate() {
+            print_commit(commit, index, self.all, output)?;
+        }
+        Ok(())
     }
+}
+
+fn print_versions(place: &Place, versions: Vec<HistoryItem>, output: &mut Output) -> Result<(), CliError> {
+    let items: Vec<LogItem> = versions.into_iter().map(|version| of_version(place, version)).collect();
+    if output.format() != OutputFormat::Table {
+        return output.data(&items);
+    }
+    for (index, item) in items.iter().enumerate() {
+        let numbers = format!("  (version {}, sequence {})", item.version, item.sequence);
+        print_head(index, (&item.revision, &numbers), (&item.updated_by, &item.updated_at), output)?;
+        output.line(format!("Value:  {}", item.value))?;
+        print_message(&item.message, output)?;
+    }
+    Ok(())
 }
 
 fn of_version(place: &Place, version: HistoryItem) -> LogItem {
     LogItem {
-        value: Some(value_of(&version)),
+        value: value_of(&version),
         revision: version.revision,
-        sequence: Some(version.sequence),
-        path: Some(place.path.to_string()),
-        version: Some(version.version),
+        sequence: version.sequence,
+        path: place.path.to_string(),
+        version: version.version,
         updated_at: version.updated_at,
         updated_by: version.updated_by,
         message: version.message,
     }
 }
 
-/// The commits of an environment's branch along first parents, newest first.
-fn commits(local: &Local, env: Option<&str>, most: usize) -> Result<Vec<LogItem>, CliError> {
-    let environment = local.environment(env)?;
-    let core = local.project.core();
-    let unreadable = |error: crate::git::OpenError| CliError::Failed(error.to_string());
-    let reader = Repository::open(core.dir.join("config.git")).map_err(unreadable)?.reader();
-    let mut at = core.reading(&local.grant()).revision(&environment);
-    let mut items = Vec::new();
-    while let Some(revision) = at.filter(|_| items.len() < most) {
-        let (item, parent) = of_commit(&reader, revision)?;
-        items.push(item);
-        at = parent;
-    }
-    Ok(items)
-}
-
-fn of_commit(reader: &Reader, revision: Revision) -> Result<(LogItem, Option<Revision>), CliError> {
-    let commit = reader.commit(revision).map_err(crate::service::ServiceError::from)?;
-    let item = LogItem {
-        revision: revision.to_string(),
-        sequence: None,
-        path: None,
-        version: None,
-        value: None,
-        updated_at: commit.time.to_string(),
-        updated_by: commit.author.to_string(),
-        message: commit.message.trim_end().to_owned(),
-    };
-    Ok((item, commit.parents.first().copied()))
-}
-
-/// Prints as `git log` does.
-fn print(items: &[LogItem], output: &mut Output) -> Result<(), CliError> {
-    let now = now();
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
+/// Prints commits with the entries at or below a path that each changed.
+fn print_patches(
+    target: &Target,
+    commits: &[Commit],
+    path: &Path,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let is_below = |text: &str| text.parse::<Path>().is_ok_and(|changed| path.is_prefix_of(&changed));
+    let mut all: Vec<CommitDetails> = Vec::new();
+    for (index, commit) in commits.iter().enumerate() {
+        let mut details = target.commit(&commit.revision, Some(&commit.env))?;
+        details.changes.retain(|change| is_below(&change.path));
+        if output.format() != OutputFormat::Table {
+            all.push(details);
+            continue;
+        }
+        print_commit(commit, index, true, output)?;
+        if !details.changes.is_empty() {
             output.line("")?;
         }
-        let numbers = match (item.version, item.sequence) {
-            (Some(version), Some(sequence)) => format!("  (version {version}, sequence {sequence})"),
-            _ => String::new(),
-        };
-        let commit = output.emphasized(&format!("commit {}", item.revision), Emphasis::Strong);
-        output.line(format!("{commit}{}", output.emphasized(&numbers, Emphasis::Faint)))?;
-        output.line(format!("Author: {}", item.updated_by))?;
-        let age = output.emphasized(&format!("({})", age_of(now, &item.updated_at)), Emphasis::Faint);
-        output.line(format!("Date:   {} {age}", item.updated_at))?;
-        if let Some(value) = &item.value {
-            output.line(format!("Value:  {value}"))?;
-        }
-        output.line("")?;
-        for line in item.message.lines() {
-            output.line(format!("    {line}").trim_end())?;
-        }
+        details.changes.iter().try_for_each(|change| print_change(change, output))?;
     }
-    Ok(())
+    if output.format() == OutputFormat::Table { Ok(()) } else { output.data(&all) }
+}
+
+/// Prints a commit as `git log` does.
+fn print_commit(commit: &Commit, index: usize, with_env: bool, output: &mut Output) -> Result<(), CliError> {
+    let env = if with_env { format!("{}, ", commit.env) } else { String::new() };
+    let entries =
+        if commit.entries == 1 { "1 entry".to_owned() } else { format!("{} entries", commit.entries) };
+    let numbers = format!("  ({env}sequence {}, {entries})", commit.sequence);
+    let author = match commit.author == commit.updated_by {
+        true => commit.author.clone(),
+        false => format!("{} (taken in for {})", commit.author, commit.updated_by),
+    };
+    print_head(index, (&commit.revision, &numbers), (&author, &commit.updated_at), output)?;
+    print_message(&commit.message, output)
+}
+
+fn print_head(
+    index: usize,
+    (revision, numbers): (&str, &str),
+    (author, time): (&str, &str),
+    output: &mut Output,
+) -> Result<(), CliError> {
+    if index > 0 {
+        output.line("")?;
+    }
+    let commit = output.emphasized(&format!("commit {revision}"), Emphasis::Strong);
+    output.line(format!("{commit}{}", output.emphasized(numbers, Emphasis::Faint)))?;
+    output.line(format!("Author: {author}"))?;
+    let age = output.emphasized(&format!("({})", age_of(now(), time)), Emphasis::Faint);
+    output.line(format!("Date:   {time} {age}"))
+}
+
+fn print_message(message: &str, output: &mut Output) -> Result<(), CliError> {
+    output.line("")?;
+    message.lines().try_for_each(|line| output.line(format!("    {line}").trim_end()))
 }

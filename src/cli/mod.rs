@@ -5,21 +5,27 @@
 
 mod age;
 mod bench;
+mod change;
 mod completions;
 mod demo;
+mod diff;
+mod env;
 mod error;
 mod get;
 mod history;
 mod init;
 mod local;
+mod local_look;
 mod local_read;
 mod log;
 mod logging;
 mod ls;
 mod options;
 mod output;
+mod patch;
 mod path_argument;
 mod rollback;
+mod search;
 mod serve;
 mod set;
 mod shown;
@@ -28,6 +34,7 @@ mod table;
 mod target;
 mod unset;
 mod value_argument;
+mod whoami;
 
 use std::process::ExitCode;
 
@@ -67,9 +74,14 @@ enum Command {
     Set(set::Set),
     Unset(unset::Unset),
     Ls(ls::Ls),
+    Search(search::Search),
+    Patch(patch::Patch),
     History(history::History),
+    Diff(diff::Diff),
     Log(log::Log),
     Rollback(rollback::Rollback),
+    Env(env::Env),
+    Whoami(whoami::Whoami),
     Status(status::Status),
     Bench(BenchArgs),
     Completions(completions::Completions),
@@ -107,6 +119,11 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Set(set) => set.run(options, output),
         Command::Unset(unset) => unset.run(options, output),
         Command::Ls(ls) => ls.run(options, output),
+        Command::Search(search) => search.run(options, output),
+        Command::Patch(patch) => patch.run(options, output),
+        Command::Diff(diff) => diff.run(options, output),
+        Command::Env(env) => env.run(options, output),
+        Command::Whoami(whoami) => whoami.run(options, output),
         Command::History(history) => history.run(options, output),
         Command::Log(log) => log.run(options, output),
         Command::Rollback(rollback) => rollback.run(options, output),

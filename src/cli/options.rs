@@ -73,11 +73,6 @@ impl Options {
         Ok(Target::Server(Client::new(self.server_address()?, self.checked_token()?)))
     }
 
-    /// The local project, for what only works there.
-    pub fn local(&self) -> Result<Option<Local>, CliError> {
-        self.repo.as_deref().map(Local::open).transpose()
-    }
-
     /// Refuses options that a command without server and project has no use for.
     pub fn without_target(&self, command: &str) -> Result<(), CliError> {
         let given = [

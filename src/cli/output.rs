@@ -21,6 +21,16 @@ pub enum Emphasis {
     Strong,
     /// What goes with it.
     Faint,
+    /// What came.
+    Added,
+    /// What went.
+    Removed,
+    /// The word that came, within a line that did.
+    AddedWord,
+    /// The word that went, within a line that did.
+    RemovedWord,
+    /// Nothing: it does not stand out.
+    Plain,
 }
 
 /// The columns of a terminal that does not say how many it has.
@@ -98,6 +108,11 @@ impl Output {
         let style = match emphasis {
             Emphasis::Strong => BOLD_CYAN,
             Emphasis::Faint => "\x1b[2m",
+            Emphasis::Added => "\x1b[32m",
+            Emphasis::Removed => "\x1b[31m",
+            Emphasis::AddedWord => "\x1b[1;4;32m",
+            Emphasis::RemovedWord => "\x1b[1;4;31m",
+            Emphasis::Plain => return text.to_owned(),
         };
         if self.is_colored && !text.is_empty() { format!("{style}{text}{RESET}") } else { text.to_owned() }
     }

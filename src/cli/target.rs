@@ -1,7 +1,11 @@
 use super::CliError;
 use super::local::Local;
-use crate::client::{Client, Expect, Listing, Moment, Node, Place, Written};
-use crate::wire::{Entry, HistoryItem, Json, Put, Status};
+use crate::client::{Client, Comparison, Expect, Listing, Moment, Node, PatchKind, Place, Written};
+use crate::model::Path;
+use crate::wire::{
+    Commit, CommitDetails, Diff, Entry, EnvironmentRollback, Environments, HistoryItem, Json, NewEnvironment,
+    Put, Status, Whoami, WrittenEnvironment,
+};
 
 /// What a command works on: one method per verb, the same for both.
 pub enum Target {
@@ -87,6 +91,88 @@ impl Target {
         match self {
             Target::Server(client) => Ok(client.rollback(place, version)?),
             Target::Local(local) => local.rollback(place, version),
+        }
+    }
+
+    /// What differs between two sides.
+    pub fn diff(&self, comparison: &Comparison) -> Result<Diff, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.diff(comparison)?),
+            Target::Local(local) => local.diff(comparison),
+        }
+    }
+
+    /// At most so many commits of an environment, or of all, that changed something at or below a path.
+    pub fn commits(&self, env: Option<&str>, path: &Path, most: usize) -> Result<Vec<Commit>, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.commits(env, path, most)?),
+            Target::Local(local) => local.commits(env, path, most),
+        }
+    }
+
+    /// One commit with all that it changed.
+    pub fn commit(&self, revision: &str, env: Option<&str>) -> Result<CommitDetails, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.commit(revision, env)?),
+            Target::Local(local) => local.commit(revision, env),
+        }
+    }
+
+    /// The entries below a path that are looked for.
+    pub fn search(&self, place: &Place, moment: &Moment, words: &str) -> Result<Vec<Entry>, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.search(place, moment, words)?),
+            Target::Local(local) => local.search(place, moment, words),
+        }
+    }
+
+    /// The environments.
+    pub fn environments(&self) -> Result<Environments, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.environments()?),
+            Target::Local(local) => Ok(local.environments()),
+        }
+    }
+
+    /// Makes an environment.
+    pub fn create_environment(&self, new: NewEnvironment) -> Result<WrittenEnvironment, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.create_environment(&new)?),
+            Target::Local(local) => local.create_environment(new),
+        }
+    }
+
+    /// Brings an environment back to what it held.
+    pub fn roll_environment_back(
+        &self,
+        env: &str,
+        rollback: EnvironmentRollback,
+    ) -> Result<WrittenEnvironment, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.roll_environment_back(env, &rollback)?),
+            Target::Local(local) => local.roll_environment_back(env, rollback),
+        }
+    }
+
+    /// Changes what stands at a path, and below it, by a patch.
+    pub fn patch(
+        &self,
+        place: &Place,
+        patch: (PatchKind, &Json),
+        message: Option<String>,
+        expect: Expect,
+    ) -> Result<Written, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.patch(place, patch, message, expect)?),
+            Target::Local(local) => local.patch(place, patch, message, expect),
+        }
+    }
+
+    /// Who is calling.
+    pub fn whoami(&self) -> Result<Whoami, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.whoami()?),
+            Target::Local(local) => Ok(local.whoami()),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod address;
 mod error;
+mod look;
 mod read;
 mod request;
 mod token;
@@ -12,7 +13,7 @@ mod write;
 
 pub use address::{AddressError, ServerAddress};
 pub use error::ClientError;
-pub use request::{Expect, Moment, Node, Place};
+pub use request::{Comparison, Expect, Moment, Node, PatchKind, Place, Sides};
 pub use token::Token;
 
 pub use crate::wire::{ListItem, Listing, Written};

@@ -104,7 +104,8 @@ fn is_ambiguous(path: &Path) -> bool {
     ends_like_operation || path.segments().next().is_some_and(|first| first == "env")
 }
 
-fn get(url: String) -> Call<'static> {
+/// A request that reads.
+pub(super) fn get(url: String) -> Call<'static> {
     Call { method: "GET", url, headers: Vec::new(), body: None }
 }
 

@@ -24,6 +24,54 @@ pub enum Moment {
     At(String),
 }
 
+/// What is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// The path at or below which entries are compared.
+    pub path: Path,
+    /// The two sides.
+    pub sides: Sides,
+}
+
+/// The two sides of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sides {
+    /// One environment at two moments, each a sequence, commit, tag or time; `to` is now when none.
+    Moments {
+        /// The environment; the default one when none.
+        env: Option<String>,
+        /// The moment that is compared.
+        from: String,
+        /// The moment it is compared with.
+        to: Option<String>,
+    },
+    /// Two environments, now.
+    Environments {
+        /// The one that is compared.
+        from: String,
+        /// The one it is compared with.
+        to: String,
+    },
+    /// Two versions of an entry; the newest and the one before when none.
+    Versions {
+        /// The environment; the default one when none.
+        env: Option<String>,
+        /// The version that is compared.
+        from: Option<u64>,
+        /// The version it is compared with.
+        to: Option<u64>,
+    },
+}
+
+/// How a patch is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatchKind {
+    /// JSON Merge Patch (RFC 7396).
+    Merge,
+    /// JSON Patch (RFC 6902).
+    Operations,
+}
+
 /// What has to hold of a path for a write to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Expect {

@@ -1,6 +1,9 @@
 use super::transport::Call;
-use super::{Client, ClientError, Expect, Moment, Place, Written};
-use crate::wire::{Batch, BatchWritten, Put, Rollback};
+use super::{Client, ClientError, Expect, Moment, PatchKind, Place, Written};
+use crate::model::Path;
+use crate::wire::{
+    Batch, BatchWritten, EnvironmentRollback, Json, NewEnvironment, Put, Rollback, WrittenEnvironment,
+};
 
 impl Client {
     /// Gives a path a value; an object replaces what is below it.
@@ -32,8 +35,45 @@ impl Client {
 
     /// Makes several edits, or none of them.
     pub fn batch(&self, batch: &Batch) -> Result<BatchWritten, ClientError> {
-        let url = self.server().url("/api/batch", &crate::model::Path::root(), "", &[]);
+        let url = self.server().url("/api/batch", &Path::root(), "", &[]);
         self.write("POST", url, Expect::Anything, Some(batch))
+    }
+
+    /// Changes what stands at a path, and below it, by a patch given as JSON.
+    pub fn patch(
+        &self,
+        place: &Place,
+        (kind, patch): (PatchKind, &Json),
+        message: Option<String>,
+        expect: Expect,
+    ) -> Result<Written, ClientError> {
+        let query = message.map(|message| ("message", message)).into_iter().collect();
+        let url = self.url("/api/config", place, &Moment::Now, query);
+        let media_type = match kind {
+            PatchKind::Merge => "application/merge-patch+json",
+            PatchKind::Operations => "application/json-patch+json",
+        };
+        let mut headers = precondition(expect);
+        headers.push(("content-type", media_type.to_owned()));
+        let body = Some(patch.get().as_bytes());
+        self.transport.json(Call { method: "PATCH", url, headers, body })
+    }
+
+    /// Makes an environment.
+    pub fn create_environment(&self, new: &NewEnvironment) -> Result<WrittenEnvironment, ClientError> {
+        let url = self.server().url("/api/environments", &Path::root(), "", &[]);
+        self.write("POST", url, Expect::Anything, Some(new))
+    }
+
+    /// Brings an environment back to what it held.
+    pub fn roll_environment_back(
+        &self,
+        env: &str,
+        rollback: &EnvironmentRollback,
+    ) -> Result<WrittenEnvironment, ClientError> {
+        let at = Path::from_segments([env]).unwrap_or_else(|_| Path::root());
+        let url = self.server().url("/api/environments", &at, "/rollback", &[]);
+        self.write("POST", url, Expect::Anything, Some(rollback))
     }
 
     fn write<T: serde::de::DeserializeOwned>(
@@ -43,12 +83,7 @@ impl Client {
         expect: Expect,
         body: Option<&impl serde::Serialize>,
     ) -> Result<T, ClientError> {
-        let mut headers = Vec::new();
-        match expect {
-            Expect::Anything => {}
-            Expect::Absent => headers.push(("if-none-match", "*".to_owned())),
-            Expect::Version(version) => headers.push(("if-match", format!("\"{version}\""))),
-        }
+        let mut headers = precondition(expect);
         let body = match body {
             Some(body) => {
                 headers.push(("content-type", "application/json".to_owned()));
@@ -60,5 +95,14 @@ impl Client {
             None => None,
         };
         self.transport.json(Call { method, url, headers, body: body.as_deref() })
+    }
+}
+
+/// The headers that say what has to hold (RFC 9110 section 13).
+fn precondition(expect: Expect) -> Vec<(&'static str, String)> {
+    match expect {
+        Expect::Anything => Vec::new(),
+        Expect::Absent => vec![("if-none-match", "*".to_owned())],
+        Expect::Version(version) => vec![("if-match", format!("\"{version}\""))],
     }
 }

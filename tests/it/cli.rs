@@ -2,6 +2,7 @@
 
 mod demo;
 mod exit;
+mod look;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -257,18 +258,6 @@ fn bytes_come_out_as_they_are() {
         .unwrap();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/example-repo/base/storefront/favicon.png");
     assert_eq!(output.stdout, std::fs::read(file).unwrap());
-}
-
-#[test]
-fn a_log_of_everything_walks_the_branch() {
-    let project = TestProject::example();
-    let on = On::Repo(&project.dir());
-    on.run(&["set", "/myapp/database/timeout", "31", "-e", "prod", "-m", "wait longer"]).ok();
-    let log = on.run(&["log", "--env", "prod", "-o", "json"]).json();
-    assert_eq!(log.as_array().unwrap().len(), 2);
-    assert_eq!(log[0]["revision"].as_str().unwrap(), project.git(&["rev-parse", "prod"]).trim());
-    assert_eq!(log[0]["updated_by"], "tess");
-    assert!(on.run(&["log", "-n", "1"]).ok().contains("set up the environment base"));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn exit_codes_tell_scripts_what_happened() {
         (&["set", "/t/v", "@/nowhere/file"], 2, "/nowhere/file cannot be read"),
         (&["set", "/t/v", "1", "--schema", "{"], 2, "--schema is no JSON"),
         (&["get", "/t/v", "--version", "1", "--at", "1"], 2, "cannot be used with"),
-        (&["log"], 2, "--repo DIR"),
+        (&["log", "-e", "nowhere"], 3, "no environment `nowhere`"),
         (&["serve", ".", "--repo", "."], 2, "has no use for --repo"),
         (&["frobnicate"], 2, "unrecognized subcommand"),
         (&["get", "/t/v", "--at", "yesterday"], 1, "RFC 3339"),
