@@ -47,6 +47,11 @@ impl Project {
         Ok(Project { program, work, directory, key: answer.key })
     }
 
+    /// The key of its admin.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Serves it on a free port; ready when this returns.
     pub async fn serve(&self) -> Result<Server, BenchError> {
         let spawned = Instant::now();
