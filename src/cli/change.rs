@@ -5,6 +5,7 @@ use super::output::{Emphasis, Output};
 use super::{CliError, shown};
 use crate::document::{self, Format};
 use crate::model::Value;
+use crate::present;
 use crate::wire::{Change, Diff, Json};
 
 /// How many lines around a change are shown of a long text.
@@ -125,25 +126,17 @@ fn text(json: Option<&Json>, is_bytes: bool) -> String {
     text
 }
 
-/// Prints changes as a unified diff, a file for each entry.
+/// Prints differences as a unified diff.
 pub fn print_unified(difference: &Diff, output: &mut Output) -> Result<(), CliError> {
-    for change in &difference.changes {
-        let name = |is_there: bool| if is_there { change.path.as_str() } else { "/dev/null" };
-        let (old_name, new_name) = (name(change.old_value.is_some()), name(change.value.is_some()));
-        let old = text(change.old_value.as_ref(), change.old_encoding.is_some());
-        let new = text(change.value.as_ref(), change.encoding.is_some());
-        let diff = TextDiff::from_lines(old.as_str(), new.as_str());
-        let written = diff.unified_diff().context_radius(3).header(old_name, new_name).to_string();
-        for line in written.lines() {
-            let emphasis = match line.as_bytes().first() {
-                _ if line.starts_with("---") || line.starts_with("+++") => Emphasis::Strong,
-                Some(b'+') => Emphasis::Added,
-                Some(b'-') => Emphasis::Removed,
-                Some(b'@') => Emphasis::Faint,
-                _ => Emphasis::Plain,
-            };
-            output.line(output.emphasized(line, emphasis))?;
-        }
+    for line in present::unified(difference).lines() {
+        let emphasis = match line.as_bytes().first() {
+            _ if line.starts_with("---") || line.starts_with("+++") => Emphasis::Strong,
+            Some(b'+') => Emphasis::Added,
+            Some(b'-') => Emphasis::Removed,
+            Some(b'@') => Emphasis::Faint,
+            _ => Emphasis::Plain,
+        };
+        output.line(output.emphasized(line, emphasis))?;
     }
     Ok(())
 }

@@ -4,6 +4,13 @@ use crate::model::{Object, Value};
 /// How many operations one patch may have.
 pub const MOST_OPERATIONS: usize = 10_000;
 
+/// How much all copies of one patch may make, counting a byte of each text and each value: a few copies of copies
+/// would otherwise fill the memory.
+const MOST_COPIED: usize = 16 << 20;
+
+/// How deep a patched value may be nested: what no reader would take is not built.
+const MOST_LEVELS: usize = 64;
+
 /// One operation of a JSON Patch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
@@ -107,6 +114,7 @@ fn pointer(members: &Object, name: &str) -> Result<Pointer, String> {
 /// The value after all operations; none where the last of it was removed.
 pub(super) fn apply(value: Option<Value>, operations: &[Operation]) -> Result<Option<Value>, PatchError> {
     let mut root = value;
+    let mut copied = 0;
     for (operation, index) in operations.iter().zip(1..) {
         let pointer = &operation.path;
         let does_not_fit = |reason: String| PatchError::DoesNotFit {
@@ -119,6 +127,7 @@ pub(super) fn apply(value: Option<Value>, operations: &[Operation]) -> Result<Op
             OperationKind::Add(new) => add(&mut root, pointer.tokens(), new.clone()).map_err(does_not_fit)?,
             OperationKind::Remove => drop(take(&mut root, pointer.tokens()).map_err(does_not_fit)?),
             OperationKind::Replace(new) => {
+                check_depth(pointer.tokens(), new).map_err(does_not_fit)?;
                 *find_mut(&mut root, pointer.tokens()).map_err(does_not_fit)? = new.clone();
             }
             OperationKind::Move(from) if from == pointer => {
@@ -129,8 +138,15 @@ pub(super) fn apply(value: Option<Value>, operations: &[Operation]) -> Result<Op
                 add(&mut root, pointer.tokens(), moved).map_err(does_not_fit)?;
             }
             OperationKind::Copy(from) => {
-                let copied = find(&root, from.tokens()).map_err(does_not_fit)?.clone();
-                add(&mut root, pointer.tokens(), copied).map_err(does_not_fit)?;
+                let found = find(&root, from.tokens()).map_err(does_not_fit)?;
+                copied += weight(found);
+                if copied > MOST_COPIED {
+                    return Err(does_not_fit(format!(
+                        "the copies of this patch take more than {MOST_COPIED} bytes"
+                    )));
+                }
+                let copy = found.clone();
+                add(&mut root, pointer.tokens(), copy).map_err(does_not_fit)?;
             }
             OperationKind::Test(expected) => {
                 let found = find(&root, pointer.tokens()).map_err(does_not_fit)?;
@@ -175,6 +191,7 @@ fn find_mut<'a>(root: &'a mut Option<Value>, tokens: &[String]) -> Result<&'a mu
 }
 
 fn add(root: &mut Option<Value>, tokens: &[String], new: Value) -> Result<(), String> {
+    check_depth(tokens, &new)?;
     let Some((last, above)) = tokens.split_last() else {
         *root = Some(new);
         return Ok(());
@@ -198,6 +215,36 @@ fn add(root: &mut Option<Value>, tokens: &[String], new: Value) -> Result<(), St
         other => return Err(no_container(last, other)),
     }
     Ok(())
+}
+
+fn check_depth(tokens: &[String], new: &Value) -> Result<(), String> {
+    if tokens.len() + depth(new) > MOST_LEVELS {
+        return Err(format!("that would be nested deeper than {MOST_LEVELS} levels"));
+    }
+    Ok(())
+}
+
+/// How many levels of objects and lists a value has; those of a value that was read, or patched, are few.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// About how many bytes a value takes.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => 1 + text.len(),
+        Value::Bytes(bytes) => 1 + bytes.len(),
+        Value::Number(number) => 1 + number.as_str().len(),
+        Value::Object(members) => {
+            1 + members.iter().map(|(name, member)| name.len() + weight(member)).sum::<usize>()
+        }
+        Value::Array(items) => 1 + items.iter().map(weight).sum::<usize>(),
+        Value::Null | Value::Bool(_) => 1,
+    }
 }
 
 /// Takes a part away, and with it every object above that this empties.
@@ -406,5 +453,20 @@ mod tests {
             assert!(error.contains(message), "{patch}: {error}");
         }
         assert!(Patch::Operations(Vec::new()).apply(None).unwrap().is_none());
+    }
+
+    #[test]
+    fn copies_of_copies_and_deep_values_end() {
+        let copy = r#"{"op":"copy","from":"","path":"/b"}"#;
+        let list = r#"{"op":"copy","from":"/a","path":"/a/-"}"#;
+        let copies = format!("[{}]", vec![list; 60].join(","));
+        let error = patched(r#"{"a":["some text"]}"#, &copies).unwrap_err();
+        assert!(error.contains("the copies of this patch take more than"), "{error}");
+        let deeper = format!("[{}]", vec![copy; 70].join(","));
+        let error = patched(r#"{"a":1}"#, &deeper).unwrap_err();
+        assert!(error.contains("nested deeper than 64 levels") || error.contains("copies"), "{error}");
+        let path = "/0".repeat(64);
+        let error = patched("[]", &format!(r#"[{{"op":"add","path":"{path}","value":[]}}]"#)).unwrap_err();
+        assert!(error.contains("nested deeper than 64 levels"), "{error}");
     }
 }

@@ -28,7 +28,7 @@ pub fn change(change: &EntryChange) -> wire::Change {
 }
 
 /// One side of a comparison.
-pub fn side(side: &Side) -> wire::DiffSide {
+fn side(side: &Side) -> wire::DiffSide {
     wire::DiffSide {
         env: side.environment.to_string(),
         sequence: side.sequence.0,

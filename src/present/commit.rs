@@ -25,3 +25,21 @@ pub fn commit_details(view: &CommitView) -> wire::CommitDetails {
         next: view.next.as_ref().map(ToString::to_string),
     }
 }
+
+/// What a commit changed, as a comparison with the one before it.
+pub fn commit_diff(view: &CommitView) -> wire::Diff {
+    let side = |sequence: u64, revision: Option<String>| wire::DiffSide {
+        env: view.info.environment.to_string(),
+        sequence,
+        revision,
+        version: None,
+    };
+    let sequence = view.info.sequence.0;
+    wire::Diff {
+        path: "/".to_owned(),
+        from: side(sequence.saturating_sub(1), view.parents.first().map(ToString::to_string)),
+        to: side(sequence, Some(view.info.revision.to_string())),
+        changes: view.changes.iter().map(change).collect(),
+        next: view.next.as_ref().map(ToString::to_string),
+    }
+}

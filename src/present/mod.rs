@@ -9,8 +9,8 @@ mod status;
 mod unified;
 mod written;
 
-pub use change::{change, diff, side};
-pub use commit::{commit, commit_details};
+pub use change::{change, diff};
+pub use commit::{commit, commit_details, commit_diff};
 pub use entry::{default_entry, entry, history_item, null, raw};
 pub use environment::{environments, written_environment};
 pub use listing::{is_shown, listing};

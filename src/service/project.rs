@@ -2,8 +2,8 @@ use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -95,6 +95,8 @@ pub struct Core {
     pub(super) metrics: ProjectMetrics,
     pub(super) bodies: BodyCache,
     pub(super) past: PastCache,
+    /// Held while a commit is read as a whole: two at once would take twice the memory.
+    pub(super) whole_loads: Mutex<()>,
     fold: FoldSignal,
     history_ready: AtomicBool,
 }
@@ -146,6 +148,7 @@ impl Project {
             metrics,
             bodies: BodyCache::default(),
             past: PastCache::default(),
+            whole_loads: Mutex::default(),
             fold,
             history_ready: AtomicBool::new(is_current),
         });

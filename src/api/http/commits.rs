@@ -1,16 +1,15 @@
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::asked::{after, blocking, limit};
 use super::problem::Problem;
 use super::query::Query;
-use super::reply::{Moment, Reply, answer_json, tag_of_body};
+use super::reply::{Moment, answer_json};
 use super::target::decode;
 use super::{App, caller, diff, links};
-use crate::model::{Path, Sequence};
+use crate::model::Path;
 use crate::present;
-use crate::service::{Cursor, PathPage, Point, Side};
+use crate::service::{Cursor, PathPage, Point};
 use crate::wire;
 
 /// How many commits a page has, unless told; and at most.
@@ -54,25 +53,11 @@ pub(super) async fn one(State(app): State<App>, request: Request) -> Result<Resp
     let view = blocking(move || core.commit(&grant, &point, environment.as_deref(), &page)).await??;
     let moment = Moment::of(&reading, &view.info.environment);
     let next = view.next.as_ref().map(ToString::to_string);
-    let response = match query.get("format") {
-        None | Some("json") => answer_json(&head.headers, moment, &present::commit_details(&view))?,
-        Some("unified") => {
-            let side = |sequence, revision| Side {
-                environment: view.info.environment.clone(),
-                sequence,
-                revision,
-                version: None,
-            };
-            let before =
-                side(Sequence(view.info.sequence.0.saturating_sub(1)), view.parents.first().copied());
-            let text =
-                present::unified(&before, &side(view.info.sequence, Some(view.info.revision)), &view.changes);
-            let reply = Reply { tag: Some(tag_of_body(text.as_bytes())), ..moment.reply() };
-            reply.with(StatusCode::OK, HeaderValue::from_static("text/x-diff; charset=utf-8"), text.into())
-        }
-        Some(other) => {
-            return Err(Problem::malformed(format!("unknown format `{other}`; there are: json, unified")));
-        }
+    let body = present::commit_details(&view);
+    let response = if diff::is_unified(&query)? {
+        diff::answer_unified(&head.headers, moment, &present::commit_diff(&view))
+    } else {
+        answer_json(&head.headers, moment, &body)?
     };
     Ok(links::with_next(response, &head, ("after", next.as_deref())))
 }

@@ -1,18 +1,19 @@
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::asked::{after, blocking, limit};
 use super::problem::Problem;
 use super::query::Query;
-use super::reply::{Reply, answer_json, tag_of_body};
+use super::reply::{Reply, answer_json, if_none_match, tag_of_body};
 use super::target::Target;
 use super::{App, caller, links, reply};
 use crate::auth::ReadGrant;
 use crate::model::{Path, Version};
 use crate::present;
 use crate::service::{Difference, Moment, PathPage, Point, Reading};
+use crate::wire;
 
 /// How many changes a page has, unless told; and at most.
 pub(super) const PAGE: usize = 1_000;
@@ -32,6 +33,10 @@ pub(super) async fn of_path(app: App, request: Request) -> Result<Response, Prob
             Ok::<_, Problem>(Moment { environment: target.environment.clone(), point: point(&query, name)? })
         };
         let sides = (side("from")?, side("to")?);
+        if sides.0.point.is_none() {
+            let detail = "`from` names the moment to compare with: a sequence, commit, tag or time";
+            return Err(Problem::malformed(detail));
+        }
         return between(&app, &head, grant, sides, target.path.clone(), &query).await;
     }
     let version = |name| query.number(name).map(|number| number.map(Version));
@@ -104,16 +109,30 @@ fn answer(
     found: &Difference,
 ) -> Result<Response, Problem> {
     let next = found.next.as_ref().map(ToString::to_string);
-    let response = match query.get("format") {
-        None | Some("json") => answer_json(&head.headers, moment, &present::diff(found))?,
-        Some("unified") => {
-            let text = present::unified(&found.from, &found.to, &found.changes);
-            let reply = Reply { tag: Some(tag_of_body(text.as_bytes())), ..moment.reply() };
-            reply.with(StatusCode::OK, HeaderValue::from_static("text/x-diff; charset=utf-8"), text.into())
-        }
-        Some(other) => {
-            return Err(Problem::malformed(format!("unknown format `{other}`; there are: json, unified")));
-        }
+    let body = present::diff(found);
+    let response = if is_unified(query)? {
+        answer_unified(&head.headers, moment, &body)
+    } else {
+        answer_json(&head.headers, moment, &body)?
     };
     Ok(links::with_next(response, head, ("after", next.as_deref())))
+}
+
+/// Whether `format=` asks for a unified diff rather than JSON.
+pub(super) fn is_unified(query: &Query) -> Result<bool, Problem> {
+    match query.get("format") {
+        None | Some("json") => Ok(false),
+        Some("unified") => Ok(true),
+        Some(other) => Err(Problem::malformed(format!("unknown format `{other}`; there are: json, unified"))),
+    }
+}
+
+/// 200 with a unified diff; 304 where the client has it.
+pub(super) fn answer_unified(headers: &HeaderMap, moment: reply::Moment, diff: &wire::Diff) -> Response {
+    let text = present::unified(diff);
+    let reply = Reply { tag: Some(tag_of_body(text.as_bytes())), ..moment.reply() };
+    if if_none_match(headers, reply.tag.as_deref()) {
+        return reply.not_modified();
+    }
+    reply.with(StatusCode::OK, HeaderValue::from_static("text/x-diff; charset=utf-8"), text.into())
 }

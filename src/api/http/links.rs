@@ -1,3 +1,4 @@
+use axum::extract::Request;
 use axum::http::header::LINK;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Uri};
@@ -6,6 +7,11 @@ use axum::response::Response;
 /// The URL as the client sent it, before the project's prefix was taken off.
 #[derive(Debug, Clone)]
 pub(super) struct SentUri(pub Uri);
+
+/// Whether a project's prefix was taken off.
+pub(super) fn is_prefixed(request: &Request) -> bool {
+    request.extensions().get::<SentUri>().is_some()
+}
 
 /// Adds `Link: <…>; rel="next"` (RFC 8288): the same request with one parameter set to where the next page
 /// begins. Nothing is added at the end.

@@ -86,7 +86,9 @@ impl Http {
         let Some(project) = self.site.project_of(&mut request) else {
             return self.counted(operations::no_route(request).await.into());
         };
+        // At the root this was tried before.
         if *request.method() == Method::GET
+            && links::is_prefixed(&request)
             && let Some(response) = hot::read(&project.app, &request)
         {
             return response;

@@ -125,5 +125,5 @@ async fn import(setting: &Setting, what: String, source: &Path, format: &str) ->
     }
     Ok(Row::shown(SCENARIO, what, Measure::of(Unit::Seconds, seconds))
         .judged(Bar::Below(30.0), Bar::Below(10.0))
-        .noted("from the start of the command to its end".to_owned()))
+        .noted("from the start of the command to its end"))
 }

@@ -222,7 +222,7 @@ impl<'a> Batch<'a> {
         if working.tree_id == Some(tree) {
             return Ok((Vec::new(), vec![noted]));
         }
-        let updates = restore_updates(self.texts.reader(), &working.snapshot, tree)?;
+        let updates = restore_updates(self.texts.reader(), working, tree)?;
         let layer = working.snapshot.clone();
         let plan = layer.plan(updates, &*self.texts, self.context.limits);
         let new: Vec<_> = plan.new_problems(&layer).map(|problem| problem.diagnostic.clone()).collect();
@@ -489,16 +489,25 @@ fn write_files(
     Ok(working.tree.write(pack)?)
 }
 
-/// The configuration files in which a layer and a tree differ, as the tree has them.
-fn restore_updates(reader: &Reader, layer: &Snapshot, tree: ObjectId) -> Result<Vec<Update>, ReadError> {
-    let mut gone: BTreeMap<Arc<str>, ObjectId> =
-        layer.files().map(|(file, blob)| (file.clone(), blob)).collect();
+/// The configuration files in which a branch and a tree differ, as the tree has them.
+fn restore_updates(reader: &Reader, working: &Working, tree: ObjectId) -> Result<Vec<Update>, ReadError> {
+    let layer = &working.snapshot;
+    let changed = reader.changed_files(working.tree_id, Some(tree), MOST_FILES);
+    // Of a batch in the making Git has no tree yet: what the layer holds is compared with all of the other.
+    let (changes, mut gone) = match changed {
+        Err(ReadError::Missing { .. }) => {
+            let held = layer.files().map(|(file, blob)| (file.clone(), blob));
+            (reader.changed_files(None, Some(tree), MOST_FILES)?.files, held.collect::<BTreeMap<_, _>>())
+        }
+        changes => (changes?.files, BTreeMap::new()),
+    };
     let mut updates = Vec::new();
-    for change in reader.changed_files(None, Some(tree), MOST_FILES)?.files {
-        let Some(blob) = configuration_blob(&change) else { continue };
+    for change in changes {
+        let blob = configuration_blob(&change);
         let file: Arc<str> = change.path.into();
-        if gone.remove(&file) != Some(blob) {
-            updates.push(Update { file, blob: Some(blob), value: None });
+        let held = gone.remove(&file).or_else(|| layer.file(&file));
+        if held != blob {
+            updates.push(Update { file, blob, value: None });
         }
     }
     updates.extend(gone.into_keys().map(|file| Update { file, blob: None, value: None }));

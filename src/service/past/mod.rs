@@ -3,7 +3,7 @@ mod objects;
 mod point;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::ServiceError;
 use super::load::{Loader, Scope};
@@ -129,6 +129,7 @@ impl Core {
     ) -> Result<Arc<Snapshot>, ReadError> {
         // What is asked for by many paths at once is hardly asked for again.
         let [path] = paths else { return self.load_around(reader, commit, paths) };
+        let _alone = path.is_root().then(|| self.whole_loads.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(snapshot) = self.past.get(commit, path) {
             return Ok(snapshot);
         }

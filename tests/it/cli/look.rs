@@ -72,7 +72,7 @@ fn a_diff_shows_what_changed_and_by_whom() {
         let unified = on.run(&["diff", "2", "3", "--unified"]).ok();
         assert_eq!(
             unified,
-            "--- /myapp/database/host\n+++ /myapp/database/host\n@@ -1 +1 @@\n-old-host.internal\n+new-host.internal\n"
+            "--- /myapp/database/host\t(base at 2, version 1)\n+++ /myapp/database/host\t(base at 3, version 2)\n@@ -1 +1 @@\n-old-host.internal\n+new-host.internal\n"
         );
         on.run(&["diff"]).fails(2);
         on.run(&["diff", "--versions", "1"]).fails(2);
