@@ -84,6 +84,8 @@ async fn serve_connection(
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let counting = http.clone();
+    let _open = counting.metrics().connection();
     // The builder waits for the first bytes without a timer, so that wait is bounded here.
     let mut first = [0];
     if !matches!(tokio::time::timeout(SILENCE, stream.peek(&mut first)).await, Ok(Ok(1..))) {

@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::net::TcpListener;
 
@@ -63,7 +64,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     if anonymous != Anonymous::None && !address.ip().is_loopback() {
         return Err(ServeError::AnonymousBeyondLoopback);
     }
-    let telemetry = Telemetry::default();
+    let telemetry = Telemetry::new(SystemTime::now());
     let name: Arc<str> =
         dir.file_name().map_or_else(|| "default".into(), |name| name.to_string_lossy()).into();
     let metrics = telemetry.project(&name);

@@ -59,14 +59,16 @@ pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
                     exclude: damaged.iter().cloned().chain(waiting).collect(),
                     ..Default::default()
                 };
+                let begun = Instant::now();
                 match fold(&core.repository, &policy) {
                     Ok(Some(report)) => {
-                        core.metrics.folded(report.superseded.packs.len());
+                        core.metrics.folded(report.superseded.packs.len(), begun.elapsed());
                         superseded.push((Instant::now() + GRACE, report.superseded));
                     }
                     Ok(None) => {}
                     Err(error) => {
                         tracing::warn!(%error, "packs could not be folded");
+                        core.metrics.fold_failed();
                         if let FoldError::BadPack { pack, .. } = error {
                             damaged.push(pack);
                         }

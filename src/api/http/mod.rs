@@ -7,6 +7,7 @@ mod entries;
 mod format;
 mod history;
 mod hot;
+mod observe;
 mod operations;
 mod problem;
 mod query;
@@ -16,10 +17,12 @@ mod target;
 mod write;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::Method;
+use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use axum::{BoxError, Router};
@@ -29,7 +32,7 @@ use tower::ServiceExt as _;
 pub use self::body::BodyRoom;
 use crate::auth::Anonymous;
 use crate::service::Project;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{HttpMetrics, RequestClass, Telemetry};
 
 /// What every handler works with.
 #[derive(Clone)]
@@ -74,9 +77,15 @@ impl Http {
             .route("/readyz", get(operations::readyz))
             .route("/metrics", get(operations::metrics))
             .method_not_allowed_fallback(operations::wrong_method)
+            .route_layer(from_fn(observe::note_route))
             .fallback(operations::no_route)
             .with_state(app.clone());
         Http { inner: Arc::new(Inner { app, router }) }
+    }
+
+    /// What is measured of requests and connections.
+    pub fn metrics(&self) -> &HttpMetrics {
+        self.inner.app.telemetry.http()
     }
 
     /// Answers one request.
@@ -85,31 +94,25 @@ impl Http {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
+        let begun = Instant::now();
+        let app = &self.inner.app;
         if request.method() == Method::GET
-            && let Some(response) = hot::read(&self.inner.app, &request)
+            && let Some(response) = hot::read(app, &request)
         {
+            let status = response.status().as_u16();
+            app.telemetry.http().answered(RequestClass::PlainRead, status, begun.elapsed());
             return response;
         }
-        self.route(request.map(Body::new)).await
+        observe::observed(app, begun, request.map(Body::new), |request| self.route(request)).await
     }
 
     async fn route(&self, request: Request) -> Response {
         if let Err(refusal) = caller::check_origin(&request) {
-            return self.counted(refusal.into());
+            return refusal.into();
         }
         match self.inner.router.clone().oneshot(request).await {
-            Ok(response) => self.counted(response),
+            Ok(response) => response,
             Err(never) => match never {},
         }
-    }
-
-    fn counted(&self, response: Response) -> Response<Body> {
-        let requests = &self.inner.app.telemetry.requests;
-        match response.status().as_u16() {
-            500.. => requests.failed.inc(),
-            400.. => requests.refused.inc(),
-            _ => requests.others.inc(),
-        };
-        response
     }
 }

@@ -134,8 +134,12 @@ impl Worker {
         let time = self.now();
         let environments = self.core.index.load().environments.clone();
         let core = self.core.clone();
-        let context =
-            Context { environments: &environments, limits: &core.settings.limits, history: &core.history };
+        let context = Context {
+            environments: &environments,
+            limits: &core.settings.limits,
+            history: &core.history,
+            metrics: &core.metrics,
+        };
         let mut batch = Batch::new(context, &mut self.branches, &mut self.texts, self.sequence, time);
         let (mut answers, mut writes, mut broken) = (Vec::new(), Vec::new(), None);
         for Waiting { write, answer, since } in waiting {

@@ -7,6 +7,7 @@ use super::request::{Write, Written};
 use super::{Waiting, Worker};
 use crate::service::ServiceError;
 use crate::service::project::Core;
+use crate::telemetry::Phase;
 
 /// How many writes may wait for the committer; one more is told to try again.
 pub const QUEUE_CAPACITY: usize = 4_096;
@@ -38,14 +39,22 @@ impl Committer {
     /// Hands a write over and waits until it is durable or refused. Once handed over, it is decided even if
     /// the caller no longer waits.
     pub async fn write(&self, core: &Core, write: Write) -> Result<Written, ServiceError> {
-        let answer = self.hand_over(core, write)?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))
+        let begun = Instant::now();
+        let result = match self.hand_over(core, write) {
+            Ok(answer) => answer.await.unwrap_or_else(|_| Err(stopped())),
+            Err(refused) => Err(refused),
+        };
+        noted(core, begun, result)
     }
 
     /// The same for a caller that is no async task.
     pub fn write_blocking(&self, core: &Core, write: Write) -> Result<Written, ServiceError> {
-        let answer = self.hand_over(core, write)?;
-        answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
+        let begun = Instant::now();
+        let result = match self.hand_over(core, write) {
+            Ok(answer) => answer.blocking_recv().unwrap_or_else(|_| Err(stopped())),
+            Err(refused) => Err(refused),
+        };
+        noted(core, begun, result)
     }
 
     fn hand_over(
@@ -67,6 +76,34 @@ impl Committer {
     pub fn waiting(&self) -> usize {
         QUEUE_CAPACITY - self.sender.capacity()
     }
+
+    /// A look at the queue that does not keep it open.
+    pub(in crate::service) fn watch(&self) -> QueueWatch {
+        QueueWatch(self.sender.downgrade())
+    }
+}
+
+/// Looks at a committer's queue for as long as there is one.
+pub(in crate::service) struct QueueWatch(mpsc::WeakSender<Waiting>);
+
+impl QueueWatch {
+    /// How many writes wait.
+    pub fn waiting(&self) -> usize {
+        self.0.upgrade().map_or(0, |sender| QUEUE_CAPACITY - sender.capacity())
+    }
+}
+
+/// Measures an answered write, and hands the answer on.
+fn noted(
+    core: &Core,
+    begun: Instant,
+    result: Result<Written, ServiceError>,
+) -> Result<Written, ServiceError> {
+    match &result {
+        Ok(_) => core.metrics.took(Phase::Write, begun.elapsed()),
+        Err(error) => core.metrics.refused(error.refusal()),
+    }
+    result
 }
 
 fn stopped() -> ServiceError {
@@ -96,7 +133,9 @@ pub(in crate::service) fn run(mut worker: Worker, core: &Arc<Core>, mut receiver
         }
         begun = Instant::now();
         last_size = waiting.len();
-        core.metrics.queue_wait(waiting.iter().map(|waiting| begun.duration_since(waiting.since)));
+        for waiting in &waiting {
+            core.metrics.took(Phase::Queue, begun.duration_since(waiting.since));
+        }
         worker.process(waiting);
     }
 }

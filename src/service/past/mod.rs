@@ -14,6 +14,7 @@ use crate::history::VersionRecord;
 use crate::index::{Branch, State};
 use crate::model::{Environment, Environments, Path, Revision, Sequence, Version};
 use crate::snapshot::{Entry, EntryKind, Snapshot, Stamp, metadata_path};
+use crate::telemetry::Phase;
 
 pub(super) use cache::PastCache;
 pub use point::Point;
@@ -120,11 +121,13 @@ impl Core {
         if let Some(snapshot) = self.past.get(commit, path) {
             return Ok(snapshot);
         }
+        let begun = std::time::Instant::now();
         let loader = Loader { reader, limits: &self.settings.limits };
         // What describes an entry is as old as the entry.
         let mut paths = vec![path.clone()];
         paths.extend(metadata_path(path));
         let snapshot = Arc::new(loader.load(commit, Scope::Around(&paths))?);
+        self.metrics.took(Phase::PastLoad, begun.elapsed());
         self.past.insert(commit, path, snapshot.clone());
         Ok(snapshot)
     }
