@@ -57,8 +57,13 @@ impl Demo {
         let on_ready = Box::new(move |address: std::net::SocketAddr| {
             announce(address, &hints.text(&format!("http://{address}")));
         });
-        let listen = self.listen;
-        run_until_stopped(ServeOptions { dirs: vec![data], listen, anonymous: Anonymous::Admin, on_ready })
+        run_until_stopped(ServeOptions {
+            dirs: vec![data],
+            listen: self.listen,
+            anonymous: Anonymous::Admin,
+            slow_request: self.logging.slow_request(),
+            on_ready,
+        })
     }
 }
 

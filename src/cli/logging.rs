@@ -1,4 +1,5 @@
 use std::io::{self, IsTerminal as _};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -17,6 +18,9 @@ pub struct Logging {
     /// How it is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
+    /// Requests that take so many milliseconds are logged at the level info, all others at debug
+    #[arg(long, value_name = "MS", env = "CONFGIT_LOG_SLOW_MS", default_value_t = 1_000)]
+    log_slow_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,6 +32,11 @@ enum LogFormat {
 }
 
 impl Logging {
+    /// From when on a request is slow.
+    pub fn slow_request(&self) -> Duration {
+        Duration::from_millis(self.log_slow_ms)
+    }
+
     /// Sends what the program logs to standard error from now on.
     pub fn start(&self, options: &Options, default_level: &str) -> Result<(), CliError> {
         let level = self.log.as_deref().filter(|level| !level.is_empty()).unwrap_or(default_level);

@@ -56,8 +56,13 @@ impl Serve {
             AnonymousRole::Reader => Anonymous::Reader,
             AnonymousRole::Admin => Anonymous::Admin,
         };
-        let on_ready = Box::new(|address| announce(address, ""));
-        run_until_stopped(ServeOptions { dirs: self.dirs, listen: self.listen, anonymous, on_ready })
+        run_until_stopped(ServeOptions {
+            dirs: self.dirs,
+            listen: self.listen,
+            anonymous,
+            slow_request: self.logging.slow_request(),
+            on_ready: Box::new(|address| announce(address, "")),
+        })
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Fut
         });
     }
     drop(listener);
+    tracing::info!("stopping: what is under way is finished first");
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }

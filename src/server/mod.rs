@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 
@@ -24,6 +24,8 @@ pub struct ServeOptions {
     pub listen: String,
     /// What callers without a credential may do.
     pub anonymous: Anonymous,
+    /// A request that takes so long is logged at the level `info`.
+    pub slow_request: Duration,
     /// Called with the address once requests are answered.
     pub on_ready: Box<dyn FnOnce(SocketAddr) + Send>,
 }
@@ -55,7 +57,7 @@ pub enum ServeError {
 
 /// Serves until `shutdown` resolves, then finishes what was accepted.
 pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let ServeOptions { dirs, listen, anonymous, on_ready } = options;
+    let ServeOptions { dirs, listen, anonymous, slow_request, on_ready } = options;
     let [dir] =
         <[PathBuf; 1]>::try_from(dirs).map_err(|dirs| ServeError::SeveralProjects { given: dirs.len() })?;
     let failed = |source| ServeError::Listen { listen: listen.clone(), source };
@@ -73,7 +75,8 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
         Ok(project) => Arc::new(project?),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
-    let http = Http::new(App { project, name, anonymous, telemetry, room: BodyRoom::default() });
+    let http =
+        Http::new(App { project, name, anonymous, telemetry, slow_request, room: BodyRoom::default() });
     tracing::info!(%address, "listening");
     on_ready(address);
     listen::accept(listener, http, shutdown).await;

@@ -62,7 +62,13 @@ pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
                 let begun = Instant::now();
                 match fold(&core.repository, &policy) {
                     Ok(Some(report)) => {
-                        core.metrics.folded(report.superseded.packs.len(), begun.elapsed());
+                        let packs = report.superseded.packs.len();
+                        tracing::info!(
+                            packs,
+                            seconds = begun.elapsed().as_secs_f64(),
+                            "small packs are folded"
+                        );
+                        core.metrics.folded(packs, begun.elapsed());
                         superseded.push((Instant::now() + GRACE, report.superseded));
                     }
                     Ok(None) => {}

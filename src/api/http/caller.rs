@@ -1,4 +1,5 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
@@ -22,6 +23,11 @@ pub(super) fn may_write(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Wri
         Some(key) => Ok(known(app, key)?.may_write()?),
         None => Ok(anonymous(app, headers, uri)?.may_write()?),
     }
+}
+
+/// The account that a request's key belongs to, for the log; none where nobody knows the key, or there is none.
+pub(super) fn account(app: &App, headers: &HeaderMap) -> Option<Arc<str>> {
+    Some(known(app, key(headers)?).ok()?.account.clone())
 }
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");

@@ -17,7 +17,7 @@ mod target;
 mod write;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
@@ -45,6 +45,8 @@ pub struct App {
     pub anonymous: Anonymous,
     /// What is counted.
     pub telemetry: Telemetry,
+    /// A request that takes so long is logged at the level `info`.
+    pub slow_request: Duration,
     /// Room for the bodies of requests.
     pub room: BodyRoom,
 }

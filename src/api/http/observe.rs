@@ -1,27 +1,89 @@
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{Method, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::App;
+use super::{App, caller};
 use crate::telemetry::RequestClass;
 
-/// Answers a request that is no plain read, and measures it.
+/// The longest request id that is logged: whoever calls chooses it.
+const MOST_ID_BYTES: usize = 128;
+
+/// What is known of a request before it is answered. Nothing of it is configuration: of the URL only the
+/// route is told, and that is known afterwards.
+struct Seen {
+    begun: Instant,
+    method: Method,
+    uri: Uri,
+    request_id: Option<String>,
+    account: Option<Arc<str>>,
+}
+
+impl Seen {
+    fn of(app: &App, begun: Instant, request: &Request) -> Self {
+        Seen {
+            begun,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            request_id: request_id(request.headers()),
+            account: caller::account(app, request.headers()),
+        }
+    }
+
+    /// Measures and logs the answer.
+    fn answered(&self, app: &App, route: Option<&str>, status: StatusCode) {
+        let duration = self.begun.elapsed();
+        let class = class_of(&self.method, route, &self.uri);
+        app.telemetry.http().answered(class, status.as_u16(), duration);
+        let (method, class, status) = (method_name(&self.method), class.name(), status.as_u16());
+        let (request_id, account) = (self.request_id.as_deref(), self.account.as_deref());
+        let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        // A level is part of what is compiled in, hence one event for each.
+        macro_rules! log {
+            ($level:ident, $message:literal) => {
+                tracing::$level!(
+                    target: "confgit::request",
+                    method, route, class, status, duration_us, request_id, account, $message
+                )
+            };
+        }
+        if status >= 500 {
+            log!(warn, "a request failed");
+        } else if duration >= app.slow_request {
+            log!(info, "a request was slow");
+        } else {
+            log!(debug, "a request was answered");
+        }
+    }
+}
+
+/// The method, where it is one that means something here: any other is what a caller made up.
+fn method_name(method: &Method) -> &'static str {
+    let known = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"];
+    known.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("x-request-id")?.to_str().ok()?;
+    (!id.is_empty() && id.len() <= MOST_ID_BYTES).then(|| id.to_owned())
+}
+
+/// Answers a request that is no plain read, measures and logs it.
 pub(super) async fn observed(
     app: &App,
     begun: Instant,
     request: Request,
     answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let seen = Seen::of(app, begun, &request);
     let under_way = app.telemetry.http().request();
     let mut response = answer(request).await;
     drop(under_way);
     let route = response.extensions_mut().remove::<MatchedPath>();
-    let class = class_of(&method, route.as_ref().map(MatchedPath::as_str), &uri);
-    app.telemetry.http().answered(class, response.status().as_u16(), begun.elapsed());
+    seen.answered(app, route.as_ref().map(MatchedPath::as_str), response.status());
     response
 }
 
