@@ -39,7 +39,7 @@ impl Demo {
     /// Runs the command.
     pub fn run(self, options: &Options) -> Result<(), CliError> {
         check_loopback(&self.listen)?;
-        self.logging.start(options, "warn")?;
+        let _logged = self.logging.start(options, "warn")?;
         // Dropped at the end of this function, which removes it.
         let temporary = TempDir::with_prefix("confgit-demo-").map_err(|error| failed(&error))?;
         let tree = temporary.path().join("example-repo");

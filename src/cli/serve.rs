@@ -50,7 +50,7 @@ enum AnonymousRole {
 impl Serve {
     /// Runs the command.
     pub fn run(self, options: &Options) -> Result<(), CliError> {
-        self.logging.start(options, "info")?;
+        let _logged = self.logging.start(options, "info")?;
         let anonymous = match self.anonymous {
             AnonymousRole::None => Anonymous::None,
             AnonymousRole::Reader => Anonymous::Reader,

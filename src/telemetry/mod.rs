@@ -1,4 +1,4 @@
-//! Metrics: what the server counts and measures, in the OpenMetrics text format.
+//! Metrics: what the server counts and measures, in the OpenMetrics text format; and traces.
 //!
 //! `schemas/metrics.md` lists every one of them. What is counted along costs relaxed additions and no lock;
 //! what can be looked up is looked up when somebody scrapes.
@@ -10,6 +10,7 @@ mod present;
 mod process;
 mod project;
 mod refusal;
+pub mod trace;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -19,3 +19,4 @@ mod paths;
 mod problems;
 mod schemas;
 mod snapshots;
+mod traces;

@@ -28,11 +28,12 @@ use axum::routing::{any, get, post};
 use axum::{BoxError, Router};
 use bytes::Bytes;
 use tower::ServiceExt as _;
+use tracing::Span;
 
 pub use self::body::BodyRoom;
 use crate::auth::Anonymous;
 use crate::service::Project;
-use crate::telemetry::{HttpMetrics, RequestClass, Telemetry};
+use crate::telemetry::{HttpMetrics, Telemetry, trace};
 
 /// What every handler works with.
 #[derive(Clone)]
@@ -98,14 +99,17 @@ impl Http {
     {
         let begun = Instant::now();
         let app = &self.inner.app;
+        // A plain read is traced only when its caller wants this very one to be.
+        let is_traced = trace::is_on() && observe::trace_context(request.headers()).is_sampled();
+        let span = if is_traced { observe::span_of(&request) } else { Span::none() };
         if request.method() == Method::GET
             && let Some(response) = hot::read(app, &request)
         {
-            let status = response.status().as_u16();
-            app.telemetry.http().answered(RequestClass::PlainRead, status, begun.elapsed());
+            observe::plain_read(app, (begun, &span), response.status());
             return response;
         }
-        observe::observed(app, begun, request.map(Body::new), |request| self.route(request)).await
+        let span = if is_traced { span } else { observe::span_of(&request) };
+        observe::observed(app, (begun, span), request.map(Body::new), |request| self.route(request)).await
     }
 
     async fn route(&self, request: Request) -> Response {

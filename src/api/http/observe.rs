@@ -5,9 +5,11 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
+use tracing::{Instrument as _, Span};
 
 use super::{App, caller};
 use crate::telemetry::RequestClass;
+use crate::telemetry::trace::{self, TraceContext};
 
 /// The longest request id that is logged: whoever calls chooses it.
 const MOST_ID_BYTES: usize = 128;
@@ -20,16 +22,18 @@ struct Seen {
     uri: Uri,
     request_id: Option<String>,
     account: Option<Arc<str>>,
+    span: Span,
 }
 
 impl Seen {
-    fn of(app: &App, begun: Instant, request: &Request) -> Self {
+    fn of(app: &App, begun: Instant, span: Span, request: &Request) -> Self {
         Seen {
             begun,
             method: request.method().clone(),
             uri: request.uri().clone(),
             request_id: request_id(request.headers()),
             account: caller::account(app, request.headers()),
+            span,
         }
     }
 
@@ -39,6 +43,7 @@ impl Seen {
         let class = class_of(&self.method, route, &self.uri);
         app.telemetry.http().answered(class, status.as_u16(), duration);
         let (method, class, status) = (method_name(&self.method), class.name(), status.as_u16());
+        trace::answered(&self.span, (method, route), class, status);
         let (request_id, account) = (self.request_id.as_deref(), self.account.as_deref());
         let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         // A level is part of what is compiled in, hence one event for each.
@@ -74,17 +79,38 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
 /// Answers a request that is no plain read, measures and logs it.
 pub(super) async fn observed(
     app: &App,
-    begun: Instant,
+    (begun, span): (Instant, Span),
     request: Request,
     answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
-    let seen = Seen::of(app, begun, &request);
+    let seen = Seen::of(app, begun, span.clone(), &request);
     let under_way = app.telemetry.http().request();
-    let mut response = answer(request).await;
+    let mut response = answer(request).instrument(span).await;
     drop(under_way);
     let route = response.extensions_mut().remove::<MatchedPath>();
     seen.answered(app, route.as_ref().map(MatchedPath::as_str), response.status());
     response
+}
+
+/// Measures a plain read. The caller's tracing is the only one it has.
+pub(super) fn plain_read(app: &App, (begun, span): (Instant, &Span), status: StatusCode) {
+    let (class, status) = (RequestClass::PlainRead, status.as_u16());
+    app.telemetry.http().answered(class, status, begun.elapsed());
+    trace::answered(span, ("GET", Some("/v1/config/{*path}")), class.name(), status);
+}
+
+/// What a request says of the trace that it belongs to.
+pub(super) fn trace_context(headers: &HeaderMap) -> TraceContext<'_> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    TraceContext { parent: text("traceparent"), state: text("tracestate") }
+}
+
+/// The span of a request.
+pub(super) fn span_of<B>(request: &axum::http::Request<B>) -> Span {
+    if !trace::is_on() {
+        return Span::none();
+    }
+    trace::request(method_name(request.method()), trace_context(request.headers()))
 }
 
 /// Notes on an answer which route gave it.

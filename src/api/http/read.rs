@@ -22,6 +22,7 @@ use crate::model::{Path, Sequence, Value, Version};
 use crate::resolve::{Found, FoundEntry, Merged};
 use crate::service::{EntryDetails, PastEntry, Point, Reading, ServiceError, entity_tag};
 use crate::snapshot::EntryKind;
+use crate::telemetry::trace;
 use crate::wire;
 
 /// The parameters of a read; the last three are for `/api/config` alone.
@@ -182,7 +183,8 @@ pub(super) async fn blocking<T: Send + 'static>(
     let full =
         || Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", "too many requests read the past; try again");
     let place = timeout(PATIENCE, AT_ONCE.acquire()).await.ok().and_then(Result::ok).ok_or_else(full)?;
-    let done = tokio::task::spawn_blocking(work).await;
+    let span = trace::past();
+    let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
     drop(place);
     done.map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this")

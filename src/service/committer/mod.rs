@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use self::batch::{Batch, Context, Failure, Working};
 use self::publishing::{Accepted, Outcome};
@@ -23,6 +24,7 @@ use super::outside;
 use super::project::Core;
 use crate::git::{Pack, WorkTree};
 use crate::model::{Revision, Sequence, Timestamp};
+use crate::telemetry::trace;
 
 pub(super) use self::publishing::{OUTSIDE_TRAILER, branch_moves, branch_ref};
 pub(super) use self::queue::run;
@@ -34,6 +36,8 @@ pub(super) struct Waiting {
     write: Write,
     answer: oneshot::Sender<Result<Written, ServiceError>>,
     since: Instant,
+    /// The request that it came with.
+    span: Span,
 }
 
 /// How often a batch is tried that somebody else's work in the repository gets in the way of.
@@ -67,6 +71,7 @@ enum Attempt {
 struct Answer {
     to: oneshot::Sender<Result<Written, ServiceError>>,
     since: Instant,
+    span: Span,
     result: Result<Written, ServiceError>,
 }
 
@@ -142,18 +147,20 @@ impl Worker {
         };
         let mut batch = Batch::new(context, &mut self.branches, &mut self.texts, self.sequence, time);
         let (mut answers, mut writes, mut broken) = (Vec::new(), Vec::new(), None);
-        for Waiting { write, answer, since } in waiting {
+        for Waiting { write, answer, since, span } in waiting {
             let result = match &broken {
                 Some(_) => Err(ServiceError::Busy),
-                None => batch.add(&write).map_err(|failure| match failure {
-                    Failure::Refused(error) => error,
-                    Failure::Broken(error) => {
-                        broken = Some(error.to_string());
-                        ServiceError::Busy
-                    }
-                }),
+                None => {
+                    trace::decide(&span).in_scope(|| batch.add(&write)).map_err(|failure| match failure {
+                        Failure::Refused(error) => error,
+                        Failure::Broken(error) => {
+                            broken = Some(error.to_string());
+                            ServiceError::Busy
+                        }
+                    })
+                }
             };
-            answers.push(Answer { to: answer, since, result });
+            answers.push(Answer { to: answer, since, span, result });
             writes.push(write);
         }
         let (sequence, pack, accepted) = batch.into_parts();
@@ -172,6 +179,8 @@ impl Worker {
             self.texts.end_batch(false);
             return Attempt::Done(answers);
         }
+        let span = trace::publish(answers.iter().map(|answer| &answer.span), accepted.len());
+        let _entered = span.enter();
         match self.publish_batch(pack, Accepted { sequence, time, change_sets: accepted }) {
             Outcome::Published => Attempt::Done(answers),
             Outcome::Moved => self.after_outside_move(answers, writes),
@@ -240,7 +249,13 @@ impl Worker {
 /// The writes of a batch, to be tried once more.
 fn again(answers: Vec<Answer>, writes: Vec<Write>) -> Vec<Waiting> {
     let zipped = answers.into_iter().zip(writes);
-    zipped.map(|(answer, write)| Waiting { write, answer: answer.to, since: answer.since }).collect()
+    let waiting = |(answer, write): (Answer, Write)| Waiting {
+        write,
+        answer: answer.to,
+        since: answer.since,
+        span: answer.span,
+    };
+    zipped.map(waiting).collect()
 }
 
 fn refuse(writers: impl Iterator<Item = oneshot::Sender<Result<Written, ServiceError>>>, reason: &str) {

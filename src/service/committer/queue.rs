@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
+use tracing::Span;
 
 use super::request::{Write, Written};
 use super::{Waiting, Worker};
@@ -64,7 +65,7 @@ impl Committer {
     ) -> Result<oneshot::Receiver<Result<Written, ServiceError>>, ServiceError> {
         core.writable()?;
         let (answer, receiver) = oneshot::channel();
-        let waiting = Waiting { write, answer, since: Instant::now() };
+        let waiting = Waiting { write, answer, since: Instant::now(), span: Span::current() };
         self.sender.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ServiceError::Busy,
             mpsc::error::TrySendError::Closed(_) => stopped(),
