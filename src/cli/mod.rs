@@ -8,6 +8,7 @@ mod bench;
 mod completions;
 mod demo;
 mod error;
+mod first_start;
 mod get;
 mod history;
 mod init;
@@ -19,6 +20,7 @@ mod ls;
 mod options;
 mod output;
 mod path_argument;
+mod ready;
 mod rollback;
 mod serve;
 mod set;
@@ -71,6 +73,7 @@ enum Command {
     Log(log::Log),
     Rollback(rollback::Rollback),
     Status(status::Status),
+    Ready(ready::Ready),
     Bench(BenchArgs),
     Completions(completions::Completions),
 }
@@ -111,6 +114,7 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Log(log) => log.run(options, output),
         Command::Rollback(rollback) => rollback.run(options, output),
         Command::Status(status) => status.run(options, output),
+        Command::Ready(ready) => ready.run(options, output),
         Command::Bench(arguments) => {
             options.without_target("bench").and_then(|()| bench::run(&arguments, output))
         }

@@ -73,6 +73,14 @@ impl Options {
         Ok(Target::Server(Client::new(self.server_address()?, self.checked_token()?)))
     }
 
+    /// A client of the server that shows it no key, for what anybody may ask.
+    pub fn client_without_key(&self) -> Result<Client, CliError> {
+        if self.repo.is_some() {
+            return Err(CliError::Usage("this asks a server: leave --repo out".to_owned()));
+        }
+        Ok(Client::new(self.server_address()?, None))
+    }
+
     /// The local project, for what only works there.
     pub fn local(&self) -> Result<Option<Local>, CliError> {
         self.repo.as_deref().map(Local::open).transpose()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::CliError;
+use super::first_start::FirstStart;
 use super::logging::Logging;
 use super::options::Options;
 use crate::auth::Anonymous;
@@ -19,7 +20,8 @@ use crate::server::{self, ServeOptions};
 #[command(after_help = "Examples:\n  \
     confgit serve ./data\n  \
     confgit serve ./data --listen 0.0.0.0:8000 --log-format json\n  \
-    confgit serve ./data --anonymous reader")]
+    confgit serve ./data --anonymous reader\n  \
+    confgit serve /data/project --init --listen 0.0.0.0:8000")]
 pub struct Serve {
     /// The projects' directories; the first answers at the root
     #[arg(required = true, value_name = "DIR")]
@@ -30,6 +32,8 @@ pub struct Serve {
     /// What callers without a key may do; they must call from this machine
     #[arg(long, value_name = "ROLE", default_value = "none")]
     anonymous: AnonymousRole,
+    #[command(flatten)]
+    first_start: FirstStart,
     #[command(flatten)]
     logging: Logging,
 }
@@ -51,6 +55,7 @@ impl Serve {
     /// Runs the command.
     pub fn run(self, options: &Options) -> Result<(), CliError> {
         let _logged = self.logging.start(options, "info")?;
+        self.first_start.prepare(&self.dirs)?;
         let anonymous = match self.anonymous {
             AnonymousRole::None => Anonymous::None,
             AnonymousRole::Reader => Anonymous::Reader,
