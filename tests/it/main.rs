@@ -6,6 +6,7 @@
 mod architecture;
 mod cli;
 mod crash;
+mod deploy;
 mod document;
 mod faults;
 mod git;
