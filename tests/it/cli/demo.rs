@@ -48,8 +48,8 @@ fn the_first_start_makes_the_project_and_tells_its_key_once() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("volume/project");
     let key_of = |stdout: &str| {
-        let told = stdout.lines().skip_while(|line| !line.starts_with("the key of the first administrator"));
-        told.skip(1).next().map(|line| line.trim().to_owned())
+        let mut lines = stdout.lines().map(str::trim);
+        lines.find(|line| line.starts_with("cg_")).map(str::to_owned)
     };
     let start = || {
         let mut serve = command(&[]);
@@ -63,6 +63,7 @@ fn the_first_start_makes_the_project_and_tells_its_key_once() {
         (child, text)
     };
     let (child, first) = start();
+    assert!(first.starts_with("the key of the first administrator, shown this once:\n"), "{first}");
     let key = key_of(&first).unwrap();
     let address = first.lines().find_map(|line| line.strip_prefix("listening on ")).unwrap();
     let server = format!("http://{address}");
