@@ -118,7 +118,13 @@ impl Core {
 
 /// How many problems there are of each rule, also where it is none: an alert wants to see it end.
 fn problems_by_rule(snapshot: &Snapshot) -> Vec<(&'static str, usize)> {
-    let count =
-        |rule: Rule| snapshot.problems().iter().filter(|problem| problem.diagnostic.rule == rule).count();
-    Rule::ALL.into_iter().map(|rule| (rule.name(), count(rule))).collect()
+    let mut counts: Vec<_> = Rule::ALL.iter().map(|rule| (rule.name(), 0)).collect();
+    for problem in snapshot.problems() {
+        let name = problem.diagnostic.rule.name();
+        match counts.iter_mut().find(|(rule, _)| *rule == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
+    }
+    counts
 }

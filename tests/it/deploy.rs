@@ -102,3 +102,19 @@ fn what_stops_a_server_waits_longer_than_it_takes() {
         assert!(file(name).contains(patience), "{name}: a server takes 20 seconds, and its last writes");
     }
 }
+
+#[test]
+fn the_image_is_built_from_what_the_context_lets_through() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let ignore = std::fs::read_to_string(root.join(".dockerignore")).unwrap();
+    let let_through: Vec<&str> = ignore.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let containerfile = file("Containerfile");
+    let copies = containerfile.lines().filter_map(|line| line.strip_prefix("COPY "));
+    let mut copied: Vec<&str> = Vec::new();
+    for copy in copies.filter(|copy| !copy.starts_with("--from")) {
+        let words: Vec<&str> = copy.split(' ').collect();
+        copied.extend(&words[..words.len() - 1]);
+    }
+    assert_eq!(copied, let_through);
+    assert!(copied.iter().all(|name| root.join(name).exists()), "{copied:?}");
+}

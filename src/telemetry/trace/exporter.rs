@@ -32,20 +32,17 @@ pub struct Exporter {
 
 /// Why spans cannot be sent.
 #[derive(Debug, thiserror::Error)]
-#[error("`{endpoint}` is no address of a collector: {reason}; write it as http://HOST:4318")]
-pub struct ExporterError {
-    endpoint: String,
-    reason: String,
-}
+#[error("this is no address of a collector: {0}; write it as http://HOST:4318")]
+pub struct ExporterError(String);
 
 impl Exporter {
     /// An exporter to the collector at this address, such as `http://localhost:4318`; `/v1/traces` is added.
     /// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER` and `OTEL_EXPORTER_OTLP_HEADERS` are heeded.
     pub fn new(endpoint: &str, service: &str) -> Result<Self, ExporterError> {
-        let failed = |reason: String| ExporterError { endpoint: endpoint.to_owned(), reason };
-        let uri: http::Uri = endpoint.parse().map_err(|error| failed(format!("{error}")))?;
+        let uri: http::Uri =
+            endpoint.parse().map_err(|error: http::uri::InvalidUri| ExporterError(error.to_string()))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(failed("it does not begin with http:// or https://".to_owned()));
+            return Err(ExporterError("it does not begin with http:// or https://".to_owned()));
         }
         let exporter = SpanExporter::builder()
             .with_http()
@@ -53,7 +50,7 @@ impl Exporter {
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
             .build()
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| ExporterError(error.to_string()))?;
         let limits = BatchConfigBuilder::default()
             .with_max_queue_size(QUEUE_SPANS)
             .with_max_export_batch_size(SPANS_PER_MESSAGE);
