@@ -39,7 +39,7 @@ impl Demo {
     /// Runs the command.
     pub fn run(self, options: &Options) -> Result<(), CliError> {
         check_loopback(&self.listen)?;
-        self.logging.start(options, "warn")?;
+        let _logged = self.logging.start(options, "warn")?;
         // Dropped at the end of this function, which removes it.
         let temporary = TempDir::with_prefix("confgit-demo-").map_err(|error| failed(&error))?;
         let tree = temporary.path().join("example-repo");
@@ -57,9 +57,14 @@ impl Demo {
         let on_ready = Box::new(move |address: std::net::SocketAddr| {
             announce(address, &hints.text(&format!("http://{address}")));
         });
-        let listen = self.listen;
         let projects = vec![ProjectDir { name: "demo".to_owned(), dir: data }];
-        run_until_stopped(ServeOptions { projects, listen, anonymous: Anonymous::Admin, on_ready })
+        run_until_stopped(ServeOptions {
+            projects,
+            listen: self.listen,
+            anonymous: Anonymous::Admin,
+            slow_request: self.logging.slow_request(),
+            on_ready,
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::service::{
     Edit, EditOp, Member, Metadata, Precondition, Project, ServiceError, Write, Written as Made,
     rollback_write,
 };
-use crate::telemetry::Telemetry;
+use crate::telemetry::ProjectMetrics;
 use crate::wire::Put;
 
 /// A project in a directory of this machine, opened without a server. Whoever holds the files may do
@@ -29,7 +29,7 @@ const MOST_NAME_BYTES: usize = 64;
 impl Local {
     /// Opens the project, and waits until versions are known.
     pub fn open(dir: &FilePath) -> Result<Self, CliError> {
-        let project = Project::open(dir, Telemetry::default().project("local"))?;
+        let project = Project::open(dir, ProjectMetrics::default())?;
         // Where the history index cannot be built, reading still works; what needs it says so itself.
         let _ = project.wait_until_ready();
         let user =

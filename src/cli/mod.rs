@@ -11,6 +11,7 @@ mod demo;
 mod diff;
 mod env;
 mod error;
+mod first_start;
 mod get;
 mod history;
 mod init;
@@ -24,6 +25,7 @@ mod options;
 mod output;
 mod patch;
 mod path_argument;
+mod ready;
 mod rollback;
 mod search;
 mod serve;
@@ -83,6 +85,7 @@ enum Command {
     Env(env::Env),
     Whoami(whoami::Whoami),
     Status(status::Status),
+    Ready(ready::Ready),
     Bench(BenchArgs),
     Completions(completions::Completions),
 }
@@ -128,6 +131,7 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Log(log) => log.run(options, output),
         Command::Rollback(rollback) => rollback.run(options, output),
         Command::Status(status) => status.run(options, output),
+        Command::Ready(ready) => ready.run(options, output),
         Command::Bench(arguments) => {
             options.without_target("bench").and_then(|()| bench::run(&arguments, output))
         }

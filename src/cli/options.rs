@@ -73,6 +73,14 @@ impl Options {
         Ok(Target::Server(Client::new(self.server_address()?, self.checked_token()?)))
     }
 
+    /// A client of the server that shows it no key, for what anybody may ask.
+    pub fn client_without_key(&self) -> Result<Client, CliError> {
+        if self.repo.is_some() {
+            return Err(CliError::Usage("this asks a server: leave --repo out".to_owned()));
+        }
+        Ok(Client::new(self.server_address()?, None))
+    }
+
     /// Refuses options that a command without server and project has no use for.
     pub fn without_target(&self, command: &str) -> Result<(), CliError> {
         let given = [

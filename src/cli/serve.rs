@@ -1,10 +1,12 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
 use super::CliError;
+use super::first_start::FirstStart;
 use super::logging::Logging;
 use super::options::Options;
 use crate::auth::Anonymous;
@@ -19,7 +21,8 @@ use crate::server::{self, ProjectDir, ServeOptions};
     confgit serve ./data\n  \
     confgit serve ./data --listen 0.0.0.0:8000 --log-format json\n  \
     confgit serve ./data --anonymous reader\n  \
-    confgit serve ./shop ./web docs=/srv/other")]
+    confgit serve ./shop ./web docs=/srv/other\n  \
+    confgit serve /data/project --init --listen 0.0.0.0:8000")]
 pub struct Serve {
     /// The projects' directories; the first answers at the root, each at /p/NAME, named like its directory
     #[arg(required = true, value_name = "[NAME=]DIR")]
@@ -30,6 +33,8 @@ pub struct Serve {
     /// What callers without a key may do; they must call from this machine
     #[arg(long, value_name = "ROLE", default_value = "none")]
     anonymous: AnonymousRole,
+    #[command(flatten)]
+    first_start: FirstStart,
     #[command(flatten)]
     logging: Logging,
 }
@@ -50,15 +55,22 @@ enum AnonymousRole {
 impl Serve {
     /// Runs the command.
     pub fn run(self, options: &Options) -> Result<(), CliError> {
-        self.logging.start(options, "info")?;
+        let _logged = self.logging.start(options, "info")?;
+        let projects: Vec<ProjectDir> = self.dirs.iter().map(|dir| ProjectDir::parse(dir)).collect();
+        let dirs: Vec<&Path> = projects.iter().map(|project| project.dir.as_path()).collect();
+        self.first_start.prepare(&dirs)?;
         let anonymous = match self.anonymous {
             AnonymousRole::None => Anonymous::None,
             AnonymousRole::Reader => Anonymous::Reader,
             AnonymousRole::Admin => Anonymous::Admin,
         };
-        let on_ready = Box::new(|address| announce(address, ""));
-        let projects = self.dirs.iter().map(|dir| ProjectDir::parse(dir)).collect();
-        run_until_stopped(ServeOptions { projects, listen: self.listen, anonymous, on_ready })
+        run_until_stopped(ServeOptions {
+            projects,
+            listen: self.listen,
+            anonymous,
+            slow_request: self.logging.slow_request(),
+            on_ready: Box::new(|address| announce(address, "")),
+        })
     }
 }
 

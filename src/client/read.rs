@@ -78,6 +78,16 @@ impl Client {
         self.transport.json(get(self.server().url("/api/status", &Path::root(), "", &[])))
     }
 
+    /// Whether values can be read and written there. Needs no key.
+    pub fn is_ready(&self) -> Result<bool, ClientError> {
+        let call = get(self.server().url("/readyz", &Path::root(), "", &[]));
+        match self.transport.status(call)? {
+            200 => Ok(true),
+            503 => Ok(false),
+            other => Err(self.transport.unintelligible(format!("it answered {other}"))),
+        }
+    }
+
     /// The address of a path itself: never of an operation that is spelled like its end.
     pub(super) fn url(
         &self,

@@ -77,6 +77,15 @@ impl Transport {
 
     /// Sends a request; what is refused is an error.
     pub fn send(&self, call: Call<'_>) -> Result<Answer, ClientError> {
+        self.read(self.run(call)?)
+    }
+
+    /// Sends a request for the status of its answer alone.
+    pub fn status(&self, call: Call<'_>) -> Result<u16, ClientError> {
+        Ok(self.run(call)?.status().as_u16())
+    }
+
+    fn run(&self, call: Call<'_>) -> Result<Response<ureq::Body>, ClientError> {
         let mut request =
             Request::builder().method(call.method).uri(&call.url).header("accept", "application/json");
         for (name, value) in &call.headers {
@@ -90,7 +99,7 @@ impl Transport {
             Some(body) => self.agent.run(request.body(body).map_err(unsendable)?),
             None => self.agent.run(request.body(()).map_err(unsendable)?),
         };
-        self.read(response.map_err(|error| self.failed(&error))?)
+        response.map_err(|error| self.failed(&error))
     }
 
     fn read(&self, mut response: Response<ureq::Body>) -> Result<Answer, ClientError> {
@@ -115,7 +124,7 @@ impl Transport {
         Err(self.unintelligible(format!("it answered {status}{quoted}")))
     }
 
-    fn unintelligible(&self, reason: String) -> ClientError {
+    pub fn unintelligible(&self, reason: String) -> ClientError {
         ClientError::Unintelligible { server: self.server.to_string(), reason }
     }
 

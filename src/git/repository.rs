@@ -113,6 +113,15 @@ impl Repository {
         self.dir().join("objects/pack")
     }
 
+    /// How many packs there are.
+    pub fn packs(&self) -> io::Result<usize> {
+        let mut packs = 0;
+        for entry in fs::read_dir(self.pack_dir())? {
+            packs += usize::from(Path::new(&entry?.file_name()).extension().is_some_and(|e| e == "pack"));
+        }
+        Ok(packs)
+    }
+
     /// A handle to read objects with, for one thread.
     pub fn reader(&self) -> Reader {
         Reader::new(&self.shared.store)

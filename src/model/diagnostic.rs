@@ -31,6 +31,10 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// All rules.
+    pub const ALL: [Rule; 7] =
+        [Rule::Parse, Rule::DoubleSpelling, Rule::Shape, Rule::Edit, Rule::Key, Rule::Limit, Rule::Settings];
+
     /// The rule's name as answers and metrics show it.
     pub fn name(self) -> &'static str {
         match self {

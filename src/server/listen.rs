@@ -56,6 +56,7 @@ pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Fut
         });
     }
     drop(listener);
+    tracing::info!("stopping: what is under way is finished first");
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }
@@ -84,6 +85,8 @@ async fn serve_connection(
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let counting = http.clone();
+    let _open = counting.metrics().connection();
     // The builder waits for the first bytes without a timer, so that wait is bounded here.
     let mut first = [0];
     if !matches!(tokio::time::timeout(SILENCE, stream.peek(&mut first)).await, Ok(Ok(1..))) {

@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 
@@ -23,6 +24,8 @@ pub struct ServeOptions {
     pub listen: String,
     /// What callers without a credential may do.
     pub anonymous: Anonymous,
+    /// A request that takes so long is logged at the level `info`.
+    pub slow_request: Duration,
     /// Called with the address once requests are answered.
     pub on_ready: Box<dyn FnOnce(SocketAddr) + Send>,
 }
@@ -103,7 +106,7 @@ pub enum ServeError {
 
 /// Serves until `shutdown` resolves, then finishes what was accepted.
 pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let ServeOptions { projects, listen, anonymous, on_ready } = options;
+    let ServeOptions { projects, listen, anonymous, slow_request, on_ready } = options;
     check_names(&projects)?;
     let failed = |source| ServeError::Listen { listen: listen.clone(), source };
     let listener = TcpListener::bind(&listen).await.map_err(failed)?;
@@ -111,7 +114,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     if anonymous != Anonymous::None && !address.ip().is_loopback() {
         return Err(ServeError::AnonymousBeyondLoopback);
     }
-    let (telemetry, room) = (Telemetry::default(), BodyRoom::default());
+    let (telemetry, room) = (Telemetry::new(SystemTime::now()), BodyRoom::default());
     let mut apps = Vec::new();
     for ProjectDir { name, dir } in projects {
         let metrics = telemetry.project(&name);
@@ -121,7 +124,7 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
         let (telemetry, room) = (telemetry.clone(), room.clone());
-        apps.push(App { project, name: name.into(), anonymous, telemetry, room });
+        apps.push(App { project, name: name.into(), anonymous, telemetry, slow_request, room });
     }
     let first = apps.remove(0);
     let http = Http::new(first, apps);

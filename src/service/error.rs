@@ -3,6 +3,7 @@ use std::sync::Arc;
 use crate::git::ReadError;
 use crate::model::{Diagnostic, Path, Version};
 use crate::patch::PatchError;
+use crate::telemetry::Refusal;
 
 /// Why a read, a write or a look into history gives no answer.
 #[derive(Debug, thiserror::Error)]
@@ -135,4 +136,29 @@ pub enum ServiceError {
     /// Derived data could not be read or written.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+}
+
+impl ServiceError {
+    /// The kind of refusal that metrics count a write under which ends so.
+    pub(super) fn refusal(&self) -> Refusal {
+        match self {
+            ServiceError::UnknownEnvironment { .. }
+            | ServiceError::NotFound { .. }
+            | ServiceError::NoVersion { .. }
+            | ServiceError::Gone { .. }
+            | ServiceError::Pruned { .. }
+            | ServiceError::NoSuchPoint { .. } => Refusal::NotFound,
+            ServiceError::PreconditionFailed { .. } => Refusal::Precondition,
+            ServiceError::Invalid { .. }
+            | ServiceError::Settings(_)
+            | ServiceError::Patch { .. }
+            | ServiceError::Cursor { .. } => Refusal::Invalid,
+            ServiceError::Conflict(_) | ServiceError::EnvironmentExists { .. } => Refusal::Conflict,
+            ServiceError::Problems(_) => Refusal::Problems,
+            ServiceError::TooLarge { .. } => Refusal::TooLarge,
+            ServiceError::Busy => Refusal::Busy,
+            ServiceError::WritesUnavailable { .. } | ServiceError::NotReady { .. } => Refusal::Unavailable,
+            ServiceError::Repository(_) | ServiceError::Io(_) => Refusal::Failed,
+        }
+    }
 }

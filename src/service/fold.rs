@@ -59,14 +59,22 @@ pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
                     exclude: damaged.iter().cloned().chain(waiting).collect(),
                     ..Default::default()
                 };
+                let begun = Instant::now();
                 match fold(&core.repository, &policy) {
                     Ok(Some(report)) => {
-                        core.metrics.folded(report.superseded.packs.len());
+                        let packs = report.superseded.packs.len();
+                        tracing::info!(
+                            packs,
+                            seconds = begun.elapsed().as_secs_f64(),
+                            "small packs are folded"
+                        );
+                        core.metrics.folded(packs, begun.elapsed());
                         superseded.push((Instant::now() + GRACE, report.superseded));
                     }
                     Ok(None) => {}
                     Err(error) => {
                         tracing::warn!(%error, "packs could not be folded");
+                        core.metrics.fold_failed();
                         if let FoldError::BadPack { pack, .. } = error {
                             damaged.push(pack);
                         }

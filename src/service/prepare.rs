@@ -119,8 +119,8 @@ pub(super) fn catch_up(core: &Core, journal: &JournalState) -> Result<Prepared, 
         branches.insert(name.clone(), Branch { snapshot: Arc::new(snapshot), ..branch.clone() });
     }
     core.index.swap(State::new(state.sequence, state.environments.clone(), branches));
-    let seconds = begun.elapsed().as_secs_f64();
-    core.metrics.rebuilt(total, seconds);
-    tracing::info!(change_sets = total, seconds, "the history index is up to date");
+    let duration = begun.elapsed();
+    core.metrics.rebuilt(total, duration);
+    tracing::info!(change_sets = total, seconds = duration.as_secs_f64(), "the history index is up to date");
     Ok(Prepared)
 }

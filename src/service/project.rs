@@ -184,6 +184,10 @@ impl Project {
         };
         let threads =
             vec![committing.map_err(|e| unreadable(e.into()))?, folding.map_err(|e| unreadable(e.into()))?];
+        core.metrics.look_with({
+            let (core, queue) = (Arc::downgrade(&core), committer.watch());
+            move || core.upgrade().map(|core| core.present(queue.waiting()))
+        });
         Ok(Project { core, access, committer: Some(committer), threads, _lock: lock })
     }
 

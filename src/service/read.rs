@@ -11,6 +11,7 @@ use crate::index::State;
 use crate::model::{Environments, Path, Revision, Value};
 use crate::resolve::{Found, FoundEntry, Layer, Merged, View};
 use crate::snapshot::{Digest, Entry, Snapshot, metadata_path};
+use crate::telemetry::PresentCache;
 
 /// How many bytes of object bodies are kept.
 const BODY_CACHE_BYTES: u64 = 64 << 20;
@@ -22,6 +23,14 @@ pub(super) struct BodyCache(ByteCache<(Path, Digest)>);
 impl Default for BodyCache {
     fn default() -> Self {
         BodyCache(Cache::with_weighter(10_000, BODY_CACHE_BYTES, ByLength))
+    }
+}
+
+impl BodyCache {
+    /// How the cache does.
+    pub fn present(&self) -> PresentCache {
+        let BodyCache(cache) = self;
+        PresentCache { name: "bodies", bytes: cache.weight(), hits: cache.hits(), misses: cache.misses() }
     }
 }
 

@@ -2,8 +2,11 @@ use std::sync::Arc;
 
 use super::Project;
 use super::health::WriteState;
+use super::project::Core;
 use crate::auth::ReadGrant;
-use crate::model::{Diagnostic, Revision, Sequence};
+use crate::model::{Diagnostic, Revision, Rule, Sequence};
+use crate::snapshot::Snapshot;
+use crate::telemetry::{Present, PresentEnvironment};
 
 /// How a project is.
 #[derive(Debug, Clone)]
@@ -84,4 +87,44 @@ impl Project {
         });
         Status { sequence: state.sequence, health: self.health(), branches: branches.collect() }
     }
+}
+
+impl Core {
+    /// How the project is, for a scrape: numbers only.
+    pub(super) fn present(&self, waiting_writes: usize) -> Present {
+        let state = self.index.snapshot();
+        let environments = state.environments.iter().map(|environment| {
+            let snapshot = state.branch_of(&environment.name).map(|branch| branch.snapshot.clone());
+            let snapshot = snapshot.unwrap_or_default();
+            PresentEnvironment {
+                name: environment.name.clone(),
+                entries: snapshot.root().entries(),
+                files: snapshot.files().count(),
+                problems: problems_by_rule(&snapshot),
+            }
+        });
+        Present {
+            sequence: state.sequence,
+            history_covered: self.history.covered(),
+            is_writable: self.history_ready() && self.health.writes() == WriteState::Possible,
+            waiting_writes,
+            // A directory that cannot be read is what writes will complain about.
+            packs: self.repository.packs().unwrap_or_default(),
+            environments: environments.collect(),
+            caches: vec![self.bodies.present(), self.past.present()],
+        }
+    }
+}
+
+/// How many problems there are of each rule, also where it is none: an alert wants to see it end.
+fn problems_by_rule(snapshot: &Snapshot) -> Vec<(&'static str, usize)> {
+    let mut counts: Vec<_> = Rule::ALL.iter().map(|rule| (rule.name(), 0)).collect();
+    for problem in snapshot.problems() {
+        let name = problem.diagnostic.rule.name();
+        match counts.iter_mut().find(|(rule, _)| *rule == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
+    }
+    counts
 }

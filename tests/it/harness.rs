@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -105,6 +106,8 @@ pub struct Server {
     pub child: Child,
     pub address: String,
     pub key: String,
+    /// What it has logged so far.
+    pub log: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -132,10 +135,16 @@ impl Server {
             child.wait().unwrap();
             return Err(format!("the server did not start: {line}{stderr}"));
         };
-        // Nobody reads its log further; a full pipe would stop it.
-        let mut stderr = child.stderr.take().unwrap();
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        let server = Server { address: address.to_owned(), key: key.to_owned(), child };
+        // Read as it comes: a full pipe would stop the server.
+        let log = Arc::new(Mutex::new(String::new()));
+        let (mut stderr, lines) = (BufReader::new(child.stderr.take().unwrap()), log.clone());
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while stderr.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+                lines.lock().unwrap().push_str(&std::mem::take(&mut line));
+            }
+        });
+        let server = Server { address: address.to_owned(), key: key.to_owned(), log, child };
         server.wait_ready();
         Ok(server)
     }

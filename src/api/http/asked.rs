@@ -16,6 +16,7 @@ use crate::auth::ReadGrant;
 use crate::model::{Path, Version};
 use crate::resolve::Found;
 use crate::service::{PastEntry, Point, Reading, Search, ServiceError};
+use crate::telemetry::trace;
 
 /// The parameters of `GET /v1/config/{path}`.
 pub(super) const BARE: [&str; 6] = ["env", "default", "format", "literal", "version", "at"];
@@ -116,7 +117,8 @@ pub(super) async fn blocking<T: Send + 'static>(
         )
     };
     let place = timeout(PATIENCE, AT_ONCE.acquire()).await.ok().and_then(Result::ok).ok_or_else(full)?;
-    let done = tokio::task::spawn_blocking(work).await;
+    let span = trace::past();
+    let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
     drop(place);
     done.map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this")

@@ -1,4 +1,5 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
@@ -30,6 +31,11 @@ pub(super) fn principal(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Pri
         Some(key) => Ok(known(app, key)?.clone()),
         None => anonymous(app, headers, uri),
     }
+}
+
+/// The account that a request's key belongs to, for the log; none where nobody knows the key, or there is none.
+pub(super) fn account(app: &App, headers: &HeaderMap) -> Option<Arc<str>> {
+    Some(known(app, key(headers)?).ok()?.account.clone())
 }
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");

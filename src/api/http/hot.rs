@@ -29,7 +29,6 @@ pub(super) fn read<B>(app: &App, request: &Request<B>) -> Option<Response> {
     let environment = environment.unwrap_or_else(|| state.environments.default_name());
     let (view, revision, sequence) = state.view_with_texts(environment)?;
     let (layer, entry) = view.find_entry(path.split('/'))?;
-    app.telemetry.requests.reads.inc();
     Some(answer(headers, entry, layer == 0, (revision, sequence)))
 }
 

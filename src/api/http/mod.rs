@@ -14,6 +14,7 @@ mod history;
 mod hot;
 mod links;
 mod list;
+mod observe;
 mod operations;
 mod problem;
 mod put_body;
@@ -25,6 +26,7 @@ mod target;
 mod write;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
@@ -34,12 +36,13 @@ use axum::routing::{any, get, post};
 use axum::{BoxError, Router};
 use bytes::Bytes;
 use tower::ServiceExt as _;
+use tracing::Span;
 
 pub use self::body::BodyRoom;
-use self::site::Site;
+use self::site::{Mounted, Site};
 use crate::auth::Anonymous;
 use crate::service::Project;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{HttpMetrics, Telemetry, trace};
 
 /// What every handler works with.
 #[derive(Clone)]
@@ -52,6 +55,8 @@ pub struct App {
     pub anonymous: Anonymous,
     /// What is counted.
     pub telemetry: Telemetry,
+    /// A request that takes so long is logged at the level `info`.
+    pub slow_request: Duration,
     /// Room for the bodies of requests.
     pub room: BodyRoom,
 }
@@ -68,48 +73,53 @@ impl Http {
         Http { site: Site::new(first, others) }
     }
 
+    /// What is measured of requests and connections.
+    pub fn metrics(&self) -> &HttpMetrics {
+        self.site.default_app().telemetry.http()
+    }
+
     /// Answers one request.
     pub async fn answer<B>(&self, request: axum::http::Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
+        let begun = Instant::now();
+        let app = self.site.default_app();
+        // A plain read is traced only when its caller wants this very one to be.
+        let is_traced = trace::is_on() && observe::trace_context(request.headers()).is_sampled();
+        let span = if is_traced { observe::span_of(&request) } else { Span::none() };
         if request.method() == Method::GET
-            && let Some(response) = hot::read(self.site.default_app(), &request)
+            && let Some(response) = hot::read(app, &request)
         {
+            observe::plain_read(app, (begun, &span), response.status());
             return response;
         }
-        self.route(request.map(Body::new)).await
-    }
-
-    async fn route(&self, mut request: Request) -> Response {
-        let Some(project) = self.site.project_of(&mut request) else {
-            return self.counted(operations::no_route(request).await.into());
-        };
+        let mut request = request.map(Body::new);
+        let project = self.site.project_of(&mut request);
+        let app = project.map_or(app, |project| &project.app);
         // At the root this was tried before.
         if *request.method() == Method::GET
             && links::is_prefixed(&request)
-            && let Some(response) = hot::read(&project.app, &request)
+            && let Some(response) = hot::read(app, &request)
         {
+            observe::plain_read(app, (begun, &span), response.status());
             return response;
         }
-        if let Err(refusal) = caller::check_origin(&request) {
-            return self.counted(refusal.into());
-        }
-        match project.router.clone().oneshot(request).await {
-            Ok(response) => self.counted(response),
-            Err(never) => match never {},
-        }
+        let span = if is_traced { span } else { observe::span_of(&request) };
+        observe::observed(app, (begun, span), request, |request| route(project, request)).await
     }
+}
 
-    fn counted(&self, response: Response) -> Response<Body> {
-        let requests = &self.site.default_app().telemetry.requests;
-        match response.status().as_u16() {
-            500.. => requests.failed.inc(),
-            400.. => requests.refused.inc(),
-            _ => requests.others.inc(),
-        };
-        response
+/// Lets a project answer; where there is none, says so.
+async fn route(project: Option<&Mounted>, request: Request) -> Response {
+    let Some(project) = project else { return operations::no_route(request).await.into() };
+    if let Err(refusal) = caller::check_origin(&request) {
+        return refusal.into();
+    }
+    match project.router.clone().oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
     }
 }
 

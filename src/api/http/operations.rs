@@ -4,7 +4,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
-use super::problem::Problem;
+use super::problem::{Problem, internal};
 use super::query::Query;
 use super::{App, Site, caller};
 use crate::present;
@@ -59,7 +59,12 @@ pub(super) async fn readyz(State(site): State<Site>) -> Response {
 pub(super) async fn metrics(State(site): State<Site>, request: Request) -> Result<Response, Problem> {
     let app = site.default_app();
     caller::may_read(app, request.headers(), request.uri())?;
-    let text = app.telemetry.encode().map_err(|error| Problem::malformed(error.to_string()))?;
+    let telemetry = app.telemetry.clone();
+    let text = match tokio::task::spawn_blocking(move || telemetry.encode()).await {
+        Ok(Ok(text)) => text,
+        Ok(Err(error)) => return Err(internal(&error.to_string())),
+        Err(error) => return Err(internal(&error.to_string())),
+    };
     let mut response = Response::new(Body::from(text));
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);

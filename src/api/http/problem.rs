@@ -131,7 +131,7 @@ fn repository_problem(error: &ReadError) -> Problem {
 }
 
 /// What went wrong inside is for the log; the caller learns that it did.
-fn internal(reason: &str) -> Problem {
+pub(super) fn internal(reason: &str) -> Problem {
     tracing::error!(%reason, "a request failed");
     let detail = "the server could not answer this; its log says why";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)

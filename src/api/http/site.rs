@@ -4,9 +4,10 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
+use axum::middleware::from_fn;
 
 use super::links::SentUri;
-use super::{App, operations, project_routes, server_routes};
+use super::{App, observe, operations, project_routes, server_routes};
 
 /// The projects of a server: the first answers at the root, each at `/p/{name}/…`.
 #[derive(Clone)]
@@ -31,6 +32,7 @@ impl Site {
                 .with_state(app.clone())
                 .merge(server_routes().with_state(site.clone()))
                 .method_not_allowed_fallback(operations::wrong_method)
+                .route_layer(from_fn(observe::note_route))
                 .fallback(operations::no_route);
             Mounted { app: app.clone(), router }
         });

@@ -2,6 +2,7 @@ use axum::extract::Request;
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use tracing::Instrument as _;
 
 use super::asked::blocking;
 use super::body::Body;
@@ -94,11 +95,12 @@ pub(super) async fn rollback(app: App, request: Request) -> Result<Response, Pro
 /// the body takes is given back when the write is decided.
 pub(super) async fn commit(app: &App, write: Write, body: Option<Body>) -> Result<Written, Problem> {
     let project = app.project.clone();
-    let decided = tokio::spawn(async move {
+    let deciding = async move {
         let written = project.write(write).await;
         drop(body);
         written
-    });
+    };
+    let decided = tokio::spawn(deciding.in_current_span());
     let stopped =
         |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this");
     Ok(decided.await.map_err(stopped)??)

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::request::{Edit, EditOp, Precondition, Write, Written, WrittenEdit};
 use super::stage::{Draft, Stage, invalid};
@@ -18,6 +19,7 @@ use crate::service::load::{MOST_FILES, configuration_blob};
 use crate::service::replay::origin_of;
 use crate::service::{ServiceError, entity_tag};
 use crate::snapshot::{Blobs as _, Node, Plan, Snapshot, Stamp, Update};
+use crate::telemetry::{Phase, ProjectMetrics};
 
 /// A branch as the committer has it: ahead of what readers see by the batch in the making.
 pub(super) struct Working {
@@ -56,6 +58,7 @@ pub(super) struct Context<'a> {
     pub environments: &'a Arc<Environments>,
     pub limits: &'a Limits,
     pub history: &'a History,
+    pub metrics: &'a ProjectMetrics,
 }
 
 /// The writes of one batch, taken one after the other; each sees those before it.
@@ -105,11 +108,17 @@ impl<'a> Batch<'a> {
 
     /// Takes one write: refuses it and changes nothing, or makes its commits.
     pub fn add(&mut self, write: &Write) -> Result<Written, Failure> {
-        let (decided, edits) = self.decide(write)?;
+        let begun = Instant::now();
+        let decided = self.decide(write);
+        self.context.metrics.took(Phase::Decide, begun.elapsed());
+        let (decided, edits) = decided?;
         if decided.is_empty() {
             return Ok(self.unchanged(write, edits));
         }
-        self.commit(write, decided, edits).map_err(Failure::Broken)
+        let begun = Instant::now();
+        let written = self.commit(write, decided, edits);
+        self.context.metrics.took(Phase::Build, begun.elapsed());
+        written.map_err(Failure::Broken)
     }
 
     fn decide(&mut self, write: &Write) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use self::batch::{Batch, Context, Failure, Working};
 use self::publishing::{Accepted, Outcome};
@@ -24,6 +25,7 @@ use super::outside;
 use super::project::Core;
 use crate::git::{Pack, WorkTree};
 use crate::model::{Environments, Revision, Sequence, Timestamp};
+use crate::telemetry::trace;
 
 pub(super) use self::publishing::{OUTSIDE_TRAILER, branch_moves, branch_ref};
 pub(super) use self::queue::run;
@@ -45,6 +47,8 @@ pub(super) struct Waiting {
     work: Work,
     answer: oneshot::Sender<Result<Written, ServiceError>>,
     since: Instant,
+    /// The request that it came with.
+    span: Span,
 }
 
 /// The same for a write.
@@ -52,6 +56,7 @@ struct WaitingWrite {
     write: Write,
     answer: oneshot::Sender<Result<Written, ServiceError>>,
     since: Instant,
+    span: Span,
 }
 
 /// How often a batch is tried that somebody else's work in the repository gets in the way of.
@@ -86,6 +91,7 @@ enum Attempt {
 struct Answer {
     to: oneshot::Sender<Result<Written, ServiceError>>,
     since: Instant,
+    span: Span,
     result: Result<Written, ServiceError>,
 }
 
@@ -129,9 +135,9 @@ impl Worker {
     /// Does what waits, in order: writes that stand together as one batch.
     pub fn process(&mut self, waiting: Vec<Waiting>) {
         let mut writes = Vec::new();
-        for Waiting { work, answer, since } in waiting {
+        for Waiting { work, answer, since, span } in waiting {
             match work {
-                Work::Write(write) => writes.push(WaitingWrite { write, answer, since }),
+                Work::Write(write) => writes.push(WaitingWrite { write, answer, since, span }),
                 Work::Create(new) => {
                     self.process_writes(std::mem::take(&mut writes));
                     // A client that went away is no reason to do anything else.
@@ -174,22 +180,28 @@ impl Worker {
         let time = self.now();
         let environments = self.environments.clone();
         let core = self.core.clone();
-        let context =
-            Context { environments: &environments, limits: &core.settings.limits, history: &core.history };
+        let context = Context {
+            environments: &environments,
+            limits: &core.settings.limits,
+            history: &core.history,
+            metrics: &core.metrics,
+        };
         let mut batch = Batch::new(context, &mut self.branches, &mut self.texts, self.sequence, time);
         let (mut answers, mut writes, mut broken) = (Vec::new(), Vec::new(), None);
-        for WaitingWrite { write, answer, since } in waiting {
+        for WaitingWrite { write, answer, since, span } in waiting {
             let result = match &broken {
                 Some(_) => Err(ServiceError::Busy),
-                None => batch.add(&write).map_err(|failure| match failure {
-                    Failure::Refused(error) => error,
-                    Failure::Broken(error) => {
-                        broken = Some(error.to_string());
-                        ServiceError::Busy
-                    }
-                }),
+                None => {
+                    trace::decide(&span).in_scope(|| batch.add(&write)).map_err(|failure| match failure {
+                        Failure::Refused(error) => error,
+                        Failure::Broken(error) => {
+                            broken = Some(error.to_string());
+                            ServiceError::Busy
+                        }
+                    })
+                }
             };
-            answers.push(Answer { to: answer, since, result });
+            answers.push(Answer { to: answer, since, span, result });
             writes.push(write);
         }
         let (sequence, pack, accepted) = batch.into_parts();
@@ -208,6 +220,8 @@ impl Worker {
             self.texts.end_batch(false);
             return Attempt::Done(answers);
         }
+        let span = trace::publish(answers.iter().map(|answer| &answer.span), accepted.len());
+        let _entered = span.enter();
         match self.publish_batch(pack, Accepted { sequence, time, change_sets: accepted }) {
             Outcome::Published => Attempt::Done(answers),
             Outcome::Moved => self.after_outside_move(answers, writes),
@@ -276,7 +290,13 @@ impl Worker {
 /// The writes of a batch, to be tried once more.
 fn again(answers: Vec<Answer>, writes: Vec<Write>) -> Vec<WaitingWrite> {
     let zipped = answers.into_iter().zip(writes);
-    zipped.map(|(answer, write)| WaitingWrite { write, answer: answer.to, since: answer.since }).collect()
+    let waiting = |(answer, write): (Answer, Write)| WaitingWrite {
+        write,
+        answer: answer.to,
+        since: answer.since,
+        span: answer.span,
+    };
+    zipped.map(waiting).collect()
 }
 
 fn refuse(writers: impl Iterator<Item = oneshot::Sender<Result<Written, ServiceError>>>, reason: &str) {

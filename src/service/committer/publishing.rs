@@ -9,6 +9,7 @@ use crate::git::{Pack, PublishError, RefMove, journal, publish};
 use crate::history::NewVersion;
 use crate::model::{ChangeSet, Move, Revision, Sequence, Timestamp};
 use crate::service::recover;
+use crate::telemetry::Phase;
 
 /// The trailer of a journal commit whose change sets others had made before: their branches stand there.
 pub(in crate::service) const OUTSIDE_TRAILER: &str = "Outside";
@@ -81,7 +82,7 @@ impl Worker {
         let step = RefMove { name: journal::REF.to_owned(), old: self.journal, new: Some(tip) };
         match publish(&self.core.repository, Some(pack), Some(&step), steps) {
             Ok(()) => {
-                self.core.metrics.batch(change_sets.len(), begun.elapsed());
+                self.core.metrics.published(change_sets.len(), begun.elapsed());
                 self.published(tip, accepted);
                 Outcome::Published
             }
@@ -91,6 +92,7 @@ impl Worker {
 
     /// What follows the commit point: history, then readers.
     fn published(&mut self, journal: Revision, accepted: Accepted) {
+        let begun = Instant::now();
         self.journal = Some(journal);
         self.sequence = accepted.sequence;
         self.last_time = accepted.time;
@@ -106,7 +108,7 @@ impl Worker {
             tracing::debug!(%error, "a failpoint that only death can use");
         }
         self.core.index.swap(state_of(&self.branches, &self.environments, self.sequence));
-        self.core.metrics.sequence(self.sequence);
+        self.core.metrics.took(Phase::Index, begun.elapsed());
         self.core.packs_added(1);
     }
 

@@ -2,11 +2,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
+use tracing::Span;
 
 use super::request::{NewEnvironment, Write, Written};
 use super::{Waiting, Work, Worker};
 use crate::service::ServiceError;
 use crate::service::project::Core;
+use crate::telemetry::Phase;
 
 /// How many writes may wait for the committer; one more is told to try again.
 pub const QUEUE_CAPACITY: usize = 4_096;
@@ -38,8 +40,12 @@ impl Committer {
     /// Hands a write over and waits until it is durable or refused. Once handed over, it is decided even if
     /// the caller no longer waits.
     pub async fn write(&self, core: &Core, write: Write) -> Result<Written, ServiceError> {
-        let answer = self.hand_over(core, Work::Write(write))?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))
+        let begun = Instant::now();
+        let result = match self.hand_over(core, Work::Write(write)) {
+            Ok(answer) => answer.await.unwrap_or_else(|_| Err(stopped())),
+            Err(refused) => Err(refused),
+        };
+        noted(core, begun, result)
     }
 
     /// Makes an environment: its settings, and its branch. A caller in async code does this on a thread that
@@ -51,8 +57,12 @@ impl Committer {
 
     /// The same for a caller that is no async task.
     pub fn write_blocking(&self, core: &Core, write: Write) -> Result<Written, ServiceError> {
-        let answer = self.hand_over(core, Work::Write(write))?;
-        answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
+        let begun = Instant::now();
+        let result = match self.hand_over(core, Work::Write(write)) {
+            Ok(answer) => answer.blocking_recv().unwrap_or_else(|_| Err(stopped())),
+            Err(refused) => Err(refused),
+        };
+        noted(core, begun, result)
     }
 
     fn hand_over(
@@ -62,7 +72,7 @@ impl Committer {
     ) -> Result<oneshot::Receiver<Result<Written, ServiceError>>, ServiceError> {
         core.writable()?;
         let (answer, receiver) = oneshot::channel();
-        let waiting = Waiting { work, answer, since: Instant::now() };
+        let waiting = Waiting { work, answer, since: Instant::now(), span: Span::current() };
         self.sender.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ServiceError::Busy,
             mpsc::error::TrySendError::Closed(_) => stopped(),
@@ -74,6 +84,34 @@ impl Committer {
     pub fn waiting(&self) -> usize {
         QUEUE_CAPACITY - self.sender.capacity()
     }
+
+    /// A look at the queue that does not keep it open.
+    pub(in crate::service) fn watch(&self) -> QueueWatch {
+        QueueWatch(self.sender.downgrade())
+    }
+}
+
+/// Looks at a committer's queue for as long as there is one.
+pub(in crate::service) struct QueueWatch(mpsc::WeakSender<Waiting>);
+
+impl QueueWatch {
+    /// How many writes wait.
+    pub fn waiting(&self) -> usize {
+        self.0.upgrade().map_or(0, |sender| QUEUE_CAPACITY - sender.capacity())
+    }
+}
+
+/// Measures an answered write, and hands the answer on.
+fn noted(
+    core: &Core,
+    begun: Instant,
+    result: Result<Written, ServiceError>,
+) -> Result<Written, ServiceError> {
+    match &result {
+        Ok(_) => core.metrics.took(Phase::Write, begun.elapsed()),
+        Err(error) => core.metrics.refused(error.refusal()),
+    }
+    result
 }
 
 fn stopped() -> ServiceError {
@@ -103,7 +141,9 @@ pub(in crate::service) fn run(mut worker: Worker, core: &Arc<Core>, mut receiver
         }
         begun = Instant::now();
         last_size = waiting.len();
-        core.metrics.queue_wait(waiting.iter().map(|waiting| begun.duration_since(waiting.since)));
+        for waiting in &waiting {
+            core.metrics.took(Phase::Queue, begun.duration_since(waiting.since));
+        }
         worker.process(waiting);
     }
 }

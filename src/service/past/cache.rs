@@ -4,6 +4,7 @@ use quick_cache::sync::Cache;
 
 use crate::model::{Path, Revision};
 use crate::snapshot::Snapshot;
+use crate::telemetry::PresentCache;
 
 /// How many bytes of old snapshots are kept, over all paths.
 const CACHED_BYTES: u64 = 64 << 20;
@@ -46,6 +47,14 @@ impl PastCache {
     pub fn insert(&self, commit: Revision, path: &Path, snapshot: Arc<Snapshot>) {
         let bytes = bytes_of(&snapshot);
         self.0.insert((commit, path.clone()), Weighed { snapshot, bytes });
+    }
+}
+
+impl PastCache {
+    /// How the cache does.
+    pub fn present(&self) -> PresentCache {
+        let PastCache(cache) = self;
+        PresentCache { name: "past", bytes: cache.weight(), hits: cache.hits(), misses: cache.misses() }
     }
 }
 

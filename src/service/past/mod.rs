@@ -15,6 +15,7 @@ use crate::history::VersionRecord;
 use crate::index::{Branch, State};
 use crate::model::{Environment, Environments, Path, Revision, Sequence, Version};
 use crate::snapshot::{Entry, EntryKind, Snapshot, Stamp, metadata_path};
+use crate::telemetry::Phase;
 
 pub(super) use cache::PastCache;
 pub(super) use objects::MOST_SCANNED;
@@ -133,7 +134,9 @@ impl Core {
         if let Some(snapshot) = self.past.get(commit, path) {
             return Ok(snapshot);
         }
+        let begun = std::time::Instant::now();
         let snapshot = self.load_around(reader, commit, paths)?;
+        self.metrics.took(Phase::PastLoad, begun.elapsed());
         self.past.insert(commit, path, snapshot.clone());
         Ok(snapshot)
     }

@@ -44,6 +44,75 @@ fn serve_refuses_what_is_no_project() {
 }
 
 #[test]
+fn the_first_start_makes_the_project_and_tells_its_key_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("volume/project");
+    let key_of = |stdout: &str| {
+        let mut lines = stdout.lines().map(str::trim);
+        lines.find(|line| line.starts_with("cg_")).map(str::to_owned)
+    };
+    let start = || {
+        let mut serve = command(&[]);
+        serve.arg("serve").arg(&dir).args(["--init", "--listen", "127.0.0.1:0", "--log", "debug"]);
+        let mut child = serve.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut text = String::new();
+        while !text.contains("listening on ") {
+            assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "{text}");
+        }
+        (child, text)
+    };
+    let (child, first) = start();
+    assert!(first.starts_with("the key of the first administrator, shown this once:\n"), "{first}");
+    let key = key_of(&first).unwrap();
+    let address = first.lines().find_map(|line| line.strip_prefix("listening on ")).unwrap();
+    let server = format!("http://{address}");
+    let put =
+        command(&[("CONFGIT_SERVER", &server), ("CONFGIT_TOKEN", &key)]).args(["set", "/a/k", "1"]).output();
+    Ran::from(put.unwrap()).ok();
+    terminate(&child);
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert!(!ran.stderr.contains(&key), "the key is in the log: {}", ran.stderr);
+
+    let (child, second) = start();
+    assert_eq!(key_of(&second), None, "{second}");
+    terminate(&child);
+    child.wait_with_output().unwrap();
+    let written = crate::harness::git(&dir.join("config.git"), &["show", "main:a.yaml"]);
+    assert_eq!(written, "k: 1\n", "the second start keeps what was written after the first");
+    let names: Vec<_> = std::fs::read_dir(temp.path().join("volume")).unwrap().collect();
+    assert_eq!(names.len(), 1, "nothing is left beside the project: {names:?}");
+}
+
+#[test]
+fn the_first_key_goes_to_a_file_when_asked() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let temp = tempfile::tempdir().unwrap();
+    let (dir, key_file) = (temp.path().join("project"), temp.path().join("first-key"));
+    let serve = |arguments: &[&str]| {
+        let mut serve = command(&[]);
+        serve.arg("serve").arg(&dir).args(["--listen", "192.0.2.1:1"]).args(arguments);
+        Ran::from(serve.output().unwrap())
+    };
+    let file = key_file.to_str().unwrap();
+    assert!(serve(&["--init-key-file", file]).fails(2).contains("--init"));
+    // The address is nobody's, so each of these starts ends by itself, the project made or not.
+    assert!(serve(&["--init", "--init-key-file", file]).fails(1).contains("192.0.2.1"));
+    let key = std::fs::read_to_string(&key_file).unwrap();
+    assert!(key.starts_with("cg_") && key.len() == 52, "{key}");
+    assert_eq!(std::fs::metadata(&key_file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(dir.join("config.git").is_dir());
+    // A file that is there is somebody's; the project is not made without its key.
+    std::fs::remove_dir_all(&dir).unwrap();
+    assert!(serve(&["--init", "--init-key-file", file]).fails(1).contains("cannot be written"));
+    assert!(!dir.exists());
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("mine"), "").unwrap();
+    assert!(serve(&["--init"]).fails(1).contains("192.0.2.1"), "the address is tried before the project");
+    assert!(!dir.join("config.git").exists(), "what is not empty is left alone");
+}
+
+#[test]
 fn logs_are_one_json_object_a_line_when_asked() {
     let project = TestProject::empty();
     let mut serve = command(&[("CONFGIT_LOG", "info")]);

@@ -1,0 +1,128 @@
+use std::fmt;
+use std::sync::Arc;
+
+use super::exposition::{Exposition, Labels};
+use crate::model::Sequence;
+
+/// How a project is at the moment of a scrape: what can be looked up is not counted along.
+#[derive(Debug, Default)]
+pub struct Present {
+    /// The last change set that readers see.
+    pub sequence: Sequence,
+    /// The last change set in the history index.
+    pub history_covered: Sequence,
+    /// Whether writes are possible.
+    pub is_writable: bool,
+    /// How many writes wait for the committer.
+    pub waiting_writes: usize,
+    /// How many packs the repository of the configuration has.
+    pub packs: usize,
+    /// The environments, in the order of the settings.
+    pub environments: Vec<PresentEnvironment>,
+    /// The caches.
+    pub caches: Vec<PresentCache>,
+}
+
+/// How an environment's own layer is at present.
+#[derive(Debug)]
+pub struct PresentEnvironment {
+    /// The environment.
+    pub name: Arc<str>,
+    /// How many entries its layer holds.
+    pub entries: usize,
+    /// How many files hold them.
+    pub files: usize,
+    /// How many problems it has, by rule.
+    pub problems: Vec<(&'static str, usize)>,
+}
+
+/// How a cache is at present, and how it did since the start.
+#[derive(Debug)]
+pub struct PresentCache {
+    /// Its name.
+    pub name: &'static str,
+    /// How many bytes it holds.
+    pub bytes: u64,
+    /// How often it had what was asked for.
+    pub hits: u64,
+    /// How often it had not.
+    pub misses: u64,
+}
+
+/// The names of projects, and how each is.
+pub(super) type Presents = [(Arc<str>, Present)];
+
+pub(super) fn encode(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt::Result {
+    encode_projects(exposition, presents)?;
+    encode_environments(exposition, presents)?;
+    encode_caches(exposition, presents)
+}
+
+fn encode_projects(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt::Result {
+    type Value = fn(&Present) -> f64;
+    let gauges: [(&str, &str, Value); 5] = [
+        ("confgit_sequence", "The last change set that readers see.", |present| present.sequence.0 as f64),
+        ("confgit_history_covered", "The last change set in the history index.", |present| {
+            present.history_covered.0 as f64
+        }),
+        ("confgit_writable", "1 while writes are possible, else 0.", |present| {
+            f64::from(u8::from(present.is_writable))
+        }),
+        ("confgit_waiting_writes", "Writes that wait for the committer.", |present| {
+            present.waiting_writes as f64
+        }),
+        ("confgit_packs", "Packs in the configuration's repository.", |present| present.packs as f64),
+    ];
+    for (name, help, value) in gauges {
+        let samples = presents.iter().map(|(project, present)| (labels(project), value(present)));
+        exposition.gauges(name, help, samples)?;
+    }
+    Ok(())
+}
+
+fn encode_environments(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt::Result {
+    let all = || {
+        presents.iter().flat_map(|(project, present)| {
+            present.environments.iter().map(move |environment| {
+                let mut labels = labels(project);
+                labels.push(("env", (&*environment.name).into()));
+                (labels, environment)
+            })
+        })
+    };
+    let entries = all().map(|(labels, environment)| (labels, environment.entries as f64));
+    exposition.gauges("confgit_entries", "Entries that an environment's own layer holds.", entries)?;
+    let files = all().map(|(labels, environment)| (labels, environment.files as f64));
+    exposition.gauges("confgit_files", "Files of an environment's branch.", files)?;
+    let problems = all().flat_map(|(labels, environment)| {
+        environment.problems.iter().map(move |(rule, count)| {
+            let mut labels = labels.clone();
+            labels.push(("rule", (*rule).into()));
+            (labels, *count as f64)
+        })
+    });
+    exposition.gauges("confgit_problems", "What is wrong with an environment's branch, by rule.", problems)
+}
+
+fn encode_caches(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt::Result {
+    let all = || {
+        presents.iter().flat_map(|(project, present)| {
+            present.caches.iter().map(move |cache| {
+                let mut labels = labels(project);
+                labels.push(("cache", cache.name.into()));
+                (labels, cache)
+            })
+        })
+    };
+    let bytes = all().map(|(labels, cache)| (labels, cache.bytes as f64));
+    exposition.gauges("confgit_cache_bytes", "What a cache holds.", bytes)?;
+    let hits = all().map(|(labels, cache)| (labels, cache.hits));
+    exposition.counters("confgit_cache_hits", "How often a cache had what was asked for.", hits)?;
+    let misses = all().map(|(labels, cache)| (labels, cache.misses));
+    exposition.counters("confgit_cache_misses", "How often a cache had not what was asked for.", misses)
+}
+
+/// The label that every metric of a project has.
+pub(super) fn labels(project: &Arc<str>) -> Labels<'_> {
+    vec![("project", (&**project).into())]
+}
