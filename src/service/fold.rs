@@ -63,7 +63,7 @@ pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
                 match fold(&core.repository, &policy) {
                     Ok(Some(report)) => {
                         let packs = report.superseded.packs.len();
-                        tracing::info!(
+                        tracing::debug!(
                             packs,
                             seconds = begun.elapsed().as_secs_f64(),
                             "small packs are folded"

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_yaml::Value;
 
-use crate::harness::{Server, confgit};
+use crate::harness::{Server, TestProject, confgit};
 
 fn file(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)).unwrap()
@@ -82,6 +82,19 @@ fn every_file_starts_a_server_on_an_empty_volume() {
         let gone = confgit(&["ready", "--server", &url]);
         assert_eq!(gone.status.code(), Some(1), "nobody is ready any more");
     }
+}
+
+#[test]
+fn a_server_that_cannot_write_is_not_ready() {
+    let project = TestProject::empty();
+    let server = project.serve_with(&[], &[("CONFGIT_FAILPOINTS", "all-synced=error@1")]);
+    let url = format!("http://{}", server.address);
+    let ready = || confgit(&["ready", "--server", &url]);
+    assert_eq!(String::from_utf8_lossy(&ready().stdout), "ready\n");
+    server.put("/a/k", serde_json::json!(1)).expect(503);
+    let output = ready();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is not ready"), "{output:?}");
 }
 
 #[test]

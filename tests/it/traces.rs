@@ -156,6 +156,42 @@ fn a_collector_gets_the_spans_of_requests_and_of_what_they_cause() {
 }
 
 #[test]
+fn a_batch_is_linked_with_every_write_in_it() {
+    let collector = Collector::start();
+    let project = TestProject::empty();
+    let variables = [("OTEL_BSP_SCHEDULE_DELAY", "50")];
+    let server = project.serve_with(&["--otlp-endpoint", &collector.endpoint], &variables);
+    let mut writes = 0;
+    // Writers that come together share a batch, sooner or later.
+    crate::harness::wait_for("writes to share a batch", || {
+        std::thread::scope(|scope| {
+            for writer in 0..16 {
+                let server = &server;
+                scope.spawn(move || server.put(&format!("/a/k{writer}"), json!(writes)).status);
+            }
+        });
+        writes += 16;
+        let metrics = server.get("/metrics").text();
+        let one = metrics.lines().find_map(|line| line.strip_prefix(ONE_WRITE)).unwrap();
+        let all = metrics.lines().find_map(|line| line.strip_prefix(BATCHES)).unwrap();
+        one.trim() != all.trim()
+    });
+    server.stop();
+    let spans = collector.spans();
+    let publishes = spans.iter().filter(|span| span.name == "publish");
+    let told: usize = publishes.clone().map(|span| 1 + span.links.len()).sum();
+    assert_eq!(told, writes, "a write is above a publication or linked with it");
+    assert!(publishes.clone().any(|span| !span.links.is_empty()));
+    let requests: Vec<_> = spans.iter().filter(|span| span.name.starts_with("PUT ")).collect();
+    for link in publishes.flat_map(|span| &span.links) {
+        assert!(requests.iter().any(|request| request.span_id == link.span_id), "a link leads to a request");
+    }
+}
+
+const ONE_WRITE: &str = "confgit_batch_size_bucket{le=\"1.0\",project=\"project\"} ";
+const BATCHES: &str = "confgit_batch_size_count{project=\"project\"} ";
+
+#[test]
 fn a_collector_that_is_away_is_in_nobodys_way() {
     let project = TestProject::empty();
     // A port that was free a moment ago: nobody answers there.
