@@ -112,6 +112,7 @@ fn delete_saying(
             Expect::Absent => Some(0),
             Expect::Version(version) => Some(version),
         },
+        ..BatchEdit::default()
     };
     let batch = client.batch(&Batch { edits: vec![edit], message: Some(message) })?;
     let (path, sequence) = (place.path.to_string(), batch.sequence);

@@ -21,7 +21,8 @@ mod rollback;
 mod status;
 
 pub use committer::{
-    Committer, Edit, EditOp, Member, Metadata, Precondition, QUEUE_CAPACITY, Write, Written, WrittenEdit,
+    Committer, ConfigurationFile, Edit, EditOp, FileNameError, Member, Metadata, Precondition,
+    QUEUE_CAPACITY, Write, Written, WrittenEdit,
 };
 pub use error::ServiceError;
 pub use health::WriteState;

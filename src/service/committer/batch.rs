@@ -68,6 +68,9 @@ pub(super) struct Batch<'a> {
     time: Timestamp,
 }
 
+/// The versions that a write makes, by branch and by the file that holds or held the entry.
+type FileVersions = HashMap<(Arc<str>, Arc<str>), Vec<(Path, Version)>>;
+
 /// The edits of one write to one branch, decided.
 struct Decided {
     branch: Arc<str>,
@@ -112,6 +115,13 @@ impl<'a> Batch<'a> {
                 Some(stage) => stage,
                 None => Stage::new(&self.branch(&branch)?.snapshot, &*self.texts, self.context.limits),
             };
+            // What a file shall hold depends on nothing that was there, so thousands are taken in together.
+            if let EditOp::File { file, content } = &edit.op {
+                edits.push(stage.put_file(&environment.name, file, content.as_ref())?);
+                stages.insert(branch, stage);
+                rest = &rest[1..];
+                continue;
+            }
             stage.refresh();
             let alike = independent_puts(rest);
             if alike > 1 {
@@ -143,9 +153,15 @@ impl<'a> Batch<'a> {
                     return Err(self.absent(environment, &stages, &stage.draft, &edit.path));
                 }
                 EditOp::Delete => stage.delete(&edit.path)?,
+                // Taken above.
+                EditOp::File { .. } => {}
             }
             edits.push(noted);
             stages.insert(branch, stage);
+        }
+        let faults: Vec<_> = stages.values_mut().flat_map(Stage::take_faults).collect();
+        if !faults.is_empty() {
+            return Err(ServiceError::Problems(faults));
         }
         let mut decided = Vec::new();
         let staged: Vec<_> = stages.into_iter().map(|(branch, stage)| (branch, stage.into_files())).collect();
@@ -168,6 +184,7 @@ impl<'a> Batch<'a> {
         if files.is_empty() {
             return Ok(None);
         }
+        check_folders(&files)?;
         for (file, draft) in files.iter().filter(|(file, _)| layer.file(file).is_none()) {
             if draft.bytes.is_some() {
                 self.check_room(&branch, file)?;
@@ -230,6 +247,7 @@ impl<'a> Batch<'a> {
         let mut change_set =
             ChangeSet { sequence, time: self.time, account: account.clone(), moves: Vec::new() };
         let mut versions = Vec::new();
+        let mut of_files = FileVersions::new();
         for Decided { branch, files, mut plan } in decided {
             let Some(working) = self.branches.get_mut(&branch) else { continue };
             for (file, draft) in files {
@@ -266,6 +284,10 @@ impl<'a> Batch<'a> {
                     .unwrap_or_else(|| history.last_version(&branch, &change.path));
                 let version = Version(last.0 + 1);
                 self.versions.insert(key, version);
+                if let Some(entry) = change.new.as_ref().or(change.old.as_ref()) {
+                    let of_file = of_files.entry((branch.clone(), entry.file().clone())).or_default();
+                    of_file.push((change.path.clone(), version));
+                }
                 versions.push(NewVersion {
                     branch: branch.clone(),
                     path: change.path.clone(),
@@ -285,8 +307,17 @@ impl<'a> Batch<'a> {
             working.head = Some(commit);
             working.tree_id = Some(tree);
         }
-        for edit in &mut edits {
-            self.note_versions(edit, &versions);
+        for (edit, asked) in edits.iter_mut().zip(&write.edits) {
+            match &asked.op {
+                EditOp::File { file, .. } => {
+                    let Some(environment) = self.context.environments.get(&edit.environment) else {
+                        continue;
+                    };
+                    let key = (environment.branch.clone(), file.name().clone());
+                    edit.entries = of_files.remove(&key).unwrap_or_default();
+                }
+                _ => self.note_versions(edit, &versions),
+            }
         }
         self.sequence = sequence;
         self.accepted.push((change_set, versions));
@@ -303,7 +334,9 @@ impl<'a> Batch<'a> {
             let found = of_branch.binary_search_by(|new| new.path.cmp(&edit.path)).ok();
             found.map(|at| (edit.path.clone(), of_branch[at].version)).into_iter().collect()
         } else {
-            let below = of_branch.iter().filter(|new| edit.path.is_prefix_of(&new.path));
+            // What is below a path comes right after it.
+            let first = of_branch.partition_point(|new| new.path < edit.path);
+            let below = of_branch[first..].iter().take_while(|new| edit.path.is_prefix_of(&new.path));
             below.map(|new| (new.path.clone(), new.version)).collect()
         };
         if edit.entries.is_empty() {
@@ -318,8 +351,10 @@ impl<'a> Batch<'a> {
 
     fn unchanged(&self, write: &Write, mut edits: Vec<WrittenEdit>) -> Written {
         let mut sequence = self.sequence;
-        for edit in &mut edits {
-            self.note_versions(edit, &[]);
+        for (edit, asked) in edits.iter_mut().zip(&write.edits) {
+            if !matches!(asked.op, EditOp::File { .. }) {
+                self.note_versions(edit, &[]);
+            }
         }
         if let [only] = &write.edits[..]
             && let Some(environment) = self.context.environments.get(&only.environment)
@@ -431,6 +466,7 @@ fn written(environment: &Environment, stage: &Stage<'_>, edit: &Edit) -> Written
     let is_entry = match &edit.op {
         EditOp::Put { value: Value::Object(members), .. } => members.is_empty(),
         EditOp::Put { .. } | EditOp::Hide => true,
+        EditOp::File { .. } => false,
         EditOp::Delete => matches!(before, Some(Node::Entry(_))),
     };
     WrittenEdit {
@@ -471,6 +507,18 @@ fn independent_puts(edits: &[Edit]) -> usize {
         above.extend(ancestors);
     }
     edits.len()
+}
+
+/// No file of a write may need a folder where another of them is a file.
+fn check_folders(files: &BTreeMap<Arc<str>, Draft>) -> Result<(), ServiceError> {
+    let is_file = |name: &str| files.get(name).is_some_and(|draft| draft.bytes.is_some());
+    for (file, _) in files.iter().filter(|(_, draft)| draft.bytes.is_some()) {
+        if let Some((end, _)) = file.match_indices('/').find(|(end, _)| is_file(&file[..*end])) {
+            let name = &file[..end];
+            return Err(in_the_way(file, format!("`{name}` is no folder, so `{file}` cannot be in it")));
+        }
+    }
+    Ok(())
 }
 
 fn in_the_way(file: &str, message: String) -> ServiceError {
@@ -522,6 +570,8 @@ fn describe(op: &EditOp, path: &Path) -> String {
         EditOp::Put { .. } => format!("set {path}"),
         EditOp::Delete => format!("delete {path}"),
         EditOp::Hide => format!("hide {path}"),
+        EditOp::File { file, content: Some(_) } => format!("write the file {}", file.name()),
+        EditOp::File { file, content: None } => format!("remove the file {}", file.name()),
     }
 }
 

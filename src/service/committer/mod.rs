@@ -1,6 +1,7 @@
 //! The committer: one thread per project that puts all writes in order and makes them durable in batches.
 
 mod batch;
+mod configuration_file;
 mod file_name;
 mod publishing;
 mod queue;
@@ -24,6 +25,7 @@ use super::project::Core;
 use crate::git::{Pack, WorkTree};
 use crate::model::{Revision, Sequence, Timestamp};
 
+pub use self::configuration_file::{ConfigurationFile, FileNameError};
 pub(super) use self::publishing::{OUTSIDE_TRAILER, branch_moves, branch_ref};
 pub(super) use self::queue::run;
 pub use self::queue::{Committer, QUEUE_CAPACITY};
