@@ -5,11 +5,14 @@
 
 mod age;
 mod bench;
+mod complete;
 mod completions;
 mod demo;
+mod edit;
 mod error;
 mod get;
 mod history;
+mod import;
 mod init;
 mod local;
 mod local_read;
@@ -26,6 +29,7 @@ mod shown;
 mod status;
 mod table;
 mod target;
+mod tree;
 mod unset;
 mod value_argument;
 
@@ -67,7 +71,9 @@ enum Command {
     Set(set::Set),
     Unset(unset::Unset),
     Ls(ls::Ls),
+    Tree(tree::Tree),
     History(history::History),
+    Import(import::Import),
     Log(log::Log),
     Rollback(rollback::Rollback),
     Status(status::Status),
@@ -77,6 +83,9 @@ enum Command {
 
 /// Reads the arguments of this process, does what they say, and answers how it went.
 pub fn run() -> ExitCode {
+    if complete::answered() {
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -107,7 +116,9 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Set(set) => set.run(options, output),
         Command::Unset(unset) => unset.run(options, output),
         Command::Ls(ls) => ls.run(options, output),
+        Command::Tree(tree) => tree.run(options, output),
         Command::History(history) => history.run(options, output),
+        Command::Import(import) => import.run(options, output),
         Command::Log(log) => log.run(options, output),
         Command::Rollback(rollback) => rollback.run(options, output),
         Command::Status(status) => status.run(options, output),

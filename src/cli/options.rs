@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -71,6 +72,14 @@ impl Options {
             return Ok(Target::Local(Box::new(Local::open(dir)?)));
         }
         Ok(Target::Server(Client::new(self.server_address()?, self.checked_token()?)))
+    }
+
+    /// The same for a shell that waits for what it may offer: gives up after a moment.
+    pub fn impatient_target(&self, patience: Duration) -> Result<Target, CliError> {
+        if let Some(dir) = &self.repo {
+            return Ok(Target::Local(Box::new(Local::open(dir)?)));
+        }
+        Ok(Target::Server(Client::impatient(self.server_address()?, self.checked_token()?, patience)))
     }
 
     /// The local project, for what only works there.

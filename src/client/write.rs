@@ -29,6 +29,19 @@ impl Client {
         self.write("POST", url, Expect::Anything, Some(batch))
     }
 
+    /// Makes several edits, given as the body of the request; tells again and again how many of its bytes are sent.
+    pub fn batch_watched(
+        &self,
+        body: &[u8],
+        sent: &mut dyn FnMut(usize),
+    ) -> Result<BatchWritten, ClientError> {
+        let url = self.server().url("/api/batch", &crate::model::Path::root(), "", &[]);
+        let headers = vec![("content-type", "application/json".to_owned())];
+        let answer =
+            self.transport.send_watched(Call { method: "POST", url, headers, body: Some(body) }, sent)?;
+        self.transport.parse(&answer)
+    }
+
     fn write<T: serde::de::DeserializeOwned>(
         &self,
         method: &'static str,
