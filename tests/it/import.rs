@@ -222,3 +222,19 @@ fn archives_are_read_and_dangerous_ones_refused() {
         on.run(&["get", "/x/c"]).fails(3);
     });
 }
+
+#[test]
+fn a_batch_is_bounded() {
+    let project = TestProject::empty();
+    let server = project.serve();
+    let edits = |count: usize, path: &str| {
+        let edit = json!({"op": "put", "path": path, "value": 1});
+        json!({ "edits": vec![edit; count] })
+    };
+    let refused = server.post("/api/batch", edits(200_001, "/a")).expect(400).text();
+    assert!(refused.contains("the limit is 200000"), "{refused}");
+    let refused = server.post("/api/batch", edits(10_001, "/a")).expect(400).text();
+    assert!(refused.contains("one after the other"), "{refused}");
+    let longer = ((64_u64 << 20) + 1).to_string();
+    server.request("POST", "/api/batch", &[("Content-Length", &longer)], b"").expect(413);
+}

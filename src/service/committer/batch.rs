@@ -1,7 +1,8 @@
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::request::{Edit, EditOp, Precondition, Write, Written, WrittenEdit};
+use super::runs::{plain_put, runs};
 use super::stage::{Draft, Stage, invalid};
 use super::texts::Texts;
 use crate::git::{EntryKind, NewCommit, Pack, PackError, Signature, WorkTree, WorkTreeError};
@@ -107,8 +108,8 @@ impl<'a> Batch<'a> {
     fn decide(&mut self, write: &Write) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
         let mut stages: BTreeMap<Arc<str>, Stage<'_>> = BTreeMap::new();
         let mut edits = Vec::new();
-        let mut rest = &write.edits[..];
-        while let Some(edit) = rest.first() {
+        for run in runs(&write.edits)? {
+            let edit = &run[0];
             let environment = self.environment(&edit.environment)?;
             let branch = environment.branch.clone();
             let mut stage = match stages.remove(&branch) {
@@ -119,13 +120,11 @@ impl<'a> Batch<'a> {
             if let EditOp::File { file, content } = &edit.op {
                 edits.push(stage.put_file(&environment.name, file, content.as_ref())?);
                 stages.insert(branch, stage);
-                rest = &rest[1..];
                 continue;
             }
+            stage.check_faults()?;
             stage.refresh();
-            let alike = independent_puts(rest);
-            if alike > 1 {
-                let (run, others) = rest.split_at(alike);
+            if run.len() > 1 {
                 for edit in run {
                     self.check(environment, &stages, &stage.draft, edit)?;
                 }
@@ -133,10 +132,8 @@ impl<'a> Batch<'a> {
                 let puts: Vec<(&Path, &Value)> = run.iter().filter_map(plain_put).collect();
                 stage.put_all(&puts)?;
                 stages.insert(branch, stage);
-                rest = others;
                 continue;
             }
-            rest = &rest[1..];
             let before = stage.draft.find(&edit.path);
             self.check(environment, &stages, &stage.draft, edit)?;
             let noted = written(environment, &stage, edit);
@@ -159,10 +156,7 @@ impl<'a> Batch<'a> {
             edits.push(noted);
             stages.insert(branch, stage);
         }
-        let faults: Vec<_> = stages.values_mut().flat_map(Stage::take_faults).collect();
-        if !faults.is_empty() {
-            return Err(ServiceError::Problems(faults));
-        }
+        stages.values_mut().try_for_each(Stage::check_faults)?;
         let mut decided = Vec::new();
         let staged: Vec<_> = stages.into_iter().map(|(branch, stage)| (branch, stage.into_files())).collect();
         for (branch, files) in staged {
@@ -476,37 +470,6 @@ fn written(environment: &Environment, stage: &Stage<'_>, edit: &Edit) -> Written
         is_entry,
         entries: Vec::new(),
     }
-}
-
-/// A put of nothing but a value.
-fn plain_put(edit: &Edit) -> Option<(&Path, &Value)> {
-    match &edit.op {
-        EditOp::Put { value, metadata, as_text: false } if metadata.is_silent() && *value != Value::Null => {
-            Some((&edit.path, value))
-        }
-        _ => None,
-    }
-}
-
-/// How many edits from the first are plain puts to one environment, no path above or at another's: their
-/// order does not matter, so that they can be made together.
-fn independent_puts(edits: &[Edit]) -> usize {
-    let (mut paths, mut above) = (HashSet::new(), HashSet::new());
-    for (count, edit) in edits.iter().enumerate() {
-        let Some((path, _)) = plain_put(edit).filter(|_| edit.environment == edits[0].environment) else {
-            return count;
-        };
-        let ancestors: Vec<Path> = std::iter::successors(path.parent(), Path::parent).collect();
-        if above.contains(path)
-            || paths.contains(path)
-            || ancestors.iter().any(|ancestor| paths.contains(ancestor))
-        {
-            return count;
-        }
-        paths.insert(path.clone());
-        above.extend(ancestors);
-    }
-    edits.len()
 }
 
 /// No file of a write may need a folder where another of them is a file.

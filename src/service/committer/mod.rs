@@ -7,6 +7,7 @@ mod publishing;
 mod queue;
 mod reconcile;
 mod request;
+mod runs;
 mod stage;
 mod texts;
 

@@ -106,7 +106,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Gives a file its content, or takes it away. What cannot be read of it is kept for
-    /// [`Self::take_faults`], so that all files of a write are looked at.
+    /// [`Self::check_faults`], so that all files of a write are looked at.
     pub fn put_file(
         &mut self,
         environment: &Arc<str>,
@@ -135,9 +135,10 @@ impl<'a> Stage<'a> {
         Ok(WrittenEdit { environment, path, created, is_entry: false, entries: Vec::new() })
     }
 
-    /// What is wrong with the files that came as a whole, each with its place.
-    pub fn take_faults(&mut self) -> Vec<Diagnostic> {
-        std::mem::take(&mut self.faults)
+    /// Refuses files that cannot be read: all of them, each with its place.
+    pub fn check_faults(&mut self) -> Result<(), ServiceError> {
+        let faults = std::mem::take(&mut self.faults);
+        if faults.is_empty() { Ok(()) } else { Err(ServiceError::Problems(faults)) }
     }
 
     /// Gives several paths, none of them above another, their values: each file is edited once.
