@@ -46,11 +46,17 @@ fn with_completers(command: Command) -> Command {
 
 fn with_completer(argument: Arg) -> Arg {
     match argument.get_id().as_str() {
-        "path" | "to" => argument.add(ArgValueCompleter::new(paths)),
+        "path" => argument.add(ArgValueCompleter::new(paths)),
+        // What something goes below, as `import` has it; elsewhere `--to` may be a version or an environment.
+        "to" if is_path(&argument) => argument.add(ArgValueCompleter::new(paths)),
         "env" => argument.add(ArgValueCompleter::new(environments)),
         "version" | "if_version" | "to_version" => argument.add(ArgValueCompleter::new(versions)),
         _ => argument,
     }
+}
+
+fn is_path(argument: &Arg) -> bool {
+    argument.get_value_names().is_some_and(|names| names.iter().any(|name| name == "PATH"))
 }
 
 /// The command line so far: its options, and what it is about.

@@ -28,6 +28,7 @@ impl Progress {
         }
         if self.0.length() != Some(total as u64) {
             self.style("sending  [{bar:40}] {bytes} of {total_bytes}");
+            self.0.reset();
             self.0.set_length(total as u64);
         }
         self.0.set_position(sent as u64);
@@ -36,6 +37,7 @@ impl Progress {
     /// Shows that the commit is being made.
     pub fn committing(&self) {
         self.style("{spinner} committing");
+        self.0.reset();
         self.0.enable_steady_tick(TICK);
     }
 
@@ -43,7 +45,6 @@ impl Progress {
     pub fn finish(&self) {
         self.0.disable_steady_tick();
         self.0.finish_and_clear();
-        self.0.reset();
     }
 
     fn style(&self, template: &str) {

@@ -60,6 +60,7 @@ fn bash_is_offered_paths_environments_and_versions() {
             (&["get", "/shop/alpha", "--env", "p"], &["prod"]),
             (&["rollback", "/shop/alpha", ""], &["2", "1"]),
             (&["get", "/shop/alpha", "--version", "1"], &["1"]),
+            (&["import", ".", "--to", "/sho"], &["/shop/"]),
             (&["unse"], &["unset"]),
             (&["get", "/nowhere/x"], &[]),
         ] {
