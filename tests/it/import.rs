@@ -224,6 +224,21 @@ fn archives_are_read_and_dangerous_ones_refused() {
 }
 
 #[test]
+fn a_wrong_key_is_told_however_much_is_sent() {
+    let project = TestProject::empty();
+    let server = project.serve();
+    let temp = tempfile::tempdir().unwrap();
+    let many: Vec<String> = (0..8).map(|n| format!("{n}.txt")).collect();
+    let content = vec![b'x'; 1_000_000];
+    write(temp.path(), &many.iter().map(|name| (name.as_str(), &content[..])).collect::<Vec<_>>());
+    let mut command = On::Server(&server).command();
+    command.env("CONFGIT_TOKEN", project.key.to_uppercase().replace("CG_", "cg_"));
+    let ran: crate::cli::Ran =
+        command.args(["import", temp.path().to_str().unwrap()]).output().unwrap().into();
+    assert!(ran.fails(4).contains("CONFGIT_TOKEN"));
+}
+
+#[test]
 fn a_batch_is_bounded() {
     let project = TestProject::empty();
     let server = project.serve();

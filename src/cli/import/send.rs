@@ -66,6 +66,9 @@ pub fn send(
     match target {
         Target::Server(client) => {
             let body = body_of(plan, env, message)?;
+            // A server that refuses a key does so before it has taken in a large body, and hangs up: that would be
+            // heard as a broken pipe. So the key is shown before the body is.
+            client.status()?;
             Ok(client.batch_watched(&body, &mut |sent| progress.sending(sent, body.len()))?)
         }
         Target::Local(local) => {
