@@ -10,6 +10,7 @@ pub mod client;
 pub mod document;
 pub mod git;
 pub mod history;
+pub mod import;
 pub mod index;
 pub mod model;
 pub mod patch;

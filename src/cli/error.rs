@@ -1,7 +1,9 @@
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::client::ClientError;
+use crate::import::ImportError;
 use crate::model::{Diagnostic, PathError};
 use crate::server::ServeError;
 use crate::service::{InitError, OpenError, ServiceError};
@@ -33,6 +35,9 @@ pub enum CliError {
     /// A project that cannot be made.
     #[error(transparent)]
     Init(#[from] InitError),
+    /// A source that cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A server that cannot run.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -42,6 +47,14 @@ pub enum CliError {
     /// What was looked for is not there.
     #[error("{0}")]
     NothingFound(String),
+    /// A text that a person edited was not written, and is kept.
+    #[error("{reason}; the edited text is kept in {}", file.display())]
+    Kept {
+        /// Why it was not written.
+        reason: Box<CliError>,
+        /// Where it is.
+        file: PathBuf,
+    },
     /// Anything else.
     #[error("{0}")]
     Failed(String),
@@ -88,6 +101,8 @@ impl CliError {
             CliError::Client(error) => error.status().map_or(Exit::Failed, Exit::of_status),
             CliError::Service(error) => of_service(error),
             CliError::NothingFound(_) => Exit::NotFound,
+            CliError::Import(_) => Exit::Refused,
+            CliError::Kept { reason, .. } => reason.exit(),
             CliError::Open(_)
             | CliError::Init(_)
             | CliError::Serve(_)
@@ -116,6 +131,7 @@ impl CliError {
     pub fn places(&self) -> Vec<String> {
         match self {
             CliError::Client(ClientError::Refused(problem)) => places_of(problem),
+            CliError::Kept { reason, .. } => reason.places(),
             CliError::Service(ServiceError::Problems(problems)) => {
                 problems.iter().map(Diagnostic::to_string).collect()
             }
@@ -126,6 +142,7 @@ impl CliError {
     /// What to do about it, where the message alone does not say so.
     pub fn advice(&self) -> Option<String> {
         match self {
+            CliError::Kept { reason, .. } => reason.advice(),
             CliError::Client(error) => advice_of_client(error),
             CliError::Open(OpenError::InUse { .. }) => Some(
                 "the project is served by another process: leave out --repo, and name that server with --server URL".to_owned(),

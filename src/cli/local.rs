@@ -4,6 +4,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::CliError;
+use super::target::Change;
 use crate::auth::{ReadGrant, WriteGrant};
 use crate::client::{Expect, Place, Written};
 use crate::model::{Value, Version};
@@ -13,7 +14,7 @@ use crate::service::{
     rollback_write,
 };
 use crate::telemetry::ProjectMetrics;
-use crate::wire::Put;
+use crate::wire::{BatchWritten, Put};
 
 /// A project in a directory of this machine, opened without a server. Whoever holds the files may do
 /// everything with them, so there are no keys here.
@@ -104,6 +105,33 @@ impl Local {
         answer(&self.project.write_blocking(write)?)
     }
 
+    /// Makes several changes of an environment's own layer, or none of them.
+    pub fn change(
+        &self,
+        place: &Place,
+        changes: Vec<Change>,
+        message: Option<String>,
+    ) -> Result<BatchWritten, CliError> {
+        let environment = self.environment(place.env.as_deref())?;
+        let edits = changes.into_iter().map(|Change { path, value, expect }| {
+            let op = value.map_or(EditOp::Delete, |value| EditOp::Put {
+                value,
+                metadata: Box::default(),
+                as_text: false,
+            });
+            let (environment, precondition) = (environment.clone(), precondition(expect));
+            Edit { environment, path, layer_only: true, op, precondition }
+        });
+        self.apply(edits.collect(), message)
+    }
+
+    /// Makes several edits, or none of them.
+    pub fn apply(&self, edits: Vec<Edit>, message: Option<String>) -> Result<BatchWritten, CliError> {
+        let grant = WriteGrant::local(self.account.clone());
+        let made = self.project.write_blocking(Write { grant, message, request_id: None, edits })?;
+        Ok(present::batch(&made))
+    }
+
     pub(super) fn write(
         &self,
         place: &Place,
@@ -112,14 +140,18 @@ impl Local {
         expect: Expect,
     ) -> Result<Written, CliError> {
         let environment = self.environment(place.env.as_deref())?;
-        let precondition = match expect {
-            Expect::Anything => Precondition::None,
-            Expect::Absent => Precondition::Absent,
-            Expect::Version(version) => Precondition::OneOf(vec![version.to_string()]),
-        };
+        let precondition = precondition(expect);
         let edit = Edit { layer_only: false, environment, path: place.path.clone(), op, precondition };
         let grant = WriteGrant::local(self.account.clone());
         answer(&self.project.write_blocking(Write { grant, message, request_id: None, edits: vec![edit] })?)
+    }
+}
+
+fn precondition(expect: Expect) -> Precondition {
+    match expect {
+        Expect::Anything => Precondition::None,
+        Expect::Absent => Precondition::Absent,
+        Expect::Version(version) => Precondition::OneOf(vec![version.to_string()]),
     }
 }
 

@@ -6,14 +6,17 @@
 mod age;
 mod bench;
 mod change;
+mod complete;
 mod completions;
 mod demo;
 mod diff;
+mod edit;
 mod env;
 mod error;
 mod first_start;
 mod get;
 mod history;
+mod import;
 mod init;
 mod local;
 mod local_look;
@@ -34,6 +37,7 @@ mod shown;
 mod status;
 mod table;
 mod target;
+mod tree;
 mod unset;
 mod value_argument;
 mod whoami;
@@ -76,8 +80,10 @@ enum Command {
     Set(set::Set),
     Unset(unset::Unset),
     Ls(ls::Ls),
+    Tree(tree::Tree),
     Search(search::Search),
     Patch(patch::Patch),
+    Import(import::Import),
     History(history::History),
     Diff(diff::Diff),
     Log(log::Log),
@@ -92,6 +98,9 @@ enum Command {
 
 /// Reads the arguments of this process, does what they say, and answers how it went.
 pub fn run() -> ExitCode {
+    if complete::answered() {
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -127,7 +136,9 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Diff(diff) => diff.run(options, output),
         Command::Env(env) => env.run(options, output),
         Command::Whoami(whoami) => whoami.run(options, output),
+        Command::Tree(tree) => tree.run(options, output),
         Command::History(history) => history.run(options, output),
+        Command::Import(import) => import.run(options, output),
         Command::Log(log) => log.run(options, output),
         Command::Rollback(rollback) => rollback.run(options, output),
         Command::Status(status) => status.run(options, output),

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -79,6 +80,14 @@ impl Options {
             return Err(CliError::Usage("this asks a server: leave --repo out".to_owned()));
         }
         Ok(Client::new(self.server_address()?, None))
+    }
+
+    /// The same for a shell that waits for what it may offer: gives up after a moment.
+    pub fn impatient_target(&self, patience: Duration) -> Result<Target, CliError> {
+        if let Some(dir) = &self.repo {
+            return Ok(Target::Local(Box::new(Local::open(dir)?)));
+        }
+        Ok(Target::Server(Client::impatient(self.server_address()?, self.checked_token()?, patience)))
     }
 
     /// Refuses options that a command without server and project has no use for.

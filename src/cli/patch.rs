@@ -36,7 +36,7 @@ impl Patch {
     /// Runs the command.
     pub fn run(self, options: &Options, output: &mut Output) -> Result<(), CliError> {
         let place = Place { path: written_path(&self.path)?, env: options.env.clone() };
-        let patch = match value_argument::value(&self.patch, false)? {
+        let patch = match value_argument::value(&self.patch, false, None)? {
             Value::String(text) if !self.patch.starts_with('"') => {
                 // It did not read as JSON; reading it once more tells why.
                 Value::from_json(&text)

@@ -1,11 +1,11 @@
 use clap::Args;
 
 use super::CliError;
-use super::options::{Options, OutputFormat};
+use super::options::Options;
 use super::output::Output;
 use super::path_argument::written_path;
-use super::set::print;
-use crate::client::{Moment, Node, Place, Written};
+use super::set::print_made;
+use crate::client::Place;
 
 /// Give a value back what it was
 ///
@@ -28,16 +28,6 @@ impl Rollback {
         let place = Place { path: written_path(&self.path)?, env: options.env.clone() };
         let target = options.target()?;
         let written = target.rollback(&place, self.version)?;
-        let value = match (&written, output.format()) {
-            // The value is shown as that version has it, whatever happens to the path meanwhile.
-            (Written::Entry(entry), OutputFormat::Table) => {
-                match target.node(&place, &Moment::Version(entry.version))? {
-                    Node::Entry(entry) => Some(entry.value),
-                    Node::Object(_) => None,
-                }
-            }
-            _ => None,
-        };
-        print(&written, value.as_ref(), output)
+        print_made(&target, &place, &written, output)
     }
 }

@@ -1,10 +1,12 @@
+use serde_json::value::RawValue;
+
 use super::CliError;
 use super::local::Local;
 use crate::client::{Client, Comparison, Expect, Listing, Moment, Node, PatchKind, Place, Written};
-use crate::model::Path;
+use crate::model::{Path, Value};
 use crate::wire::{
-    Commit, CommitDetails, Diff, Entry, EnvironmentRollback, Environments, HistoryItem, Json, NewEnvironment,
-    Put, Status, Whoami, WrittenEnvironment,
+    Batch, BatchEdit, BatchWritten, Commit, CommitDetails, Diff, Entry, EnvironmentRollback, Environments,
+    HistoryItem, Json, NewEnvironment, Put, Status, Whoami, WrittenEntry, WrittenEnvironment, WrittenObject,
 };
 
 /// What a command works on: one method per verb, the same for both.
@@ -84,6 +86,23 @@ impl Target {
             Target::Server(client) => Ok(client.delete(place, hide, message, expect)?),
             Target::Local(local) => local.delete(place, hide, message, expect),
         }
+    }
+
+    /// Makes several changes at or below a path as one change set, or none of them.
+    pub fn apply(
+        &self,
+        place: &Place,
+        changes: Vec<Change>,
+        message: Option<String>,
+    ) -> Result<Written, CliError> {
+        let batch = match self {
+            Target::Local(local) => local.change(place, changes, message)?,
+            Target::Server(client) => {
+                let edits = changes.into_iter().map(|change| change.edit(place)).collect::<Result<_, _>>()?;
+                client.batch(&Batch { edits, message })?
+            }
+        };
+        Ok(of_batch(place, batch))
     }
 
     /// Gives a path the value it had in an older version.
@@ -174,5 +193,51 @@ impl Target {
             Target::Server(client) => Ok(client.whoami()?),
             Target::Local(local) => Ok(local.whoami()),
         }
+    }
+}
+
+/// One change of one path in an environment's own layer.
+#[derive(Debug)]
+pub struct Change {
+    /// The path.
+    pub path: Path,
+    /// Its value from now on; none takes it away.
+    pub value: Option<Value>,
+    /// What has to hold of it in the layer.
+    pub expect: Expect,
+}
+
+impl Change {
+    fn edit(self, place: &Place) -> Result<BatchEdit, CliError> {
+        let value = self.value.map(|value| RawValue::from_string(value.to_json())).transpose();
+        Ok(BatchEdit {
+            op: if matches!(value, Ok(Some(_))) { "put" } else { "delete" }.to_owned(),
+            path: self.path.to_string(),
+            env: place.env.clone(),
+            value: value.map_err(|error| CliError::Failed(error.to_string()))?,
+            if_version: if_version(self.expect),
+            ..BatchEdit::default()
+        })
+    }
+}
+
+/// What a batch calls a precondition.
+fn if_version(expect: Expect) -> Option<u64> {
+    match expect {
+        Expect::Anything => None,
+        Expect::Absent => Some(0),
+        Expect::Version(version) => Some(version),
+    }
+}
+
+/// What a batch that speaks of one path did to it.
+fn of_batch(place: &Place, batch: BatchWritten) -> Written {
+    let (path, sequence) = (place.path.to_string(), batch.sequence);
+    let (env, revision) = batch.revisions.into_iter().next().unwrap_or_default();
+    match &batch.entries[..] {
+        [only] if only.path == path => {
+            Written::Entry(WrittenEntry { path, version: only.version, revision, sequence, env })
+        }
+        _ => Written::Object(WrittenObject { path, entries: batch.entries, revision, sequence, env }),
     }
 }

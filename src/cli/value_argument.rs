@@ -1,15 +1,41 @@
 use std::fs;
 use std::io::{self, Read as _};
 
+use clap::ValueEnum;
+
 use super::CliError;
-use crate::model::Value;
+use crate::document::{self, Format};
+use crate::model::{Limits, Value};
+
+/// What a value may be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ValueFormat {
+    /// YAML 1.2
+    Yaml,
+    /// TOML 1.0
+    Toml,
+    /// JSON
+    Json,
+}
+
+impl ValueFormat {
+    fn format(self) -> Format {
+        match self {
+            ValueFormat::Yaml => Format::Yaml,
+            ValueFormat::Toml => Format::Toml,
+            ValueFormat::Json => Format::Json,
+        }
+    }
+}
 
 /// The most that is read from a file or from standard input: more than any server takes.
 const MOST_BYTES: u64 = 64 << 20;
 
 /// Reads a value argument: `-` is standard input, `@FILE` a file, anything else the text itself. A text that
-/// is JSON is that value; any other, or every one with `as_string`, is a string.
-pub fn value(argument: &str, as_string: bool) -> Result<Value, CliError> {
+/// is JSON is that value; any other, or every one with `as_string`, is a string. A text of a given format, or
+/// from a file whose name says so, is what it says.
+pub fn value(argument: &str, as_string: bool, format: Option<ValueFormat>) -> Result<Value, CliError> {
+    let by_name = argument.strip_prefix('@').map(Format::of).filter(|format| format.is_structured());
     let text = match argument {
         "-" => without_break(read("standard input", io::stdin().lock())?),
         _ => match argument.strip_prefix('@') {
@@ -17,7 +43,28 @@ pub fn value(argument: &str, as_string: bool) -> Result<Value, CliError> {
             None => argument.to_owned(),
         },
     };
-    Ok(interpret(text, as_string))
+    match format.map(ValueFormat::format).or(by_name).filter(|_| !as_string) {
+        Some(format) => parse(argument, &text, format),
+        None => Ok(interpret(text, as_string)),
+    }
+}
+
+/// A text that has to be of a format.
+fn parse(argument: &str, text: &str, format: Format) -> Result<Value, CliError> {
+    let name = match argument.strip_prefix('@') {
+        Some(file) => file,
+        None if argument == "-" => "standard input",
+        None => "VALUE",
+    };
+    // What a server takes is for the server to say.
+    let limits = Limits { document_bytes: usize::MAX, ..Limits::default() };
+    let read = document::read(format, text.as_bytes(), &limits);
+    let value = read.map_err(|fault| CliError::Usage(format!("{name}: {fault}")))?.into_value();
+    let is_empty = matches!(&value, Value::Object(members) if members.is_empty());
+    if is_empty && format != Format::Json && !text.contains('{') {
+        return Err(CliError::Usage(format!("{name} is empty: an empty object is written {{}}")));
+    }
+    Ok(value)
 }
 
 /// Reads an argument that must be JSON, in place or as `@FILE`.
@@ -89,7 +136,7 @@ mod tests {
             ("", false, "\"\""),
             ("null", false, "null"),
         ] {
-            assert_eq!(value(text, as_string).unwrap().to_json(), json, "{text}");
+            assert_eq!(value(text, as_string, None).unwrap().to_json(), json, "{text}");
         }
     }
 
@@ -104,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
-        let error = value("@/nowhere/at-all", false).unwrap_err();
+        let error = value("@/nowhere/at-all", false, None).unwrap_err();
         assert!(error.to_string().starts_with("/nowhere/at-all cannot be read: "), "{error}");
     }
 }

@@ -16,9 +16,11 @@ pub use error::ClientError;
 pub use request::{Comparison, Expect, Moment, Node, PatchKind, Place, Sides};
 pub use token::Token;
 
+use std::time::Duration;
+
 pub use crate::wire::{ListItem, Listing, Written};
 
-use self::transport::Transport;
+use self::transport::{REQUEST_TIMEOUT, Transport};
 
 /// A connection to one server, or to one project of it.
 #[derive(Debug)]
@@ -29,7 +31,12 @@ pub struct Client {
 impl Client {
     /// A client of the server at an address, with a key to show it. Nothing is sent yet.
     pub fn new(server: ServerAddress, token: Option<Token>) -> Self {
-        Client { transport: Transport::new(server, token) }
+        Client { transport: Transport::new(server, token, REQUEST_TIMEOUT) }
+    }
+
+    /// The same, for whom an answer that takes longer than this is none.
+    pub fn impatient(server: ServerAddress, token: Option<Token>, timeout: Duration) -> Self {
+        Client { transport: Transport::new(server, token, timeout) }
     }
 
     /// Where the server is.

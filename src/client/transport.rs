@@ -1,9 +1,10 @@
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use ureq::Agent;
+use ureq::http::request::Builder;
 use ureq::http::{Request, Response};
+use ureq::{Agent, SendBody};
 
 use super::{ClientError, ServerAddress, Token};
 use crate::wire::Problem;
@@ -12,7 +13,7 @@ use crate::wire::Problem;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a whole request may take. A server that waits for its disk answers long before.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The largest answer that is taken, in bytes.
 const MOST_ANSWER_BYTES: u64 = 256 << 20;
@@ -44,10 +45,10 @@ pub(super) struct Answer {
 }
 
 impl Transport {
-    pub fn new(server: ServerAddress, token: Option<Token>) -> Self {
+    pub fn new(server: ServerAddress, token: Option<Token>, timeout: Duration) -> Self {
         let config = Agent::config_builder()
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_global(Some(REQUEST_TIMEOUT))
+            .timeout_global(Some(timeout))
             .http_status_as_error(false)
             // A redirect could carry a write, and the key, to somewhere else.
             .max_redirects(0)
@@ -86,20 +87,38 @@ impl Transport {
     }
 
     fn run(&self, call: Call<'_>) -> Result<Response<ureq::Body>, ClientError> {
-        let mut request =
-            Request::builder().method(call.method).uri(&call.url).header("accept", "application/json");
-        for (name, value) in &call.headers {
-            request = request.header(*name, value);
-        }
-        if let Some(token) = &self.token {
-            request = request.header("authorization", token.bearer());
-        }
-        let unsendable = |_| self.unintelligible("the request cannot be written as HTTP".to_owned());
+        let request = self.head(&call);
+        let unsendable = |_| self.unsendable();
         let response = match call.body {
             Some(body) => self.agent.run(request.body(body).map_err(unsendable)?),
             None => self.agent.run(request.body(()).map_err(unsendable)?),
         };
         response.map_err(|error| self.failed(&error))
+    }
+
+    /// The same, telling how many bytes of the body are sent.
+    pub fn send_watched(&self, call: Call<'_>, sent: &mut dyn FnMut(usize)) -> Result<Answer, ClientError> {
+        let total = call.body.unwrap_or_default();
+        let request = self.head(&call).header("content-length", total.len());
+        let mut body = Watched { rest: total, total: total.len(), sent };
+        let request = request.body(SendBody::from_reader(&mut body)).map_err(|_| self.unsendable())?;
+        self.read(self.agent.run(request).map_err(|error| self.failed(&error))?)
+    }
+
+    fn head(&self, call: &Call<'_>) -> Builder {
+        let mut request =
+            Request::builder().method(call.method).uri(&call.url).header("accept", "application/json");
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        match &self.token {
+            Some(token) => request.header("authorization", token.bearer()),
+            None => request,
+        }
+    }
+
+    fn unsendable(&self) -> ClientError {
+        self.unintelligible("the request cannot be written as HTTP".to_owned())
     }
 
     fn read(&self, mut response: Response<ureq::Body>) -> Result<Answer, ClientError> {
@@ -142,6 +161,21 @@ impl Transport {
             other => chain(other),
         };
         ClientError::Unreachable { server, reason }
+    }
+}
+
+/// A body that tells how much of it was taken.
+struct Watched<'a> {
+    rest: &'a [u8],
+    total: usize,
+    sent: &'a mut dyn FnMut(usize),
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.rest.read(buffer)?;
+        (self.sent)(self.total - self.rest.len());
+        Ok(count)
     }
 }
 

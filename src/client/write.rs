@@ -76,6 +76,19 @@ impl Client {
         self.write("POST", url, Expect::Anything, Some(rollback))
     }
 
+    /// Makes several edits, given as the body of the request; tells again and again how many of its bytes are sent.
+    pub fn batch_watched(
+        &self,
+        body: &[u8],
+        sent: &mut dyn FnMut(usize),
+    ) -> Result<BatchWritten, ClientError> {
+        let url = self.server().url("/api/batch", &Path::root(), "", &[]);
+        let headers = vec![("content-type", "application/json".to_owned())];
+        let answer =
+            self.transport.send_watched(Call { method: "POST", url, headers, body: Some(body) }, sent)?;
+        self.transport.parse(&answer)
+    }
+
     fn write<T: serde::de::DeserializeOwned>(
         &self,
         method: &'static str,

@@ -27,8 +27,8 @@ mod status;
 
 pub use commits::{CommitInfo, CommitPage, CommitView};
 pub use committer::{
-    Committer, Edit, EditOp, Member, Metadata, NewEnvironment, Precondition, QUEUE_CAPACITY, Write, Written,
-    WrittenEdit,
+    Committer, ConfigurationFile, Edit, EditOp, FileNameError, Member, Metadata, NewEnvironment,
+    Precondition, QUEUE_CAPACITY, Write, Written, WrittenEdit,
 };
 pub use cursor::Cursor;
 pub use diff::{Difference, EntryChange, Moment, PathPage, Side};

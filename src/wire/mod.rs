@@ -214,13 +214,20 @@ pub struct Batch {
     pub message: Option<String>,
 }
 
+/// The most edits of one `POST /api/batch`.
+pub const MOST_BATCH_EDITS: usize = 200_000;
+
+/// The most bytes of the body of one `POST /api/batch`.
+pub const MOST_BATCH_BYTES: usize = 64 << 20;
+
 /// One edit of a batch.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchEdit {
-    /// `put`, `delete` or `patch`.
+    /// `put`, `delete`, `patch` or `file`.
     pub op: String,
-    /// The path.
+    /// The path; a `file` has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// The environment; the default one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -231,6 +238,15 @@ pub struct BatchEdit {
     /// The version that the path must have; 0 for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_version: Option<u64>,
+    /// The name of a `file`, from the root of the branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// What a `file` shall hold, byte for byte; null removes it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub content: Option<Option<String>>,
+    /// `base64` where the content is written so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
 }
 
 /// The answer of `POST /api/batch`.

@@ -1,8 +1,11 @@
 //! The command line, as a person and a script meet it: the real binary on a real server and on a directory.
 
+mod complete;
 mod demo;
+mod edit;
 mod exit;
 mod look;
+mod tree;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -70,8 +73,9 @@ impl On<'_> {
         self.run_with_input(arguments, b"")
     }
 
-    pub fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
-        let mut command = match self {
+    /// The binary, working on this.
+    pub fn command(&self) -> Command {
+        match self {
             On::Server(server) => {
                 let url = format!("http://{}", server.address);
                 command(&[("CONFGIT_SERVER", &url), ("CONFGIT_TOKEN", &server.key)])
@@ -81,7 +85,11 @@ impl On<'_> {
                 command.arg("--repo").arg(dir);
                 command
             }
-        };
+        }
+    }
+
+    pub fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
+        let mut command = self.command();
         let pipes =
             command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().unwrap();
@@ -92,7 +100,7 @@ impl On<'_> {
 }
 
 /// Runs a scenario on a server, and on a directory without one.
-fn on_both(scenario: fn(&On<'_>)) {
+pub fn on_both(scenario: fn(&On<'_>)) {
     let project = TestProject::example();
     scenario(&On::Server(&project.serve()));
     let project = TestProject::example();

@@ -12,6 +12,7 @@ mod faults;
 mod git;
 mod harness;
 mod http;
+mod import;
 mod logs;
 mod metrics;
 mod outside_gc;

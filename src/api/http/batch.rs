@@ -3,6 +3,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use bytes::Bytes;
 
 use super::asked::blocking;
 use super::body::Body;
@@ -10,14 +11,14 @@ use super::problem::Problem;
 use super::query::Query;
 use super::reply::{Reply, tag_of_body};
 use super::{App, caller, put_body, write};
-use crate::model::{Environments, Path};
+use crate::model::{Environments, Path, bytes_of_base64};
 use crate::present;
 use crate::resolve::Found;
-use crate::service::{Edit, EditOp, Point, Precondition, Reading, ServiceError, Write};
+use crate::service::{ConfigurationFile, Edit, EditOp, Point, Precondition, Reading, ServiceError, Write};
 use crate::wire;
 
-/// How many edits or paths one request may have.
-const MOST_ITEMS: usize = 10_000;
+/// How many paths one request may read.
+const MOST_PATHS: usize = 10_000;
 
 /// How many bytes the answer of a batch of reads may have.
 const MOST_BYTES: usize = 16 << 20;
@@ -27,14 +28,18 @@ pub(super) async fn write(State(app): State<App>, request: Request) -> Result<Re
     let grant = caller::may_write(&app, request.headers(), request.uri())?;
     Query::parse(request.uri().query(), &[])?;
     let request_id = write::request_id(request.headers());
-    let body = Body::read(&app, request).await?;
-    let batch: wire::Batch = body.json()?;
-    check_count(batch.edits.len(), "edits")?;
-    let environments = app.project.core().environments();
-    let edits =
-        batch.edits.into_iter().enumerate().map(|(index, edit)| read_edit(index, edit, &environments));
-    let edits = edits.collect::<Result<Vec<_>, _>>()?;
-    let write = Write { grant, message: batch.message, request_id, edits };
+    let limit = wire::MOST_BATCH_BYTES.max(app.project.core().limits().document_bytes);
+    let body = Body::read_within(&app, request, limit).await?;
+    let core = app.project.core().clone();
+    // Millions of bytes are not read on a thread that others wait for.
+    let read = tokio::task::spawn_blocking(move || {
+        let (message, edits) = read_batch(&body, &core.environments())?;
+        Ok::<_, Problem>((message, edits, body))
+    });
+    let stopped =
+        |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this");
+    let (message, edits, body) = read.await.map_err(stopped)??;
+    let write = Write { grant, message, request_id, edits };
     let written = write::commit(&app, write, Some(body)).await?;
     let body = present::batch(&written);
     let body = serde_json::to_vec(&body).map_err(|error| Problem::malformed(error.to_string()))?;
@@ -42,8 +47,21 @@ pub(super) async fn write(State(app): State<App>, request: Request) -> Result<Re
     Ok(reply.with(StatusCode::OK, HeaderValue::from_static("application/json"), body.into()))
 }
 
+fn read_batch(body: &Body, environments: &Environments) -> Result<(Option<String>, Vec<Edit>), Problem> {
+    let batch: wire::Batch = body.json()?;
+    check_count(batch.edits.len(), "edits", wire::MOST_BATCH_EDITS)?;
+    let edits = batch.edits.into_iter().enumerate().map(|(index, edit)| read_edit(index, edit, environments));
+    Ok((batch.message, edits.collect::<Result<_, _>>()?))
+}
+
 fn read_edit(index: usize, edit: wire::BatchEdit, environments: &Environments) -> Result<Edit, Problem> {
     let at = |message: String| Problem::malformed(format!("edit {}: {message}", index + 1));
+    if edit.op == "file" {
+        return read_file(edit, environments).map_err(at);
+    }
+    if edit.file.is_some() || edit.content.is_some() || edit.encoding.is_some() {
+        return Err(at("`file`, `content` and `encoding` belong to the op `file`".to_owned()));
+    }
     let path: Path = edit.path.parse().map_err(|error| at(format!("`{}` is no path: {error}", edit.path)))?;
     if path.is_root() {
         return Err(at("name a path: the root cannot be written as a whole".to_owned()));
@@ -63,7 +81,9 @@ fn read_edit(index: usize, edit: wire::BatchEdit, environments: &Environments) -
         ("patch", None) => return Err(at("a `patch` needs a `value`: the patch".to_owned())),
         ("delete", None) => EditOp::Delete,
         ("delete", Some(_)) => return Err(at("a `delete` has no `value`".to_owned())),
-        (other, _) => return Err(at(format!("unknown op `{other}`; there are put, delete and patch"))),
+        (other, _) => {
+            return Err(at(format!("unknown op `{other}`; there are put, delete, patch and file")));
+        }
     };
     let precondition = match edit.if_version {
         None => Precondition::None,
@@ -74,13 +94,35 @@ fn read_edit(index: usize, edit: wire::BatchEdit, environments: &Environments) -
     Ok(Edit { environment, path, layer_only: true, op, precondition })
 }
 
+/// An edit of a whole file.
+fn read_file(edit: wire::BatchEdit, environments: &Environments) -> Result<Edit, String> {
+    if !edit.path.is_empty() || edit.value.is_some() || edit.if_version.is_some() {
+        return Err("a `file` has `file` and `content`, but no `path`, `value` or `if_version`".to_owned());
+    }
+    let name = edit.file.ok_or("a `file` needs the name of the `file`")?;
+    let file = ConfigurationFile::parse(&name).map_err(|error| format!("`{name}`: {error}"))?;
+    let content = edit.content.ok_or("a `file` needs `content`: text, or null to remove it")?;
+    let content = match (content, edit.encoding.as_deref()) {
+        (Some(text), None) => Some(Bytes::from(text)),
+        (Some(text), Some("base64")) => {
+            let bytes = bytes_of_base64(&text).ok_or("`content` is no base64 (RFC 4648, with padding)")?;
+            Some(Bytes::from(bytes))
+        }
+        (None, None) => None,
+        (None, Some(_)) => return Err("a `content` of null has no `encoding`".to_owned()),
+        (_, Some(other)) => return Err(format!("unknown encoding `{other}`; there is base64")),
+    };
+    let environment = edit.env.map_or_else(|| environments.default_name().clone(), Arc::from);
+    Ok(Edit::file(environment, file, content))
+}
+
 /// `POST /api/batch/get`: several paths as they are at one moment.
 pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_read(&app, request.headers(), request.uri())?;
     Query::parse(request.uri().query(), &[])?;
     let body = Body::read(&app, request).await?;
     let asked: wire::BatchGet = body.json()?;
-    check_count(asked.paths.len(), "paths")?;
+    check_count(asked.paths.len(), "paths", MOST_PATHS)?;
     let paths = asked.paths.iter().map(|text| {
         text.parse().map_err(|error| Problem::malformed(format!("`{text}` is no path: {error}")))
     });
@@ -132,10 +174,10 @@ fn item(app: &App, reading: &Reading, env: &str, path: &Path) -> Result<(wire::B
     }
 }
 
-fn check_count(count: usize, what: &str) -> Result<(), Problem> {
+fn check_count(count: usize, what: &str, most: usize) -> Result<(), Problem> {
     match count {
         0 => Err(Problem::malformed(format!("`{what}` is empty"))),
-        1..=MOST_ITEMS => Ok(()),
-        _ => Err(Problem::malformed(format!("`{what}` has {count} items; the limit is {MOST_ITEMS}"))),
+        _ if count <= most => Ok(()),
+        _ => Err(Problem::malformed(format!("`{what}` has {count} items; the limit is {most}"))),
     }
 }

@@ -40,6 +40,11 @@ impl Body {
     pub async fn read(app: &App, request: Request) -> Result<Self, Problem> {
         let limits = app.project.core().limits();
         let limit = limits.document_bytes.max(limits.value_bytes).saturating_add(ENVELOPE_BYTES);
+        Self::read_within(app, request, limit).await
+    }
+
+    /// Reads a body, never more of it than so many bytes.
+    pub async fn read_within(app: &App, request: Request, limit: usize) -> Result<Self, Problem> {
         let declared = request.headers().get("content-length");
         let declared = declared.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if declared.is_some_and(|length| length > limit) {

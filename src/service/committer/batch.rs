@@ -1,8 +1,9 @@
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::request::{Edit, EditOp, Precondition, Write, Written, WrittenEdit};
+use super::runs::{plain_put, runs};
 use super::stage::{Draft, Stage, invalid};
 use super::texts::Texts;
 use crate::git::{
@@ -74,6 +75,9 @@ pub(super) struct Batch<'a> {
     time: Timestamp,
 }
 
+/// The versions that a write makes, by branch and by the file that holds or held the entry.
+type FileVersions = HashMap<(Arc<str>, Arc<str>), Vec<(Path, Version)>>;
+
 /// The edits of one write to one branch, decided.
 struct Decided {
     branch: Arc<str>,
@@ -127,18 +131,23 @@ impl<'a> Batch<'a> {
         }
         let mut stages: BTreeMap<Arc<str>, Stage<'_>> = BTreeMap::new();
         let mut edits = Vec::new();
-        let mut rest = &write.edits[..];
-        while let Some(edit) = rest.first() {
+        for run in runs(&write.edits)? {
+            let edit = &run[0];
             let environment = self.environment(&edit.environment)?;
             let branch = environment.branch.clone();
             let mut stage = match stages.remove(&branch) {
                 Some(stage) => stage,
                 None => Stage::new(&self.branch(&branch)?.snapshot, &*self.texts, self.context.limits),
             };
+            // What a file shall hold depends on nothing that was there, so thousands are taken in together.
+            if let EditOp::File { file, content } = &edit.op {
+                edits.push(stage.put_file(&environment.name, file, content.as_ref())?);
+                stages.insert(branch, stage);
+                continue;
+            }
+            stage.check_faults()?;
             stage.refresh();
-            let alike = independent_puts(rest);
-            if alike > 1 {
-                let (run, others) = rest.split_at(alike);
+            if run.len() > 1 {
                 for edit in run {
                     self.check(environment, &stages, &stage.draft, edit)?;
                 }
@@ -146,10 +155,8 @@ impl<'a> Batch<'a> {
                 let puts: Vec<(&Path, &Value)> = run.iter().filter_map(plain_put).collect();
                 stage.put_all(&puts)?;
                 stages.insert(branch, stage);
-                rest = others;
                 continue;
             }
-            rest = &rest[1..];
             let before = stage.draft.find(&edit.path);
             self.check(environment, &stages, &stage.draft, edit)?;
             let noted = written(environment, &stage, edit);
@@ -174,10 +181,13 @@ impl<'a> Batch<'a> {
                     let reason = "a branch is brought back by a write of its own".to_owned();
                     return Err(invalid(&edit.path, reason));
                 }
+                // Taken above.
+                EditOp::File { .. } => {}
             }
             edits.push(noted);
             stages.insert(branch, stage);
         }
+        stages.values_mut().try_for_each(Stage::check_faults)?;
         let mut decided = Vec::new();
         let staged: Vec<_> = stages.into_iter().map(|(branch, stage)| (branch, stage.into_files())).collect();
         for (branch, files) in staged {
@@ -199,6 +209,7 @@ impl<'a> Batch<'a> {
         if files.is_empty() {
             return Ok(None);
         }
+        check_folders(&files)?;
         for (file, draft) in files.iter().filter(|(file, _)| layer.file(file).is_none()) {
             if draft.bytes.is_some() {
                 self.check_room(&branch, file)?;
@@ -286,6 +297,7 @@ impl<'a> Batch<'a> {
         let mut change_set =
             ChangeSet { sequence, time: self.time, account: account.clone(), moves: Vec::new() };
         let mut versions = Vec::new();
+        let mut of_files = FileVersions::new();
         for Decided { branch, content, mut plan } in decided {
             let Some(working) = self.branches.get_mut(&branch) else { continue };
             let tree = match content {
@@ -316,6 +328,10 @@ impl<'a> Batch<'a> {
                     .unwrap_or_else(|| history.last_version(&branch, &change.path));
                 let version = Version(last.0 + 1);
                 self.versions.insert(key, version);
+                if let Some(entry) = change.new.as_ref().or(change.old.as_ref()) {
+                    let of_file = of_files.entry((branch.clone(), entry.file().clone())).or_default();
+                    of_file.push((change.path.clone(), version));
+                }
                 versions.push(NewVersion {
                     branch: branch.clone(),
                     path: change.path.clone(),
@@ -335,8 +351,17 @@ impl<'a> Batch<'a> {
             working.head = Some(commit);
             working.tree_id = Some(tree);
         }
-        for edit in &mut edits {
-            self.note_versions(edit, &versions);
+        for (edit, asked) in edits.iter_mut().zip(&write.edits) {
+            match &asked.op {
+                EditOp::File { file, .. } => {
+                    let Some(environment) = self.context.environments.get(&edit.environment) else {
+                        continue;
+                    };
+                    let key = (environment.branch.clone(), file.name().clone());
+                    edit.entries = of_files.remove(&key).unwrap_or_default();
+                }
+                _ => self.note_versions(edit, &versions),
+            }
         }
         self.sequence = sequence;
         self.accepted.push((change_set, versions));
@@ -353,7 +378,9 @@ impl<'a> Batch<'a> {
             let found = of_branch.binary_search_by(|new| new.path.cmp(&edit.path)).ok();
             found.map(|at| (edit.path.clone(), of_branch[at].version)).into_iter().collect()
         } else {
-            let below = of_branch.iter().filter(|new| edit.path.is_prefix_of(&new.path));
+            // What is below a path comes right after it.
+            let first = of_branch.partition_point(|new| new.path < edit.path);
+            let below = of_branch[first..].iter().take_while(|new| edit.path.is_prefix_of(&new.path));
             below.map(|new| (new.path.clone(), new.version)).collect()
         };
         if edit.entries.is_empty() {
@@ -368,8 +395,10 @@ impl<'a> Batch<'a> {
 
     fn unchanged(&self, write: &Write, mut edits: Vec<WrittenEdit>) -> Written {
         let mut sequence = self.sequence;
-        for edit in &mut edits {
-            self.note_versions(edit, &[]);
+        for (edit, asked) in edits.iter_mut().zip(&write.edits) {
+            if !matches!(asked.op, EditOp::File { .. }) {
+                self.note_versions(edit, &[]);
+            }
         }
         if let [only] = &write.edits[..]
             && let Some(environment) = self.context.environments.get(&only.environment)
@@ -529,7 +558,7 @@ fn written(environment: &Environment, stage: &Stage<'_>, edit: &Edit) -> Written
     let is_entry = match &edit.op {
         EditOp::Put { value: Value::Object(members), .. } => members.is_empty(),
         EditOp::Put { .. } | EditOp::Hide => true,
-        EditOp::Restore { .. } => false,
+        EditOp::Restore { .. } | EditOp::File { .. } => false,
         EditOp::Delete | EditOp::Patch(_) => matches!(before, Some(Node::Entry(_))),
     };
     WrittenEdit {
@@ -541,35 +570,16 @@ fn written(environment: &Environment, stage: &Stage<'_>, edit: &Edit) -> Written
     }
 }
 
-/// A put of nothing but a value.
-fn plain_put(edit: &Edit) -> Option<(&Path, &Value)> {
-    match &edit.op {
-        EditOp::Put { value, metadata, as_text: false } if metadata.is_silent() && *value != Value::Null => {
-            Some((&edit.path, value))
+/// No file of a write may need a folder where another of them is a file.
+fn check_folders(files: &BTreeMap<Arc<str>, Draft>) -> Result<(), ServiceError> {
+    let is_file = |name: &str| files.get(name).is_some_and(|draft| draft.bytes.is_some());
+    for (file, _) in files.iter().filter(|(_, draft)| draft.bytes.is_some()) {
+        if let Some((end, _)) = file.match_indices('/').find(|(end, _)| is_file(&file[..*end])) {
+            let name = &file[..end];
+            return Err(in_the_way(file, format!("`{name}` is no folder, so `{file}` cannot be in it")));
         }
-        _ => None,
     }
-}
-
-/// How many edits from the first are plain puts to one environment, no path above or at another's: their
-/// order does not matter, so that they can be made together.
-fn independent_puts(edits: &[Edit]) -> usize {
-    let (mut paths, mut above) = (HashSet::new(), HashSet::new());
-    for (count, edit) in edits.iter().enumerate() {
-        let Some((path, _)) = plain_put(edit).filter(|_| edit.environment == edits[0].environment) else {
-            return count;
-        };
-        let ancestors: Vec<Path> = std::iter::successors(path.parent(), Path::parent).collect();
-        if above.contains(path)
-            || paths.contains(path)
-            || ancestors.iter().any(|ancestor| paths.contains(ancestor))
-        {
-            return count;
-        }
-        paths.insert(path.clone());
-        above.extend(ancestors);
-    }
-    edits.len()
+    Ok(())
 }
 
 fn in_the_way(file: &str, message: String) -> ServiceError {
@@ -623,6 +633,8 @@ fn describe(op: &EditOp, path: &Path) -> String {
         EditOp::Hide => format!("hide {path}"),
         EditOp::Patch(_) => format!("patch {path}"),
         EditOp::Restore { .. } => "roll the environment back".to_owned(),
+        EditOp::File { file, content: Some(_) } => format!("write the file {}", file.name()),
+        EditOp::File { file, content: None } => format!("remove the file {}", file.name()),
     }
 }
 

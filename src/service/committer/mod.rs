@@ -1,12 +1,14 @@
 //! The committer: one thread per project that puts all writes in order and makes them durable in batches.
 
 mod batch;
+mod configuration_file;
 mod environment;
 mod file_name;
 mod publishing;
 mod queue;
 mod reconcile;
 mod request;
+mod runs;
 mod stage;
 mod texts;
 
@@ -27,6 +29,7 @@ use crate::git::{Pack, WorkTree};
 use crate::model::{Environments, Revision, Sequence, Timestamp};
 use crate::telemetry::trace;
 
+pub use self::configuration_file::{ConfigurationFile, FileNameError};
 pub(super) use self::publishing::{OUTSIDE_TRAILER, branch_moves, branch_ref};
 pub(super) use self::queue::run;
 pub use self::queue::{Committer, QUEUE_CAPACITY};

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use super::configuration_file::ConfigurationFile;
 use crate::auth::WriteGrant;
 use crate::model::{ObjectId, Path, Revision, Sequence, Value, Version};
 use crate::patch::Patch;
@@ -56,6 +59,23 @@ pub enum EditOp {
         /// The tree, of a commit that the repository holds.
         tree: ObjectId,
     },
+    /// A file has these bytes from now on, or with none is gone. The edit's path is where its content stands;
+    /// there is no precondition.
+    File {
+        /// Which file.
+        file: ConfigurationFile,
+        /// Its content.
+        content: Option<Bytes>,
+    },
+}
+
+impl Edit {
+    /// The edit that gives a file its content, or with none takes it away.
+    pub fn file(environment: Arc<str>, file: ConfigurationFile, content: Option<Bytes>) -> Self {
+        let path = file.base().clone();
+        let (op, precondition) = (EditOp::File { file, content }, Precondition::None);
+        Edit { environment, path, layer_only: true, op, precondition }
+    }
 }
 
 /// What a write says of an entry beside its value.

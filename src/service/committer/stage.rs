@@ -4,10 +4,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use indexmap::IndexMap;
 
+use super::configuration_file::ConfigurationFile;
 use super::file_name::{new_document_for, stem_for};
 use super::reconcile::{Step, steps_to_nothing, steps_towards, value_of_node};
-use super::request::{Member, Metadata};
-use crate::document::{self, Change, EditError, Format, Op};
+use super::request::{Member, Metadata, WrittenEdit};
+use crate::document::{self, Change, EditError, FaultKind, Format, Op};
 use crate::model::{Diagnostic, Limits, ObjectId, Path, Rule, Value};
 use crate::patch::Patch;
 use crate::service::ServiceError;
@@ -23,6 +24,8 @@ pub(super) struct Stage<'a> {
     files: BTreeMap<Arc<str>, Draft>,
     /// Files changed since `draft` was brought up to date.
     stale: Vec<Arc<str>>,
+    /// What cannot be read of the files that came as a whole.
+    faults: Vec<Diagnostic>,
     blobs: &'a dyn Blobs,
     limits: &'a Limits,
 }
@@ -40,7 +43,14 @@ pub(super) struct Draft {
 
 impl<'a> Stage<'a> {
     pub fn new(layer: &Snapshot, blobs: &'a dyn Blobs, limits: &'a Limits) -> Self {
-        Stage { draft: layer.clone(), files: BTreeMap::new(), stale: Vec::new(), blobs, limits }
+        Stage {
+            draft: layer.clone(),
+            files: BTreeMap::new(),
+            stale: Vec::new(),
+            faults: Vec::new(),
+            blobs,
+            limits,
+        }
     }
 
     /// The files that the edits changed.
@@ -94,6 +104,42 @@ impl<'a> Stage<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Gives a file its content, or takes it away. What cannot be read of it is kept for
+    /// [`Self::check_faults`], so that all files of a write are looked at.
+    pub fn put_file(
+        &mut self,
+        environment: &Arc<str>,
+        file: &ConfigurationFile,
+        content: Option<&Bytes>,
+    ) -> Result<WrittenEdit, ServiceError> {
+        let (name, path) = (file.name(), file.base());
+        let stood =
+            self.files.get(name).map_or(self.draft.file(name).is_some(), |draft| draft.bytes.is_some());
+        let value = match content.map(|bytes| document::read(Format::of(name), bytes, self.limits)) {
+            Some(Ok(document)) => Some(document.into_value()),
+            Some(Err(fault)) => {
+                let rule = if fault.kind == FaultKind::Limit { Rule::Limit } else { Rule::Parse };
+                let (file, position) = (Some(name.to_string()), Some(fault.position));
+                self.faults.push(Diagnostic { rule, file, position, path: None, message: fault.message });
+                None
+            }
+            None => None,
+        };
+        if let Some(value) = &value {
+            self.check_value(path, value)?;
+        }
+        self.files.insert(name.clone(), Draft { bytes: content.cloned(), value });
+        self.stale.push(name.clone());
+        let (environment, path, created) = (environment.clone(), path.clone(), !stood);
+        Ok(WrittenEdit { environment, path, created, is_entry: false, entries: Vec::new() })
+    }
+
+    /// Refuses files that cannot be read: all of them, each with its place.
+    pub fn check_faults(&mut self) -> Result<(), ServiceError> {
+        let faults = std::mem::take(&mut self.faults);
+        if faults.is_empty() { Ok(()) } else { Err(ServiceError::Problems(faults)) }
     }
 
     /// Gives several paths, none of them above another, their values: each file is edited once.

@@ -112,14 +112,6 @@ fn a_reader_that_stops_reading_is_no_failure() {
 }
 
 #[test]
-fn completions_know_the_commands() {
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let script = Ran::from(command(&[]).args(["completions", shell]).output().unwrap()).ok();
-        assert!(script.contains("rollback") && script.contains("if-version"), "{shell}");
-    }
-}
-
-#[test]
 fn help_shows_no_key() {
     let help = command(&[("CONFGIT_TOKEN", "cg_secret")]).args(["set", "--help"]).output().unwrap();
     let help = Ran::from(help).ok();
