@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use crate::client::ClientError;
 use crate::model::{Diagnostic, PathError};
 use crate::server::ServeError;
-use crate::service::{InitError, OpenError, ServiceError};
+use crate::service::{BackupError, FsckError, InitError, OpenError, RestoreError, ServiceError};
 use crate::wire::{Problem, ProblemItem};
 
 /// Why a command did not do what it was asked.
@@ -36,6 +36,15 @@ pub enum CliError {
     /// A server that cannot run.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// A backup that cannot be made.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// A backup that is not restored.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// A project that cannot be checked.
+    #[error(transparent)]
+    Fsck(#[from] FsckError),
     /// Nobody reads what is printed, or it cannot be printed.
     #[error("the result cannot be printed: {0}")]
     Output(io::Error),
@@ -84,7 +93,11 @@ impl CliError {
             CliError::Usage(_) | CliError::Path { .. } => Exit::Usage,
             CliError::Client(error) => error.status().map_or(Exit::Failed, Exit::of_status),
             CliError::Service(error) => of_service(error),
-            CliError::Open(_)
+            CliError::Restore(RestoreError::Archive(_) | RestoreError::Damaged(_)) => Exit::Refused,
+            CliError::Backup(_)
+            | CliError::Restore(_)
+            | CliError::Fsck(_)
+            | CliError::Open(_)
             | CliError::Init(_)
             | CliError::Serve(_)
             | CliError::Output(_)
@@ -114,6 +127,9 @@ impl CliError {
             CliError::Client(ClientError::Refused(problem)) => places_of(problem),
             CliError::Service(ServiceError::Problems(problems)) => {
                 problems.iter().map(Diagnostic::to_string).collect()
+            }
+            CliError::Restore(RestoreError::Damaged(report)) => {
+                report.damage().map(ToOwned::to_owned).collect()
             }
             _ => Vec::new(),
         }

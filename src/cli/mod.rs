@@ -4,10 +4,12 @@
 //! see neither, but a `target::Target`.
 
 mod age;
+mod backup;
 mod bench;
 mod completions;
 mod demo;
 mod error;
+mod fsck;
 mod get;
 mod history;
 mod init;
@@ -19,6 +21,8 @@ mod ls;
 mod options;
 mod output;
 mod path_argument;
+mod progress;
+mod restore;
 mod rollback;
 mod serve;
 mod set;
@@ -71,6 +75,9 @@ enum Command {
     Log(log::Log),
     Rollback(rollback::Rollback),
     Status(status::Status),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Fsck(fsck::Fsck),
     Bench(BenchArgs),
     Completions(completions::Completions),
 }
@@ -111,6 +118,11 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Log(log) => log.run(options, output),
         Command::Rollback(rollback) => rollback.run(options, output),
         Command::Status(status) => status.run(options, output),
+        Command::Backup(backup) => backup.run(options, output),
+        Command::Restore(restore) => {
+            options.without_target("restore").and_then(|()| restore.run(options, output))
+        }
+        Command::Fsck(fsck) => fsck.run(options, output),
         Command::Bench(arguments) => {
             options.without_target("bench").and_then(|()| bench::run(&arguments, output))
         }

@@ -3,6 +3,7 @@
 //! Nothing here prints, and no token is ever part of an error.
 
 mod address;
+mod download;
 mod error;
 mod read;
 mod request;
@@ -11,6 +12,7 @@ mod transport;
 mod write;
 
 pub use address::{AddressError, ServerAddress};
+pub use download::Download;
 pub use error::ClientError;
 pub use request::{Expect, ListItem, Listing, Moment, Node, Place, Written};
 pub use token::Token;

@@ -47,7 +47,6 @@ impl Transport {
     pub fn new(server: ServerAddress, token: Option<Token>) -> Self {
         let config = Agent::config_builder()
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_global(Some(REQUEST_TIMEOUT))
             .http_status_as_error(false)
             // A redirect could carry a write, and the key, to somewhere else.
             .max_redirects(0)
@@ -77,6 +76,22 @@ impl Transport {
 
     /// Sends a request; what is refused is an error.
     pub fn send(&self, call: Call<'_>) -> Result<Answer, ClientError> {
+        self.read(self.run(call, Some(REQUEST_TIMEOUT))?)
+    }
+
+    /// Sends a request whose answer may be of any length and may take its time.
+    pub fn stream(&self, call: Call<'_>) -> Result<Response<ureq::Body>, ClientError> {
+        let response = self.run(call, None)?;
+        if response.status().as_u16() < 300 {
+            return Ok(response);
+        }
+        match self.read(response) {
+            Err(refused) => Err(refused),
+            Ok(_) => Err(self.unintelligible("its answer is not as expected".to_owned())),
+        }
+    }
+
+    fn run(&self, call: Call<'_>, timeout: Option<Duration>) -> Result<Response<ureq::Body>, ClientError> {
         let mut request =
             Request::builder().method(call.method).uri(&call.url).header("accept", "application/json");
         for (name, value) in &call.headers {
@@ -87,10 +102,16 @@ impl Transport {
         }
         let unsendable = |_| self.unintelligible("the request cannot be written as HTTP".to_owned());
         let response = match call.body {
-            Some(body) => self.agent.run(request.body(body).map_err(unsendable)?),
-            None => self.agent.run(request.body(()).map_err(unsendable)?),
+            Some(body) => {
+                let request = self.agent.configure_request(request.body(body).map_err(unsendable)?);
+                self.agent.run(request.timeout_global(timeout).build())
+            }
+            None => {
+                let request = self.agent.configure_request(request.body(()).map_err(unsendable)?);
+                self.agent.run(request.timeout_global(timeout).build())
+            }
         };
-        self.read(response.map_err(|error| self.failed(&error))?)
+        response.map_err(|error| self.failed(&error))
     }
 
     fn read(&self, mut response: Response<ureq::Body>) -> Result<Answer, ClientError> {

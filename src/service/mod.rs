@@ -4,30 +4,39 @@
 //! answered once they are durable. Looking into the past reads Git and blocks; callers in async code put it
 //! on a thread that may wait.
 
+mod backup;
 mod committer;
 mod error;
 mod fold;
+mod fsck;
 mod health;
 mod init;
 mod load;
+mod moment;
 mod outside;
 mod past;
 mod prepare;
+mod progress;
 mod project;
 mod read;
 mod recover;
 mod replay;
+mod restore;
 mod rollback;
 mod status;
 
+pub use backup::{ArchiveError, Backup, BackupError, Manifest, ManifestFile, RepositoryRefs, check_archive};
 pub use committer::{
     Committer, Edit, EditOp, Member, Metadata, Precondition, QUEUE_CAPACITY, Write, Written, WrittenEdit,
 };
 pub use error::ServiceError;
+pub use fsck::{Check, Finding, FsckError, FsckReport, Severity, fsck};
 pub use health::WriteState;
 pub use init::{InitError, Initialized, init};
 pub use past::{HistoryPage, PastEntry, Point, VersionValue};
+pub use progress::Progress;
 pub use project::{Core, OpenError, Project};
 pub use read::{EntryDetails, Reading, entity_tag, entry_tag};
+pub use restore::{RestoreError, Restored, restore};
 pub use rollback::rollback_write;
 pub use status::{BranchStatus, Health, Status};

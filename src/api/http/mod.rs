@@ -1,5 +1,6 @@
 //! REST: one router that lists every route, one file per resource, and the fast way for plain reads.
 
+mod backup;
 mod batch;
 mod body;
 mod caller;
@@ -70,6 +71,7 @@ impl Http {
             .route("/api/batch", post(batch::write))
             .route("/api/batch/get", post(batch::read))
             .route("/api/status", get(operations::status))
+            .route("/api/backup", get(backup::backup))
             .route("/healthz", get(operations::healthz))
             .route("/readyz", get(operations::readyz))
             .route("/metrics", get(operations::metrics))
