@@ -42,7 +42,7 @@ pub(super) async fn backup(State(app): State<App>, request: Request) -> Result<R
     let backup = backup.map_err(|error| problem(&error))?;
     let (sequence, left) = (backup.manifest().sequence, backup.size());
     let (sender, chunks) = mpsc::channel(MOST_CHUNKS);
-    tokio::task::spawn_blocking(move || send(&backup, sender));
+    tokio::task::spawn_blocking(move || send(backup, sender));
     let mut response = answer(Body::new(Archive { chunks, left }));
     response.headers_mut().insert(SEQUENCE, HeaderValue::from(sequence));
     Ok(response)
@@ -63,9 +63,12 @@ fn now() -> Timestamp {
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn send(backup: &Backup, sender: mpsc::Sender<io::Result<Bytes>>) {
+fn send(backup: Backup, sender: mpsc::Sender<io::Result<Bytes>>) {
     let mut chunks = Chunks { sender, buffer: BytesMut::with_capacity(CHUNK_BYTES) };
-    match backup.write(&mut chunks, &mut ()) {
+    let written = backup.write(&mut chunks, &mut ());
+    // Whoever has the last byte may ask for the next backup at once, so this one makes room before it goes.
+    drop(backup);
+    match written.and_then(|()| chunks.pass_on().map_err(BackupError::Write)) {
         Ok(()) => {}
         // The client went away.
         Err(BackupError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -77,7 +80,8 @@ fn send(backup: &Backup, sender: mpsc::Sender<io::Result<Bytes>>) {
     }
 }
 
-/// Gathers what is written into chunks, and waits until the client takes them.
+/// Gathers what is written into chunks, and waits until the client takes them. The last one stays until it is
+/// passed on.
 struct Chunks {
     sender: mpsc::Sender<io::Result<Bytes>>,
     buffer: BytesMut,
@@ -85,15 +89,21 @@ struct Chunks {
 
 impl Write for Chunks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() == CHUNK_BYTES {
+            self.pass_on()?;
+        }
         let taken = bytes.len().min(CHUNK_BYTES - self.buffer.len());
         self.buffer.extend_from_slice(&bytes[..taken]);
-        if self.buffer.len() == CHUNK_BYTES {
-            self.flush()?;
-        }
         Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Chunks {
+    fn pass_on(&mut self) -> io::Result<()> {
         let chunk = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(CHUNK_BYTES)).freeze();
         if chunk.is_empty() {
             return Ok(());

@@ -312,6 +312,9 @@ fn read_manifest(content: &mut impl Read, size: u64) -> Result<Manifest, Archive
     }
     let mut bytes = Vec::new();
     content.take(size).read_to_end(&mut bytes).map_err(ArchiveError::Unreadable)?;
+    if (bytes.len() as u64) < size {
+        return Err(ArchiveError::Unreadable(io::ErrorKind::UnexpectedEof.into()));
+    }
     let broken = |error: serde_json::Error| ArchiveError::Manifest(error.to_string());
     // The format first: another one may have other members.
     #[derive(serde::Deserialize)]

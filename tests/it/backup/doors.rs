@@ -1,0 +1,133 @@
+//! Who may take a backup, what is in it, what is not, and where a restored project may stand.
+
+use std::fs::File;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use super::{back_up, manifest, members, run};
+use crate::cli::{On, Ran, command};
+use crate::harness::TestProject;
+
+#[test]
+fn only_an_administrator_takes_one_at_a_time() {
+    let project = TestProject::example();
+    let server = project.serve_with(&["--anonymous", "reader"], &[]);
+    for headers in [&[("Authorization", "")][..], &[("Authorization", "Bearer cg_nobody")]] {
+        server.request("GET", "/api/backup", headers, b"").expect(401);
+    }
+    server.get("/api/backup?env=prod").expect(400);
+    server.post("/api/backup", serde_json::json!({})).expect(405);
+    let head = server.request("HEAD", "/api/backup", &[], b"").expect(200);
+    assert_eq!(head.header("content-type"), Some("application/x-tar"));
+    let answer = server.get("/api/backup").expect(200);
+    assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let held = File::options().write(true).open(project.dir().join("derived/pinned.lock")).unwrap();
+    held.try_lock().unwrap();
+    let busy = server.get("/api/backup").expect(429);
+    assert!(busy.text().contains("another backup or check"), "{}", busy.text());
+    let file = project.temp.path().join("x.tar");
+    let stderr = On::Server(&server).run(&["backup", file.to_str().unwrap()]).fails(1);
+    assert!(stderr.contains("another backup or check"), "{stderr}");
+    let stderr = run(&["fsck", project.dir().to_str().unwrap()]).fails(1);
+    assert!(stderr.contains("another backup or check"), "{stderr}");
+    drop(held);
+    server.get("/api/backup").expect(200);
+    assert!(!file.exists() && !project.temp.path().join("x.tar.part").exists());
+}
+
+#[test]
+fn what_exists_nowhere_else_is_in_it_and_nothing_else() {
+    let project = TestProject::example();
+    let dir = project.dir();
+    for (name, content) in [
+        ("audit/2026/01.jsonl", "{}\n"),
+        ("events/log", "e"),
+        ("secrets/key", "s3cr3t"),
+        ("notes.txt", "n"),
+        ("derived/cache", "c"),
+        ("config.git/hooks/post-receive", "#!/bin/sh\n"),
+        ("config.git/hooks/update.sample", "#!/bin/sh\n"),
+    ] {
+        std::fs::create_dir_all(dir.join(name).parent().unwrap()).unwrap();
+        std::fs::write(dir.join(name), content).unwrap();
+    }
+    symlink("/etc/hostname", dir.join("audit/link")).unwrap();
+    // Settings of Git can name commands and hold passwords.
+    project.git(&["config", "core.fsmonitor", "/bin/evil"]);
+    // What a process that died left behind is swept.
+    std::fs::create_dir_all(dir.join("derived/pinned/config.git/objects")).unwrap();
+    let file = back_up(&project);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let manifest = manifest(&file);
+    assert_eq!(
+        manifest["not_included"],
+        serde_json::json!(["config.git/config", "config.git/hooks/post-receive", "notes.txt", "secrets"])
+    );
+    let names: Vec<String> = members(&file).into_iter().map(|(name, _)| name).collect();
+    for name in ["audit/2026/01.jsonl", "events/log", "config.git/HEAD"] {
+        assert!(names.iter().any(|found| found == name), "{name}");
+    }
+    for part in ["s3cr3t", "secrets", "hooks", "derived", "lock", "notes", "audit/link"] {
+        assert!(!names.iter().any(|name| name.contains(part)), "{part}");
+    }
+    assert!(!String::from_utf8_lossy(&std::fs::read(&file).unwrap()).contains("evil"));
+    let elsewhere = project.temp.path().join("elsewhere");
+    run(&["restore", file.to_str().unwrap(), elsewhere.to_str().unwrap()]).ok();
+    assert_eq!(std::fs::read_to_string(elsewhere.join("audit/2026/01.jsonl")).unwrap(), "{}\n");
+    // The archive is also a project when it is unpacked by hand.
+    let plain = project.temp.path().join("plain");
+    tar::Archive::new(File::open(&file).unwrap()).unpack(&plain).unwrap();
+    run(&["fsck", plain.to_str().unwrap(), "--strict"]).ok();
+}
+
+#[test]
+fn a_leftover_goes_with_the_next_start() {
+    let project = TestProject::empty();
+    std::fs::create_dir_all(project.dir().join("derived/pinned/config.git")).unwrap();
+    let _server = project.serve();
+    assert!(!project.dir().join("derived/pinned").exists());
+}
+
+#[test]
+fn archives_may_be_packed_or_sent_through_a_pipe() {
+    let project = TestProject::example();
+    let (dir, packed) = (project.dir(), project.temp.path().join("b.tar.gz"));
+    let summary =
+        run(&["backup", "--repo", dir.to_str().unwrap(), packed.to_str().unwrap(), "-o", "json"]).json();
+    assert_eq!(summary["sequence"], 1);
+    assert!(std::fs::read(&packed).unwrap().starts_with(&[0x1f, 0x8b]));
+    let piped = command(&[]).args(["backup", "--repo", dir.to_str().unwrap(), "-"]).output().unwrap();
+    assert!(piped.status.success());
+    for (name, bytes) in [("packed", std::fs::read(&packed).unwrap()), ("piped", piped.stdout)] {
+        let place = project.temp.path().join(name);
+        let input = project.temp.path().join("input");
+        std::fs::write(&input, bytes).unwrap();
+        let mut restore = command(&[]);
+        restore.args(["restore", "-", place.to_str().unwrap()]).stdin(File::open(&input).unwrap());
+        let said = Ran::from(restore.output().unwrap()).ok();
+        assert!(said.contains("change set 1 with") && said.contains("confgit serve"), "{said}");
+        run(&["get", "--repo", place.to_str().unwrap(), "/myapp/database"]).ok();
+    }
+}
+
+#[test]
+fn commands_say_what_they_cannot_do() {
+    let project = TestProject::empty();
+    let (dir, file) = (project.dir(), back_up(&project));
+    let (dir, file) = (dir.to_str().unwrap(), file.to_str().unwrap());
+    for (arguments, code, says) in [
+        (&["restore", file, dir][..], 1, "is not empty"),
+        (&["restore", "/nowhere/b.tar", "/tmp/x"], 1, "/nowhere/b.tar"),
+        (&["restore", file, "x", "--repo", dir], 2, "no use for --repo"),
+        (&["fsck"], 2, "confgit fsck DIR"),
+        (&["fsck", dir, "--repo", dir], 2, "given twice"),
+        (&["fsck", "/nowhere"], 1, "no confgit project"),
+        (&["fsck", dir, "-e", "base"], 2, "no use for --env"),
+        (&["backup", "--repo", "/nowhere", "x.tar"], 1, "no confgit project"),
+        (&["backup", "--repo", dir, "/nowhere/x.tar"], 1, "/nowhere/x.tar cannot be written"),
+    ] {
+        let stderr = run(arguments).fails(code);
+        assert!(stderr.contains(says), "{arguments:?}: {stderr}");
+    }
+    assert!(!std::path::Path::new("x.tar.part").exists());
+}
