@@ -1,6 +1,5 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path as FilePath, PathBuf};
 
 use tempfile::TempDir;
@@ -8,6 +7,7 @@ use tempfile::TempDir;
 use super::backup::{ArchiveError, Manifest, REPOSITORIES, unpack};
 use super::fsck::{FsckError, FsckReport, fsck};
 use super::progress::Progress;
+use super::project::CONFIG_REPOSITORY;
 use crate::git::Repository;
 
 /// Why a project is not restored. Nothing is left behind.
@@ -49,7 +49,8 @@ pub struct Restored {
 
 /// Restores a project from an archive into a directory that is empty or does not exist.
 ///
-/// It is unpacked beside the directory, flushed and checked, and only then gets its name.
+/// It is unpacked beside the directory, or in a corner of one that is there, flushed and checked, and only then
+/// gets its name.
 pub fn restore(
     input: &mut dyn Read,
     dir: &FilePath,
@@ -69,14 +70,9 @@ pub fn restore(
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => FilePath::new("."),
     };
-    if !exists {
-        fs::create_dir_all(parent).map_err(failed)?;
-    }
-    // A directory that a file system is mounted on cannot be replaced, only filled.
-    let is_mount = exists && device(dir).map_err(failed)? != device(parent).map_err(failed)?;
-    let beside = if is_mount { dir } else { parent };
-    let temporary =
-        tempfile::Builder::new().prefix(".confgit-restore-").tempdir_in(beside).map_err(failed)?;
+    // A directory that is there keeps its owner and mode, and may be the root of a file system: it is filled.
+    let place = if exists { dir } else { parent };
+    let temporary = tempfile::Builder::new().prefix(".confgit-restore-").tempdir_in(place).map_err(failed)?;
     let manifest = unpack(input, Some(temporary.path()), progress)?;
     for name in REPOSITORIES {
         Repository::complete(temporary.path().join(name))?;
@@ -86,23 +82,26 @@ pub fn restore(
     if let Some(report) = report.as_ref().filter(|report| report.damaged() > 0) {
         return Err(RestoreError::Damaged(Box::new(report.clone())));
     }
-    if is_mount { fill(&temporary, dir) } else { replace(temporary, dir, parent) }.map_err(failed)?;
+    if exists { fill(&temporary, dir) } else { name(temporary, dir, parent) }.map_err(failed)?;
     Ok(Restored { manifest, report })
 }
 
 /// Gives the temporary directory its name.
-fn replace(temporary: TempDir, dir: &FilePath, parent: &FilePath) -> io::Result<()> {
+fn name(temporary: TempDir, dir: &FilePath, parent: &FilePath) -> io::Result<()> {
     fs::rename(temporary.path(), dir)?;
     // Nothing is there any more that it could remove.
     let _ = temporary.keep();
     File::open(parent)?.sync_all()
 }
 
-/// Moves what the temporary directory holds to the directory it lies in.
+/// Moves what the temporary directory holds to the directory it lies in; until the configuration comes, as the
+/// last of it, nobody takes the directory for a project.
 fn fill(temporary: &TempDir, dir: &FilePath) -> io::Result<()> {
-    for entry in fs::read_dir(temporary.path())? {
-        let entry = entry?;
-        fs::rename(entry.path(), dir.join(entry.file_name()))?;
+    let names = fs::read_dir(temporary.path())?.map(|entry| Ok(entry?.file_name()));
+    let mut names = names.collect::<io::Result<Vec<_>>>()?;
+    names.sort_by_key(|name| name == CONFIG_REPOSITORY);
+    for name in names {
+        fs::rename(temporary.path().join(&name), dir.join(&name))?;
     }
     File::open(dir)?.sync_all()
 }
@@ -116,8 +115,4 @@ fn sync_tree(dir: &FilePath) -> io::Result<()> {
         }
     }
     File::open(dir)?.sync_all()
-}
-
-fn device(dir: &FilePath) -> io::Result<u64> {
-    Ok(fs::metadata(dir)?.dev())
 }

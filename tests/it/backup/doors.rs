@@ -1,6 +1,8 @@
 //! Who may take a backup, what is in it, what is not, and where a restored project may stand.
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::{back_up, manifest, members, run};
@@ -100,6 +102,11 @@ fn archives_may_be_packed_or_sent_through_a_pipe() {
     assert!(piped.status.success());
     for (name, bytes) in [("packed", std::fs::read(&packed).unwrap()), ("piped", piped.stdout)] {
         let place = project.temp.path().join(name);
+        if name == "packed" {
+            // A directory that is there, such as a mounted volume, stays the same one.
+            std::fs::create_dir(&place).unwrap();
+            std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o710)).unwrap();
+        }
         let input = project.temp.path().join("input");
         std::fs::write(&input, bytes).unwrap();
         let mut restore = command(&[]);
@@ -107,6 +114,12 @@ fn archives_may_be_packed_or_sent_through_a_pipe() {
         let said = Ran::from(restore.output().unwrap()).ok();
         assert!(said.contains("change set 1 with") && said.contains("confgit serve"), "{said}");
         run(&["get", "--repo", place.to_str().unwrap(), "/myapp/database"]).ok();
+        let mode = std::fs::metadata(&place).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode == 0o710, name == "packed");
+        let hidden = std::fs::read_dir(&place)
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+        assert_eq!(hidden.count(), 0);
     }
 }
 
@@ -130,4 +143,42 @@ fn commands_say_what_they_cannot_do() {
         assert!(stderr.contains(says), "{arguments:?}: {stderr}");
     }
     assert!(!std::path::Path::new("x.tar.part").exists());
+}
+
+/// Answers one request with these bytes, and hangs up.
+fn answer_once(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        stream.write_all(answer).unwrap();
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn what_arrives_broken_is_no_backup() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("b.tar");
+    std::fs::write(&file, "yesterday's").unwrap();
+    for (answer, says) in [
+        (&b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nmanifest.json"[..], "broke off half-way"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "arrived damaged"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n", "does not speak"),
+    ] {
+        let server = answer_once(answer);
+        let mut backup = command(&[]);
+        backup.args(["--server", &server, "backup", file.to_str().unwrap()]);
+        let stderr = Ran::from(backup.output().unwrap()).fails(1);
+        assert!(stderr.contains(says), "{says}: {stderr}");
+        // The last good one stays, and nothing beside it.
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "yesterday's");
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+    }
 }

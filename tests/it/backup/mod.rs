@@ -127,7 +127,7 @@ fn compare(project: &TestProject, original: &Server, taken: &Taken) {
         sequence,
         "nothing was taken for a move by others"
     );
-    for ack in &taken.before[taken.before.len().saturating_sub(200)..] {
+    for ack in &taken.before[taken.before.len().saturating_sub(100)..] {
         let version = &ack.answer["version"];
         let entry = server.get(&format!("/api/config{}?version={version}", ack.path)).expect(200).json();
         assert_eq!(entry["value"], ack.value, "{}", ack.path);
@@ -171,7 +171,7 @@ fn a_backup_under_load_holds_all_that_was_acknowledged() {
     });
     // By each door, and both before and after packs went away.
     let last = taken.len() - 1;
-    for index in [0, 1, 2, last - 1, last] {
+    for index in [0, 1, 2, last] {
         compare(&project, &server, &taken[index]);
     }
     assert!(!project.dir().join("derived/pinned").exists(), "a private place is left behind");

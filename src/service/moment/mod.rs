@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
@@ -46,27 +49,35 @@ impl Moment {
                 }
                 continue;
             };
-            let mut later: HashMap<String, Option<Revision>> = HashMap::new();
-            let mut found = None;
-            for batch in journal::batches(reader, last).take(MOST_BATCHES) {
-                let batch = batch.map_err(journal_error)?;
-                if batch.commit == tip {
-                    found = Some(batch);
-                    break;
-                }
-                // Older batches come later in this walk, so the oldest move after the tip decides.
-                later.extend(
-                    branch_moves(batch.change_sets.iter()).into_iter().map(|step| (step.name, step.old)),
-                );
+            if let Some(moment) = Self::between(reader, tip, refs, last)? {
+                return Ok(moment);
             }
-            // A journal that does not lead back to where it was is another one by now.
-            let Some(batch) = found else { continue };
-            let mut moment = Self::of(Some(&batch), refs);
-            moment.finish(&batch, &later);
-            moment.rewind(later);
-            return Ok(moment);
         }
         Err(other("the journal does not lead back to where it was a moment ago; somebody else moves its ref"))
+    }
+
+    /// The moment of `tip`, from references that were read while the journal went on to `last`; none where it
+    /// does not lead back to the tip: it is another one by now.
+    fn between(
+        reader: &Reader,
+        tip: Revision,
+        refs: Vec<(String, RefState)>,
+        last: Revision,
+    ) -> Result<Option<Self>, ServiceError> {
+        let mut later: HashMap<String, Option<Revision>> = HashMap::new();
+        for batch in journal::batches(reader, last).take(MOST_BATCHES) {
+            let batch = batch.map_err(journal_error)?;
+            if batch.commit == tip {
+                let mut moment = Self::of(Some(&batch), refs);
+                moment.finish(&batch, &later);
+                moment.rewind(later);
+                return Ok(Some(moment));
+            }
+            // Older batches come later in this walk, so the oldest move after the tip decides.
+            later
+                .extend(branch_moves(batch.change_sets.iter()).into_iter().map(|step| (step.name, step.old)));
+        }
+        Ok(None)
     }
 
     /// The references as they stand, where the journal cannot order them.
