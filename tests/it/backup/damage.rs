@@ -238,6 +238,28 @@ fn broken_documents_and_settings_are_found() {
     expect(&report, "settings", "damaged", "settings.yaml:3:3: ");
 }
 
+#[test]
+fn commits_cut_off_on_purpose_are_not_missing() {
+    let project = project();
+    let boundary = project.git(&["rev-parse", "main~3"]);
+    let older = project.git(&["rev-parse", "main~5"]);
+    let shallow = project.config_git().join("shallow");
+    std::fs::write(&shallow, &boundary).unwrap();
+    project.git(&["gc", "--quiet", "--prune=now"]);
+    let gone = git_command(&project.config_git()).args(["cat-file", "-e", older.trim()]).output().unwrap();
+    assert!(!gone.status.success(), "the older commits are still there");
+    let (code, report) = fsck(&project, &["--strict"]);
+    assert_eq!(code, 0, "{report:#}");
+    expect(&report, "history", "ok", "older commits were cut off");
+    let (file, elsewhere) = (super::back_up(&project), project.temp.path().join("elsewhere"));
+    run(&["restore", file.to_str().unwrap(), elsewhere.to_str().unwrap()]).ok();
+    assert_eq!(std::fs::read_to_string(elsewhere.join("config.git/shallow")).unwrap(), boundary);
+    std::fs::remove_file(shallow).unwrap();
+    let (code, report) = fsck(&project, &[]);
+    assert_eq!(code, 1);
+    expect(&report, "objects", "damaged", &format!("is missing; the commit {} leads to it", boundary.trim()));
+}
+
 /// Puts a file on a branch, the way somebody with the repository at hand does.
 fn commit(repository: &Path, branch: &str, file: &str, content: &str) {
     let work = tempfile::tempdir().unwrap();
