@@ -67,7 +67,9 @@ pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Fut
 
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().max_buf_size(BUFFER_BYTES).pipeline_flush(true);
+    // Without `pipeline_flush`, which holds whole bodies in memory: hyper then flushes only when no request
+    // waits, and bounds nothing meanwhile. Small answers go out in one piece as they are.
+    builder.http1().max_buf_size(BUFFER_BYTES).writev(false);
     builder
         .http2()
         .timer(TokioTimer::new())

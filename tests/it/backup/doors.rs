@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::{back_up, manifest, members, run};
 use crate::cli::{On, Ran, command};
-use crate::harness::TestProject;
+use crate::harness::{DEADLINE, TestProject, wait_for};
 
 #[test]
 fn only_an_administrator_takes_one_at_a_time() {
@@ -35,6 +35,38 @@ fn only_an_administrator_takes_one_at_a_time() {
     drop(held);
     server.get("/api/backup").expect(200);
     assert!(!file.exists() && !project.temp.path().join("x.tar.part").exists());
+}
+
+/// hyper once took whole bodies into memory when a client did not read: the archive was written to its end.
+#[test]
+fn a_client_that_does_not_read_fills_no_memory() {
+    let project = TestProject::empty();
+    let server = project.serve();
+    std::fs::create_dir(project.dir().join("events")).unwrap();
+    std::fs::write(project.dir().join("events/log"), vec![b'e'; 24 << 20]).unwrap();
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let request = format!(
+        "GET /api/backup HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+        server.address, server.key
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut head = [0; 15];
+    stream.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    // What lies between both ends takes some megabytes; the rest waits where it is pinned.
+    for _ in 0..3_000 {
+        server.get("/api/backup").expect(429);
+    }
+    let read = std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+    assert!(read > 24 << 20, "{read}");
+    server.request("HEAD", "/api/backup", &[], b"").expect(200);
+    // One that goes away half-way gives the place back.
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.read_exact(&mut head).unwrap();
+    drop(stream);
+    wait_for("the place to be free", || !project.dir().join("derived/pinned").exists());
 }
 
 #[test]
