@@ -7,20 +7,24 @@
 //! what was pinned does not change any more.
 
 mod archive;
+mod error;
 mod manifest;
+mod refusal;
 mod staging;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path as FilePath, PathBuf};
+use std::path::Path as FilePath;
 
 use sha2::{Digest as _, Sha256};
 
+pub use self::archive::check_archive;
 pub(super) use self::archive::unpack;
-pub use self::archive::{ArchiveError, check_archive};
+pub use self::error::BackupError;
 pub(super) use self::manifest::REPOSITORIES;
 pub use self::manifest::{Manifest, ManifestFile, RepositoryRefs};
+pub use self::refusal::ArchiveError;
 pub(super) use self::staging::{Staging, sweep};
 
 use self::archive::ArchiveWriter;
@@ -30,79 +34,8 @@ use super::moment::{Boundary, Moment};
 use super::progress::Progress;
 use super::project::{CONFIG_REPOSITORY, DERIVED, LOCK_FILE, META_REPOSITORY};
 use crate::auth::WriteGrant;
-use crate::git::{PinError, RefState, Repository, pin};
+use crate::git::{RefState, Repository, pin};
 use crate::model::{ObjectId, Timestamp};
-
-/// Why no backup is made.
-#[derive(Debug, thiserror::Error)]
-pub enum BackupError {
-    /// One at a time.
-    #[error("another backup or check of this project is under way; try again when it has ended")]
-    Busy,
-    /// It is no project.
-    #[error("{} is no confgit project; name the directory that holds config.git and meta.git", dir.display())]
-    NoProject {
-        /// The directory.
-        dir: PathBuf,
-    },
-    /// A reference cannot be read.
-    #[error("the reference {name} of {repository} is damaged; `confgit fsck` tells more")]
-    Torn {
-        /// The repository.
-        repository: &'static str,
-        /// The full name.
-        name: String,
-    },
-    /// A reference names an object that is not there.
-    #[error(
-        "{name} of {repository} names {id}, which is not there; `confgit fsck` tells what else is missing"
-    )]
-    Dangling {
-        /// The repository.
-        repository: &'static str,
-        /// The full name.
-        name: String,
-        /// What it names.
-        id: ObjectId,
-    },
-    /// The boundary of the history that is kept moves again and again.
-    #[error("the boundary of the history that is kept moves while it is read; try again")]
-    Restless,
-    /// A file has a name that no archive takes.
-    #[error(
-        "{name} cannot be backed up: rename it to letters, digits, `.`, `_`, `-`, at most 100 bytes with its folders"
-    )]
-    Name {
-        /// The file.
-        name: String,
-    },
-    /// There are too many files.
-    #[error(
-        "there are too many loose objects to list; run `git gc` in config.git and meta.git, and try again"
-    )]
-    TooManyFiles,
-    /// A file changed after it had been hashed.
-    #[error("{name} changed while it was read; try again, and check the disk if it happens once more")]
-    Changed {
-        /// The file.
-        name: String,
-    },
-    /// A repository cannot be pinned.
-    #[error(transparent)]
-    Pin(#[from] PinError),
-    /// A repository cannot be opened.
-    #[error(transparent)]
-    Open(#[from] crate::git::OpenError),
-    /// A repository cannot be read.
-    #[error(transparent)]
-    Read(#[from] ServiceError),
-    /// The archive cannot be written.
-    #[error("the backup cannot be written: {0}")]
-    Write(io::Error),
-    /// A file cannot be read, or the private place for it cannot be had.
-    #[error("the project cannot be read: {0}")]
-    Io(#[from] io::Error),
-}
 
 /// A project, pinned and hashed, ready to be written out; its private place is given back when dropped.
 #[derive(Debug)]
