@@ -6,7 +6,7 @@ use crate::client::ClientError;
 use crate::import::ImportError;
 use crate::model::{Diagnostic, PathError};
 use crate::server::ServeError;
-use crate::service::{InitError, OpenError, ServiceError};
+use crate::service::{BackupError, FsckError, InitError, OpenError, RestoreError, ServiceError};
 use crate::wire::{Problem, ProblemItem};
 
 /// Why a command did not do what it was asked.
@@ -41,6 +41,15 @@ pub enum CliError {
     /// A server that cannot run.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// A backup that cannot be made.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// A backup that is not restored.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// A project that cannot be checked.
+    #[error(transparent)]
+    Fsck(#[from] FsckError),
     /// Nobody reads what is printed, or it cannot be printed.
     #[error("the result cannot be printed: {0}")]
     Output(io::Error),
@@ -103,7 +112,11 @@ impl CliError {
             CliError::NothingFound(_) => Exit::NotFound,
             CliError::Import(_) => Exit::Refused,
             CliError::Kept { reason, .. } => reason.exit(),
-            CliError::Open(_)
+            CliError::Restore(RestoreError::Archive(_) | RestoreError::Damaged(_)) => Exit::Refused,
+            CliError::Backup(_)
+            | CliError::Restore(_)
+            | CliError::Fsck(_)
+            | CliError::Open(_)
             | CliError::Init(_)
             | CliError::Serve(_)
             | CliError::Output(_)
@@ -134,6 +147,9 @@ impl CliError {
             CliError::Kept { reason, .. } => reason.places(),
             CliError::Service(ServiceError::Problems(problems)) => {
                 problems.iter().map(Diagnostic::to_string).collect()
+            }
+            CliError::Restore(RestoreError::Damaged(report)) => {
+                report.damage().map(ToOwned::to_owned).collect()
             }
             _ => Vec::new(),
         }

@@ -4,6 +4,7 @@
 //! see neither, but a `target::Target`.
 
 mod age;
+mod backup;
 mod bench;
 mod change;
 mod complete;
@@ -14,6 +15,7 @@ mod edit;
 mod env;
 mod error;
 mod first_start;
+mod fsck;
 mod get;
 mod history;
 mod import;
@@ -28,7 +30,9 @@ mod options;
 mod output;
 mod patch;
 mod path_argument;
+mod progress;
 mod ready;
+mod restore;
 mod rollback;
 mod search;
 mod serve;
@@ -92,6 +96,9 @@ enum Command {
     Whoami(whoami::Whoami),
     Status(status::Status),
     Ready(ready::Ready),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Fsck(fsck::Fsck),
     Bench(BenchArgs),
     Completions(completions::Completions),
 }
@@ -143,6 +150,11 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Rollback(rollback) => rollback.run(options, output),
         Command::Status(status) => status.run(options, output),
         Command::Ready(ready) => ready.run(options, output),
+        Command::Backup(backup) => backup.run(options, output),
+        Command::Restore(restore) => {
+            options.without_target("restore").and_then(|()| restore.run(options, output))
+        }
+        Command::Fsck(fsck) => fsck.run(options, output),
         Command::Bench(arguments) => {
             options.without_target("bench").and_then(|()| bench::run(&arguments, output))
         }

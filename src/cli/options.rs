@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -71,7 +71,27 @@ impl Options {
         if let Some(dir) = &self.repo {
             return Ok(Target::Local(Box::new(Local::open(dir)?)));
         }
-        Ok(Target::Server(Client::new(self.server_address()?, self.checked_token()?)))
+        Ok(Target::Server(self.client()?))
+    }
+
+    /// The directory of the local project, for what reads its files.
+    pub fn repo(&self) -> Option<&FilePath> {
+        self.repo.as_deref()
+    }
+
+    /// The server.
+    pub fn client(&self) -> Result<Client, CliError> {
+        Ok(Client::new(self.server_address()?, self.checked_token()?))
+    }
+
+    /// Refuses `--env` for a command that is about the whole project.
+    pub fn without_env(&self, command: &str) -> Result<(), CliError> {
+        match &self.env {
+            Some(_) => {
+                Err(CliError::Usage(format!("`confgit {command}` has no use for --env: leave it out")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// A client of the server that shows it no key, for what anybody may ask.

@@ -3,6 +3,7 @@
 //! Nothing here prints, and no token is ever part of an error.
 
 mod address;
+mod download;
 mod error;
 mod look;
 mod read;
@@ -12,6 +13,7 @@ mod transport;
 mod write;
 
 pub use address::{AddressError, ServerAddress};
+pub use download::Download;
 pub use error::ClientError;
 pub use request::{Comparison, Expect, Moment, Node, PatchKind, Place, Sides};
 pub use token::Token;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use ureq::http::request::Builder;
 use ureq::http::{Request, Response};
-use ureq::{Agent, SendBody};
+use ureq::{Agent, AsSendBody, SendBody};
 
 use super::{ClientError, ServerAddress, Token};
 use crate::wire::Problem;
@@ -27,6 +27,8 @@ pub(super) struct Transport {
     agent: Agent,
     server: ServerAddress,
     token: Option<Token>,
+    /// How long a whole request may take.
+    timeout: Duration,
 }
 
 /// One request, before it is sent.
@@ -48,14 +50,13 @@ impl Transport {
     pub fn new(server: ServerAddress, token: Option<Token>, timeout: Duration) -> Self {
         let config = Agent::config_builder()
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_global(Some(timeout))
             .http_status_as_error(false)
             // A redirect could carry a write, and the key, to somewhere else.
             .max_redirects(0)
             .user_agent(concat!("confgit/", env!("CARGO_PKG_VERSION")));
         // What listens on this machine is never reached through a proxy.
         let config = if server.is_loopback() { config.proxy(None) } else { config };
-        Transport { agent: Agent::new_with_config(config.build()), server, token }
+        Transport { agent: Agent::new_with_config(config.build()), server, token, timeout }
     }
 
     pub fn server(&self) -> &ServerAddress {
@@ -78,31 +79,51 @@ impl Transport {
 
     /// Sends a request; what is refused is an error.
     pub fn send(&self, call: Call<'_>) -> Result<Answer, ClientError> {
-        self.read(self.run(call)?)
+        self.read(self.run(call, Some(self.timeout))?)
     }
 
     /// Sends a request for the status of its answer alone.
     pub fn status(&self, call: Call<'_>) -> Result<u16, ClientError> {
-        Ok(self.run(call)?.status().as_u16())
+        Ok(self.run(call, Some(self.timeout))?.status().as_u16())
     }
 
-    fn run(&self, call: Call<'_>) -> Result<Response<ureq::Body>, ClientError> {
+    /// Sends a request whose answer may be of any length and may take its time.
+    pub fn stream(&self, call: Call<'_>) -> Result<Response<ureq::Body>, ClientError> {
+        let response = self.run(call, None)?;
+        if response.status().as_u16() < 300 {
+            return Ok(response);
+        }
+        match self.read(response) {
+            Err(refused) => Err(refused),
+            Ok(_) => Err(self.unintelligible("its answer is not as expected".to_owned())),
+        }
+    }
+
+    fn run(&self, call: Call<'_>, timeout: Option<Duration>) -> Result<Response<ureq::Body>, ClientError> {
         let request = self.head(&call);
-        let unsendable = |_| self.unsendable();
-        let response = match call.body {
-            Some(body) => self.agent.run(request.body(body).map_err(unsendable)?),
-            None => self.agent.run(request.body(()).map_err(unsendable)?),
-        };
-        response.map_err(|error| self.failed(&error))
+        match call.body {
+            Some(body) => self.run_with(request.body(body), timeout),
+            None => self.run_with(request.body(()), timeout),
+        }
     }
 
-    /// The same, telling how many bytes of the body are sent.
+    fn run_with<B: AsSendBody>(
+        &self,
+        request: Result<Request<B>, ureq::http::Error>,
+        timeout: Option<Duration>,
+    ) -> Result<Response<ureq::Body>, ClientError> {
+        let unsendable = |_| self.unintelligible("the request cannot be written as HTTP".to_owned());
+        let request = self.agent.configure_request(request.map_err(unsendable)?);
+        self.agent.run(request.timeout_global(timeout).build()).map_err(|error| self.failed(&error))
+    }
+
+    /// Sends a request as [`Transport::send`] does, telling how many bytes of the body are sent.
     pub fn send_watched(&self, call: Call<'_>, sent: &mut dyn FnMut(usize)) -> Result<Answer, ClientError> {
         let total = call.body.unwrap_or_default();
         let request = self.head(&call).header("content-length", total.len());
         let mut body = Watched { rest: total, total: total.len(), sent };
-        let request = request.body(SendBody::from_reader(&mut body)).map_err(|_| self.unsendable())?;
-        self.read(self.agent.run(request).map_err(|error| self.failed(&error))?)
+        let request = request.body(SendBody::from_reader(&mut body));
+        self.read(self.run_with(request, Some(self.timeout))?)
     }
 
     fn head(&self, call: &Call<'_>) -> Builder {
@@ -115,10 +136,6 @@ impl Transport {
             Some(token) => request.header("authorization", token.bearer()),
             None => request,
         }
-    }
-
-    fn unsendable(&self) -> ClientError {
-        self.unintelligible("the request cannot be written as HTTP".to_owned())
     }
 
     fn read(&self, mut response: Response<ureq::Body>) -> Result<Answer, ClientError> {

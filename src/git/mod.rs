@@ -7,6 +7,7 @@
 //! each commit, [`journal::append`] once, [`Pack::finish`], [`publish`].
 
 mod changes;
+mod check;
 mod commit;
 mod durable;
 pub mod failpoint;
@@ -14,6 +15,7 @@ mod fold;
 pub mod journal;
 mod object;
 mod pack;
+mod pin;
 mod publish;
 mod reader;
 mod refs;
@@ -24,10 +26,12 @@ mod tree;
 mod work_tree;
 
 pub use self::changes::{Changes, FileChange};
+pub use self::check::{ObjectCheck, ObjectFault, check_objects, pack_bytes};
 pub use self::commit::Commit;
 pub use self::fold::{FoldError, FoldPolicy, FoldReport, Superseded, fold, fold_finish};
 pub use self::object::{CollisionError, ObjectKind};
 pub use self::pack::{NewCommit, Pack, PackError, PackFile, Signature};
+pub use self::pin::{PinError, packed_refs, pin};
 pub use self::publish::{PublishError, RefMove, publish, restore_ref};
 pub use self::reader::{ReadError, Reader};
 pub use self::refs::{RefNameError, RefState, check_name};

@@ -184,7 +184,8 @@ impl Reader {
         Err(ReadError::Malformed { id, kind: ObjectKind::Tag })
     }
 
-    fn content(&self, id: ObjectId, expected: ObjectKind) -> Result<Vec<u8>, ReadError> {
+    /// The content of an object of this kind.
+    pub(super) fn content(&self, id: ObjectId, expected: ObjectKind) -> Result<Vec<u8>, ReadError> {
         let mut content = Vec::new();
         let found = self.store.try_find(&object::to_gix(id), &mut content);
         let found = found.map_err(|error| store_error(id, &error))?.ok_or(ReadError::Missing { id })?;

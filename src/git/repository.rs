@@ -56,7 +56,7 @@ struct Shared {
 const SLOTS: u16 = 4096;
 
 /// Git must not repack behind our back from a push, and what it does write it shall flush.
-const CONFIG: &str = "[core]
+pub(super) const CONFIG: &str = "[core]
 \trepositoryformatversion = 0
 \tfilemode = true
 \tbare = true
@@ -103,6 +103,20 @@ impl Repository {
         Ok(Repository { shared: Arc::new(Shared { dir, store: Arc::new(store) }) })
     }
 
+    /// Gives a directory with `HEAD`, references and objects what else a repository has: its folders, and
+    /// confgit's own settings in place of any others.
+    pub fn complete(dir: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        let dir = dir.into();
+        let failed = |source| OpenError::Io { dir: dir.clone(), source };
+        make_folders(&dir).map_err(failed)?;
+        let config = dir.join("config");
+        if config.exists() {
+            fs::remove_file(&config).map_err(failed)?;
+        }
+        super::durable::write_file(&config, CONFIG.as_bytes()).map_err(failed)?;
+        Self::open(dir)
+    }
+
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.shared.dir
@@ -146,10 +160,14 @@ impl Repository {
     }
 }
 
+fn make_folders(dir: &Path) -> io::Result<()> {
+    const FOLDERS: [&str; 7] =
+        ["objects/pack", "objects/info", "refs/heads", "refs/tags", "refs/confgit", "info", "hooks"];
+    FOLDERS.iter().try_for_each(|folder| fs::create_dir_all(dir.join(folder)))
+}
+
 fn lay_out(dir: &Path) -> io::Result<()> {
-    for sub in ["objects/pack", "objects/info", "refs/heads", "refs/tags", "refs/confgit", "info", "hooks"] {
-        fs::create_dir_all(dir.join(sub))?;
-    }
+    make_folders(dir)?;
     super::durable::write_file(&dir.join("config"), CONFIG.as_bytes())?;
     super::durable::write_file(&dir.join("description"), b"a confgit project\n")?;
     super::durable::write_file(&dir.join("HEAD"), b"ref: refs/heads/main\n")?;

@@ -6,6 +6,7 @@
 //! O(log² n) reads. In memory: 1 number per change set and 1 per move of a branch, and per path its name,
 //! version and last record.
 
+mod compare;
 mod draft;
 mod file;
 mod record;

@@ -1,9 +1,13 @@
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -64,7 +68,9 @@ pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Fut
 
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().max_buf_size(BUFFER_BYTES).pipeline_flush(true);
+    // Without `pipeline_flush`, which holds whole bodies in memory: hyper then flushes only when no request
+    // waits, and bounds nothing meanwhile. Small answers go out in one piece as they are.
+    builder.http1().max_buf_size(BUFFER_BYTES).writev(false);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -99,8 +105,7 @@ async fn serve_connection(
         let under_way = Requests::begin(&counted);
         async move {
             let response = http.answer(request).await;
-            drop(under_way);
-            Ok::<_, std::convert::Infallible>(response)
+            Ok::<_, std::convert::Infallible>(under_way.until_sent(response))
         }
     });
     let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
@@ -139,6 +144,43 @@ impl Requests {
         requests.begun.fetch_add(1, Ordering::Relaxed);
         requests.under_way.fetch_add(1, Ordering::Relaxed);
         UnderWay(requests.clone())
+    }
+}
+
+impl UnderWay {
+    /// Lets a request last until its answer has been taken: one that fits no buffer may take a slow client
+    /// longer than an idle connection is kept.
+    fn until_sent(self, response: Response) -> Response {
+        if response.body().size_hint().exact().is_some_and(|bytes| bytes <= BUFFER_BYTES as u64) {
+            return response;
+        }
+        response.map(|body| axum::body::Body::new(Sending { body, _under_way: self }))
+    }
+}
+
+/// The body of an answer, and the request that it belongs to.
+struct Sending {
+    body: axum::body::Body,
+    _under_way: UnderWay,
+}
+
+impl Body for Sending {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

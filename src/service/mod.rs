@@ -4,6 +4,7 @@
 //! answered once they are durable. Looking into the past reads Git and blocks; callers in async code put it
 //! on a thread that may wait.
 
+mod backup;
 mod commits;
 mod committer;
 mod cursor;
@@ -11,20 +12,25 @@ mod diff;
 mod environment_rollback;
 mod error;
 mod fold;
+mod fsck;
 mod health;
 mod init;
 mod load;
+mod moment;
 mod outside;
 mod past;
 mod prepare;
+mod progress;
 mod project;
 mod read;
 mod recover;
 mod replay;
+mod restore;
 mod rollback;
 mod search;
 mod status;
 
+pub use backup::{ArchiveError, Backup, BackupError, Manifest, ManifestFile, RepositoryRefs, check_archive};
 pub use commits::{CommitInfo, CommitPage, CommitView};
 pub use committer::{
     Committer, ConfigurationFile, Edit, EditOp, FileNameError, Member, Metadata, NewEnvironment,
@@ -34,11 +40,14 @@ pub use cursor::Cursor;
 pub use diff::{Difference, EntryChange, Moment, PathPage, Side};
 pub use environment_rollback::environment_rollback;
 pub use error::ServiceError;
+pub use fsck::{Check, Finding, FsckError, FsckReport, Severity, fsck};
 pub use health::WriteState;
 pub use init::{InitError, Initialized, init};
 pub use past::{HistoryPage, ObjectHistoryPage, PastEntry, Point, VersionValue};
+pub use progress::Progress;
 pub use project::{Core, OpenError, Project};
 pub use read::{EntryDetails, Reading, entity_tag, entry_tag};
+pub use restore::{RestoreError, Restored, restore};
 pub use rollback::rollback_write;
 pub use search::{EntryPage, Search, page};
 pub use status::{BranchStatus, Health, Status};

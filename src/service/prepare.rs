@@ -91,6 +91,23 @@ pub(super) fn journaled_heads(
     Ok(heads)
 }
 
+/// Follows change sets, and appends the versions they made to the index that the replay asks.
+pub(super) fn follow_all(
+    replay: &mut Replay<'_>,
+    history: &History,
+    change_sets: &[ChangeSet],
+    advance: &mut dyn FnMut(u64),
+) -> Result<(), ServiceError> {
+    for chunk in change_sets.chunks(CHANGE_SETS_AT_ONCE) {
+        let followed = chunk.iter().map(|change_set| Ok((change_set.clone(), replay.follow(change_set)?)));
+        let followed: Vec<(ChangeSet, Vec<_>)> = followed.collect::<Result<_, ServiceError>>()?;
+        history.append(&followed)?;
+        replay.flushed();
+        advance(chunk.len() as u64);
+    }
+    Ok(())
+}
+
 /// Follows what the journal has beyond the history index, and stamps what readers see.
 pub(super) fn catch_up(core: &Core, journal: &JournalState) -> Result<Prepared, ServiceError> {
     let (Some(tip), true) = (journal.tip, core.history.covered() < journal.sequence) else {
@@ -102,12 +119,7 @@ pub(super) fn catch_up(core: &Core, journal: &JournalState) -> Result<Prepared, 
     let total = missing.len();
     tracing::info!(change_sets = total, "the history index is being brought up to date");
     let mut replay = Replay::new(&reader, &core.history, &core.settings.limits);
-    for chunk in missing.chunks(CHANGE_SETS_AT_ONCE) {
-        let followed = chunk.iter().map(|change_set| Ok((change_set.clone(), replay.follow(change_set)?)));
-        let followed: Vec<(ChangeSet, Vec<_>)> = followed.collect::<Result<_, ServiceError>>()?;
-        core.history.append(&followed)?;
-        replay.flushed();
-    }
+    follow_all(&mut replay, &core.history, &missing, &mut |_| {})?;
     let state = core.index.snapshot();
     let mut branches = HashMap::new();
     for (name, branch) in &state.branches {

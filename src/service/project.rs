@@ -31,8 +31,8 @@ use crate::telemetry::ProjectMetrics;
 pub(super) const CONFIG_REPOSITORY: &str = "config.git";
 pub(super) const META_REPOSITORY: &str = "meta.git";
 pub(super) const DERIVED: &str = "derived";
-const HISTORY_FILE: &str = "history";
-const LOCK_FILE: &str = "lock";
+pub(super) const HISTORY_FILE: &str = "history";
+pub(super) const LOCK_FILE: &str = "lock";
 
 /// Why a project's directory cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +130,7 @@ impl Project {
             journal =
                 recover::make_journal(&repository, &reader, &settings.environments).map_err(unreadable)?;
         }
+        super::backup::sweep(dir);
         fs::create_dir_all(dir.join(DERIVED)).map_err(|error| unreadable(error.into()))?;
         let history = prepare::open_history(&dir.join(DERIVED).join(HISTORY_FILE), &reader, &journal)
             .map_err(unreadable)?;
@@ -280,7 +281,7 @@ impl Core {
     }
 }
 
-fn take_lock(dir: &FilePath) -> Result<File, OpenError> {
+pub(super) fn take_lock(dir: &FilePath) -> Result<File, OpenError> {
     let io = |source: io::Error| OpenError::Unreadable { dir: dir.to_owned(), source: source.into() };
     let file =
         File::options().create(true).truncate(false).write(true).open(dir.join(LOCK_FILE)).map_err(io)?;
@@ -311,7 +312,7 @@ pub(super) fn read_meta_file(
     Ok((head, content))
 }
 
-fn read_meta(dir: &FilePath, meta: &Repository) -> Result<(ProjectSettings, Access), OpenError> {
+pub(super) fn read_meta(dir: &FilePath, meta: &Repository) -> Result<(ProjectSettings, Access), OpenError> {
     let unreadable = |source: ServiceError| OpenError::Unreadable { dir: dir.to_owned(), source };
     let reader = meta.reader();
     let file = |name: &str| read_meta_file(meta, &reader, name).map(|(_, content)| content);

@@ -89,13 +89,17 @@ fn answers_are_as_the_schemas_say() {
             server.request("PUT", "/api/config/t/k", &[("If-Match", "9")], b"{\"value\": 1}").expect(412),
         ),
     ];
-    let documents: Vec<Value> =
-        answers.iter().map(|(schema, answer)| json!({"schema": schema, "value": answer.json()})).collect();
+    let backup = project.temp.path().join("backup.tar");
+    std::fs::write(&backup, server.get("/api/backup").expect(200).body).unwrap();
+    let mut documents = vec![json!({"schema": "backup", "value": crate::backup::manifest(&backup)})];
+    documents
+        .extend(answers.iter().map(|(schema, answer)| json!({"schema": schema, "value": answer.json()})));
     assert_eq!(validate(&json!(documents)), Vec::<String>::new());
     let wrong = [
         ("entry", json!({"path": "no"})),
         ("settings", json!({"environments": {"a": {}}})),
         ("problem", json!([])),
+        ("backup", json!({"format": 2})),
     ];
     for (schema, value) in wrong {
         assert!(

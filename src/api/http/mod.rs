@@ -1,6 +1,7 @@
 //! REST: one router that lists every route, one file per resource, and the fast way for plain reads.
 
 mod asked;
+mod backup;
 mod batch;
 mod body;
 mod caller;
@@ -141,6 +142,7 @@ fn project_routes() -> Router<App> {
         .route("/api/environments/{env}", get(environments::one))
         .route("/api/environments/{env}/rollback", post(environments::rollback))
         .route("/api/status", get(operations::status))
+        .route("/api/backup", get(backup::backup))
         .route("/api/whoami", get(operations::whoami))
 }
 

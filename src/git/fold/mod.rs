@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use self::lineage::Lineage;
 use self::output::Output;
 use self::source::Source;
+pub(super) use self::source::Source as Packed;
 use self::verify::verify;
 use super::durable::sync_dir;
 use super::failpoint::{Step, reach};

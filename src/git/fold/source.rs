@@ -13,20 +13,22 @@ use crate::model::ObjectId;
 
 /// One object of the packs that are folded.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Object {
-    pub(super) id: ObjectId,
-    pub(super) kind: ObjectKind,
+pub(in crate::git) struct Object {
+    pub(in crate::git) id: ObjectId,
+    pub(in crate::git) kind: ObjectKind,
     pack: u16,
     position: u32,
 }
 
 /// The packs that are folded, opened, so that they can be read even when they are unlinked meanwhile.
-pub(super) struct Source {
+pub(in crate::git) struct Source {
     packs: Vec<(String, Scan)>,
     /// Every object once, by id.
     objects: Vec<Object>,
     inflate: Inflate,
     contents: Contents<(u16, u32)>,
+    /// The largest object that is decoded, in bytes.
+    max_object: usize,
 }
 
 /// How an entry stands in its pack.
@@ -46,22 +48,23 @@ impl Source {
             let path = |extension: &str| pack_dir.join(format!("{name}.{extension}"));
             packs.push((name.clone(), open(name, &path("pack"), &path("idx"))?));
         }
-        Self::new(packs)
+        Self::new(packs, MAX_OBJECT)
     }
 
-    pub(super) fn open_files(pack: &Path, idx: &Path) -> Result<Self, FoldError> {
+    /// One pack by its two files; a larger object than this is a fault.
+    pub(in crate::git) fn open_files(pack: &Path, idx: &Path, max_object: usize) -> Result<Self, FoldError> {
         let name = pack.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let scan = open(&name, pack, idx)?;
-        Self::new(vec![(name, scan)])
+        Self::new(vec![(name, scan)], max_object)
     }
 
-    fn new(packs: Vec<(String, Scan)>) -> Result<Self, FoldError> {
+    fn new(packs: Vec<(String, Scan)>, max_object: usize) -> Result<Self, FoldError> {
         let mut objects = Vec::with_capacity(packs.iter().map(|(_, scan)| scan.entries().len()).sum());
         for (number, (name, scan)) in packs.iter().enumerate() {
             let kinds = scan.kinds().ok_or_else(|| bad_pack(name, "a delta without its base"))?;
             for (position, (entry, kind)) in scan.entries().iter().zip(kinds).enumerate() {
                 let header = scan.header(position).ok_or_else(|| unsound(entry.id, name))?;
-                if header.size > MAX_OBJECT {
+                if header.size > max_object {
                     return Err(bad_pack(name, "it holds a very large object"));
                 }
                 objects.push(Object { id: entry.id, kind, pack: number as u16, position: position as u32 });
@@ -71,16 +74,22 @@ impl Source {
         objects.sort_unstable_by(|a, b| a.id.cmp(&b.id).then(b.pack.cmp(&a.pack)));
         objects.dedup_by_key(|object| object.id);
         objects.shrink_to_fit();
-        Ok(Source { packs, objects, inflate: Inflate::new(), contents: Contents::new(CACHE_BYTES) })
+        Ok(Source {
+            packs,
+            objects,
+            inflate: Inflate::new(),
+            contents: Contents::new(CACHE_BYTES),
+            max_object,
+        })
     }
 
     /// Every object once, by id.
-    pub(super) fn objects(&self) -> &[Object] {
+    pub(in crate::git) fn objects(&self) -> &[Object] {
         &self.objects
     }
 
     /// The numbers of the objects in the order of the packs.
-    pub(super) fn in_pack_order(&self) -> Vec<Number> {
+    pub(in crate::git) fn in_pack_order(&self) -> Vec<Number> {
         let mut numbers: Vec<Number> = (0..self.objects.len()).collect();
         numbers.sort_unstable_by_key(|&number| (self.objects[number].pack, self.objects[number].position));
         numbers
@@ -111,7 +120,7 @@ impl Source {
     }
 
     /// The content of an object.
-    pub(super) fn content(&mut self, object: Object) -> Result<Rc<Vec<u8>>, FoldError> {
+    pub(in crate::git) fn content(&mut self, object: Object) -> Result<Rc<Vec<u8>>, FoldError> {
         let found = self.decode(object.pack, object.position);
         found.ok_or_else(|| unsound(object.id, &self.packs[usize::from(object.pack)].0))
     }
@@ -126,7 +135,7 @@ impl Source {
             }
             let header = scan.header(at as usize)?;
             let stream = scan.bytes(at as usize)?.get(header.length..)?;
-            if header.size > MAX_OBJECT {
+            if header.size > self.max_object {
                 return None;
             }
             let mut plain = Vec::with_capacity(header.size + 1);
@@ -141,7 +150,7 @@ impl Source {
             at = scan.base(at as usize, &header).ok()?? as u32;
         };
         while let Some((at, packed)) = deltas.pop() {
-            content = Rc::new(delta::apply(&content, &packed, MAX_OBJECT)?);
+            content = Rc::new(delta::apply(&content, &packed, self.max_object)?);
             self.contents.put((pack, at), content.clone());
         }
         Some(content)

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use super::source::Source;
-use super::{FoldError, Number, Unfinished};
+use super::{FoldError, MAX_OBJECT, Number, Unfinished};
 use crate::git::ObjectKind;
 use crate::git::object;
 use crate::git::rehash::Rehash;
@@ -9,7 +9,7 @@ use crate::model::ObjectId;
 
 /// Reads the new pack back from disk, every entry of it, and compares with what had to be in it.
 pub(super) fn verify(source: &Source, unfinished: &Unfinished) -> Result<(), FoldError> {
-    let mut made = Source::open_files(&unfinished.pack, &unfinished.idx)?;
+    let mut made = Source::open_files(&unfinished.pack, &unfinished.idx, MAX_OBJECT)?;
     if !made.objects().iter().map(|object| object.id).eq(source.objects().iter().map(|object| object.id)) {
         return Err(FoldError::Unverified { reason: "it holds other objects".to_owned() });
     }

@@ -30,7 +30,7 @@ use crate::model::{Environments, Revision, Sequence, Timestamp};
 use crate::telemetry::trace;
 
 pub use self::configuration_file::{ConfigurationFile, FileNameError};
-pub(super) use self::publishing::{OUTSIDE_TRAILER, branch_moves, branch_ref};
+pub(super) use self::publishing::{KEPT, OUTSIDE_TRAILER, branch_moves, branch_ref};
 pub(super) use self::queue::run;
 pub use self::queue::{Committer, QUEUE_CAPACITY};
 pub use self::request::{

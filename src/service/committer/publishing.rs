@@ -15,7 +15,7 @@ use crate::telemetry::Phase;
 pub(in crate::service) const OUTSIDE_TRAILER: &str = "Outside";
 
 /// Where a head is kept that a branch was moved away from: history goes on naming it.
-const KEPT: &str = "refs/confgit/kept";
+pub(in crate::service) const KEPT: &str = "refs/confgit/kept";
 
 /// The change sets of a batch, with the versions they make.
 pub(super) struct Accepted {

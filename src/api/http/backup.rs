@@ -1,0 +1,167 @@
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::mpsc;
+
+use super::problem::Problem;
+use super::query::Query;
+use super::reply::SEQUENCE;
+use super::{App, caller};
+use crate::git::PinError;
+use crate::model::Timestamp;
+use crate::service::{Backup, BackupError, ServiceError};
+
+/// How much of the archive waits in memory for a slow client: so many chunks of so many bytes.
+const MOST_CHUNKS: usize = 4;
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// `GET /api/backup`: the whole project as a tar archive, for administrators. It is pinned and hashed before
+/// the first byte is sent, so what cannot be backed up is answered with its reason.
+pub(super) async fn backup(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    // A backup holds the settings and the hashes of keys: who may read values may not read these.
+    let grant = caller::may_write(&app, request.headers(), request.uri())?;
+    Query::parse(request.uri().query(), &[])?;
+    if request.method() == Method::HEAD {
+        return Ok(answer(Body::empty()));
+    }
+    let prepare = move || {
+        let dir = &app.project.core().dir;
+        Backup::prepare(dir, &app.name, &grant, now(), &mut ())
+    };
+    let prepared = tokio::task::spawn_blocking(prepare).await;
+    let backup = prepared.map_err(|panic| problem(&BackupError::Io(io::Error::other(panic))))?;
+    let backup = backup.map_err(|error| problem(&error))?;
+    let (sequence, left) = (backup.manifest().sequence, backup.size());
+    let (sender, chunks) = mpsc::channel(MOST_CHUNKS);
+    tokio::task::spawn_blocking(move || send(backup, sender));
+    let mut response = answer(Body::new(Archive { chunks, left }));
+    response.headers_mut().insert(SEQUENCE, HeaderValue::from(sequence));
+    Ok(response)
+}
+
+fn answer(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
+    headers
+        .insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"confgit-backup.tar\""));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn send(backup: Backup, sender: mpsc::Sender<io::Result<Bytes>>) {
+    let mut chunks = Chunks { sender, buffer: BytesMut::with_capacity(CHUNK_BYTES) };
+    let written = backup.write(&mut chunks, &mut ());
+    // Whoever has the last byte may ask for the next backup at once, so this one makes room before it goes.
+    drop(backup);
+    match written.and_then(|()| chunks.pass_on().map_err(BackupError::Write)) {
+        Ok(()) => {}
+        // The client went away.
+        Err(BackupError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            tracing::error!(%error, "a backup was given up half-way");
+            // The connection ends before the announced length, so nobody takes the part for the whole.
+            let _ = chunks.sender.blocking_send(Err(io::Error::other(error.to_string())));
+        }
+    }
+}
+
+/// Gathers what is written into chunks, and waits until the client takes them. The last one stays until it is
+/// passed on.
+struct Chunks {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    buffer: BytesMut,
+}
+
+impl Write for Chunks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() == CHUNK_BYTES {
+            self.pass_on()?;
+        }
+        let taken = bytes.len().min(CHUNK_BYTES - self.buffer.len());
+        self.buffer.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Chunks {
+    fn pass_on(&mut self) -> io::Result<()> {
+        let chunk = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(CHUNK_BYTES)).freeze();
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        self.sender.blocking_send(Ok(chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+/// The archive as the body of an answer.
+struct Archive {
+    chunks: mpsc::Receiver<io::Result<Bytes>>,
+    /// How many bytes are still to come.
+    left: u64,
+}
+
+impl HttpBody for Archive {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let polled = self.chunks.poll_recv(context);
+        if let Poll::Ready(Some(Ok(chunk))) = &polled {
+            self.left = self.left.saturating_sub(chunk.len() as u64);
+        }
+        polled.map_ok(Frame::data)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+fn problem(error: &BackupError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        BackupError::Busy => Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail),
+        BackupError::Restless | BackupError::Changed { .. } | BackupError::Pin(PinError::Restless { .. }) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+        }
+        BackupError::Torn { .. }
+        | BackupError::Dangling { .. }
+        | BackupError::Name { .. }
+        | BackupError::TooManyFiles
+        | BackupError::Pin(PinError::Borrows { .. }) => {
+            // What only an administrator can mend, told to an administrator.
+            tracing::error!(%error, "no backup can be made");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+        }
+        BackupError::NoProject { .. }
+        | BackupError::Open(_)
+        | BackupError::Read(_)
+        | BackupError::Write(_)
+        | BackupError::Io(_)
+        | BackupError::Pin(PinError::Open(_) | PinError::Io(_)) => {
+            ServiceError::Io(io::Error::other(detail)).into()
+        }
+    }
+}
