@@ -150,10 +150,18 @@ impl<'a> Batch<'a> {
             if run.len() > 1 {
                 for edit in run {
                     self.check(environment, &stages, &stage.draft, edit)?;
+                    if matches!(edit.op, EditOp::Delete) && stage.draft.find(&edit.path).is_none() {
+                        return Err(self.absent(environment, &stages, &stage.draft, &edit.path));
+                    }
                 }
                 edits.extend(run.iter().map(|edit| written(environment, &stage, edit)));
+                // A run is all puts, or all deletes.
                 let puts: Vec<(&Path, &Value)> = run.iter().filter_map(plain_put).collect();
-                stage.put_all(&puts)?;
+                if puts.is_empty() {
+                    stage.delete_all(run.iter().map(|edit| &edit.path))?;
+                } else {
+                    stage.put_all(&puts)?;
+                }
                 stages.insert(branch, stage);
                 continue;
             }

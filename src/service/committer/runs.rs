@@ -14,11 +14,11 @@ const MOST_IN_ORDER: usize = 10_000;
 pub(super) fn runs(edits: &[Edit]) -> Result<Vec<&[Edit]>, ServiceError> {
     let (mut runs, mut in_order, mut rest) = (Vec::new(), 0, edits);
     while let Some(first) = rest.first() {
-        let (run, others) = rest.split_at(independent_puts(rest).max(1));
+        let (run, others) = rest.split_at(independent(rest).max(1));
         in_order += usize::from(run.len() == 1 && !matches!(first.op, EditOp::File { .. }));
         if in_order > MOST_IN_ORDER {
             let reason = format!(
-                "more than {MOST_IN_ORDER} edits of this write have to be made one after the other; put deletes, \
+                "more than {MOST_IN_ORDER} edits of this write have to be made one after the other; put patches, \
                  metadata and paths that come again in writes of their own"
             );
             return Err(invalid(&first.path, reason));
@@ -39,16 +39,33 @@ pub(super) fn plain_put(edit: &Edit) -> Option<(&Path, &Value)> {
     }
 }
 
-/// How many edits from the first are plain puts to one environment, no path above or at another's: their
-/// order does not matter, so that they can be made together.
-fn independent_puts(edits: &[Edit]) -> usize {
+/// Whether an edit can be made together with others of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Put,
+    Delete,
+}
+
+fn kind(edit: &Edit) -> Option<Kind> {
+    match &edit.op {
+        // What describes an entry goes with it, so that deleting both would delete one of them twice.
+        EditOp::Delete if !edit.path.as_str().starts_with("/.confgit") => Some(Kind::Delete),
+        _ => plain_put(edit).map(|_| Kind::Put),
+    }
+}
+
+/// How many edits from the first are plain puts, or deletes, of one environment, no path above or at another's:
+/// their order does not matter, so that they can be made together.
+fn independent(edits: &[Edit]) -> usize {
+    let Some(first) = edits.first() else { return 0 };
+    let Some(wanted) = kind(first) else { return 0 };
     let (mut paths, mut above) = (HashSet::new(), HashSet::new());
     for (count, edit) in edits.iter().enumerate() {
-        let Some((path, _)) = plain_put(edit).filter(|_| edit.environment == edits[0].environment) else {
-            return count;
-        };
+        let path = &edit.path;
         let ancestors: Vec<Path> = std::iter::successors(path.parent(), Path::parent).collect();
-        if above.contains(path)
+        if kind(edit) != Some(wanted)
+            || edit.environment != first.environment
+            || above.contains(path)
             || paths.contains(path)
             || ancestors.iter().any(|ancestor| paths.contains(ancestor))
         {
@@ -94,6 +111,8 @@ mod tests {
             ("+/a +/c +/a/b", &[2, 1]),
             ("+/a p/b +/c", &[1, 1, 1]),
             ("f/a f/b +/c +/d -/e", &[1, 1, 2, 1]),
+            ("-/a -/b/c -/b -/d +/d", &[2, 2, 1]),
+            ("-/a -/.confgit/keys/a -/b", &[1, 1, 1]),
         ] {
             assert_eq!(lengths(edits), expected, "{edits}");
         }

@@ -17,6 +17,9 @@ use crate::snapshot::{Blobs, EntryKind, Node, Snapshot, Update, base_path, metad
 /// Strings longer than this get a text file of their own at a new path.
 const TEXT_FILE_BYTES: usize = 16 << 10;
 
+/// How many bytes of files the edits of one write may go through: all other writers wait for it.
+const MOST_EDITED_BYTES: usize = 512 << 20;
+
 /// The edits of one write to one layer, before anything is decided: files change here, nothing else does.
 pub(super) struct Stage<'a> {
     /// The layer as the edits so far leave it; its entries have no stamps where it differs from the real one.
@@ -26,6 +29,8 @@ pub(super) struct Stage<'a> {
     stale: Vec<Arc<str>>,
     /// What cannot be read of the files that came as a whole.
     faults: Vec<Diagnostic>,
+    /// How much was read and written for edits so far.
+    edited_bytes: usize,
     blobs: &'a dyn Blobs,
     limits: &'a Limits,
 }
@@ -48,6 +53,7 @@ impl<'a> Stage<'a> {
             files: BTreeMap::new(),
             stale: Vec::new(),
             faults: Vec::new(),
+            edited_bytes: 0,
             blobs,
             limits,
         }
@@ -182,6 +188,19 @@ impl<'a> Stage<'a> {
             self.remove(&metadata)?;
         }
         Ok(())
+    }
+
+    /// The same for several paths, none of them above another: each file is edited once.
+    pub fn delete_all<'p>(&mut self, paths: impl Iterator<Item = &'p Path>) -> Result<(), ServiceError> {
+        let (mut steps, mut first) = (Vec::new(), None);
+        for path in paths {
+            first = first.or(Some(path));
+            let metadata = metadata_path(path).ok();
+            for at in [Some(path), metadata.as_ref()].into_iter().flatten() {
+                steps.extend(self.draft.find(at).iter().flat_map(|node| steps_to_nothing(at, node)));
+            }
+        }
+        first.map_or(Ok(()), |first| self.take(first, steps, false))
     }
 
     fn remove(&mut self, path: &Path) -> Result<(), ServiceError> {
@@ -357,8 +376,17 @@ impl<'a> Stage<'a> {
                 .zip(&keys)
                 .map(|(step, keys)| Change { keys, op: step.value.map_or(Op::Remove, Op::Set) })
                 .collect();
-            let edited = document::edit(format, old.as_deref().unwrap_or_default(), &changes, self.limits)
+            let old = old.as_deref().unwrap_or_default();
+            let edited = document::edit(format, old, &changes, self.limits)
                 .map_err(|error| refused(&file, path, error))?;
+            self.edited_bytes += old.len() + edited.bytes.len();
+            if self.edited_bytes > MOST_EDITED_BYTES {
+                let reason = format!(
+                    "the edits of this write read and write more than {MOST_EDITED_BYTES} bytes of files, one after \
+                     the other; send them in several writes"
+                );
+                return Err(invalid(path, reason));
+            }
             let value = edited.document.into_value();
             let emptied = gone && matches!(&value, Value::Object(members) if members.is_empty());
             if emptied {

@@ -156,3 +156,33 @@ fn every_write_can_say_why() {
     let both = json!({"value": 1, "message": "a"}).to_string();
     server.request("PUT", "/api/config/t/a?message=b", &[], both.as_bytes()).expect(400);
 }
+
+/// Ten thousand deletes in one large document were once made one by one, each reading the document anew, and
+/// all other writers waited for minutes.
+#[test]
+fn many_deletes_are_made_together() {
+    let (project, server) = example();
+    let value: serde_json::Map<String, Value> =
+        (0..4_000).map(|n| (format!("key-{n:04}"), json!(n))).collect();
+    server.put("/large/document", Value::Object(value)).expect(201);
+    let described = json!({"value": 1, "description": "goes as well"}).to_string();
+    server.request("PUT", "/api/config/large/document/key-0001", &[], described.as_bytes()).expect(200);
+    let deletes: Vec<Value> =
+        (0..3_990).map(|n| json!({"op": "delete", "path": format!("/large/document/key-{n:04}")})).collect();
+    let gone = server.post("/api/batch", json!({"edits": deletes})).expect(200).json();
+    assert_eq!(gone["entries"].as_array().unwrap().len(), 3_990);
+    assert_eq!(server.get("/v1/config/large/document").json().as_object().unwrap().len(), 10);
+    server.get("/api/config/.confgit/keys/large").expect(404);
+    let missing = json!({"edits": [
+        {"op": "delete", "path": "/large/document/key-3991"},
+        {"op": "delete", "path": "/large/document/key-0001"},
+    ]});
+    server.post("/api/batch", missing).expect(404);
+    assert_eq!(server.get("/v1/config/large/document").json().as_object().unwrap().len(), 10);
+    // The last ones take the file along.
+    let rest: Vec<Value> = (3_990..4_000)
+        .map(|n| json!({"op": "delete", "path": format!("/large/document/key-{n:04}")}))
+        .collect();
+    server.post("/api/batch", json!({"edits": rest})).expect(200);
+    assert!(!project.git(&["ls-tree", "-r", "--name-only", "main"]).contains("large"));
+}
