@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use clap::Args;
 
 use super::CliError;
@@ -9,10 +11,17 @@ use super::output::Output;
 /// Done when values can be read and written, failed when not, or not yet. It needs no key, and so serves as the
 /// health check of a container that holds nothing but confgit.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  confgit ready\n  confgit ready --server http://127.0.0.1:8000 && deploy"
-)]
-pub struct Ready {}
+#[command(after_help = "Examples:\n  \
+    confgit ready\n  \
+    confgit serve ./data & confgit ready --wait 30 && deploy")]
+pub struct Ready {
+    /// Wait so many seconds for it
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
+    wait: u64,
+}
+
+/// How often a server that is waited for is asked.
+const PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(serde::Serialize)]
 struct Answer {
@@ -23,9 +32,19 @@ impl Ready {
     /// Runs the command.
     pub fn run(self, options: &Options, output: &mut Output) -> Result<(), CliError> {
         let client = options.client_without_key()?;
-        if !client.is_ready()? {
-            let server = client.server();
-            return Err(CliError::Failed(format!("{server} is not ready yet; `confgit status` says why")));
+        let until = Instant::now() + Duration::from_secs(self.wait);
+        loop {
+            let is_late = Instant::now() >= until;
+            match client.is_ready() {
+                Ok(true) => break,
+                Ok(false) if is_late => {
+                    let server = client.server();
+                    let message = format!("{server} is not ready yet; `confgit status` says why");
+                    return Err(CliError::Failed(message));
+                }
+                Err(error) if is_late => return Err(error.into()),
+                Ok(false) | Err(_) => std::thread::sleep(PAUSE),
+            }
         }
         match output.format() {
             OutputFormat::Table => output.line("ready"),

@@ -7,6 +7,7 @@ mod architecture;
 mod backup;
 mod cli;
 mod crash;
+mod day;
 mod deploy;
 mod document;
 mod faults;
