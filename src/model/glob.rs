@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use super::Path;
 
 /// A pattern for paths: `*` stands for any characters within a segment, `?` for one, `**` for any number of
@@ -24,7 +22,7 @@ enum Part {
     /// `**`.
     Any,
     /// One segment.
-    Segment(Vec<char>),
+    Segment(String),
 }
 
 impl PathGlob {
@@ -41,7 +39,7 @@ impl PathGlob {
         };
         let mut parts = if rooted { Vec::new() } else { vec![Part::Any] };
         for part in rest.split('/').filter(|part| !part.is_empty()) {
-            let part = if part == "**" { Part::Any } else { Part::Segment(part.chars().collect()) };
+            let part = if part == "**" { Part::Any } else { Part::Segment(part.to_owned()) };
             // Two in a row say no more than one, and would be tried one against the other.
             if part != Part::Any || parts.last() != Some(&Part::Any) {
                 parts.push(part);
@@ -52,66 +50,73 @@ impl PathGlob {
 
     /// Whether a path is one that the pattern means.
     pub fn matches(&self, path: &Path) -> bool {
-        let segments: Vec<Cow<'_, str>> = path.segments().collect();
-        // Which parts of the pattern may come next after the segments so far: bit by bit, so that the time is
-        // bounded by segments times parts.
-        let mut reached = vec![false; self.parts.len() + 1];
-        reached[0] = true;
-        self.skip_any(&mut reached);
-        for segment in &segments {
-            let mut next = vec![false; reached.len()];
-            for (at, part) in self.parts.iter().enumerate().filter(|(at, _)| reached[*at]) {
+        // Each bit is a part of the pattern that may come next after the segments so far, so that the time is
+        // bounded by segments times parts. No path has as many segments as would need more bits.
+        if self.parts.len() >= MOST_PARTS {
+            return false;
+        }
+        let mut reached = self.skip_any(1);
+        for segment in path.segments() {
+            let mut next = 0;
+            for (at, part) in self.parts.iter().enumerate().filter(|(at, _)| reached & (1 << at) != 0) {
                 match part {
-                    Part::Any if !segment.starts_with('.') => next[at] = true,
-                    Part::Segment(pattern) if segment_matches(pattern, segment) => next[at + 1] = true,
+                    Part::Any if !segment.starts_with('.') => next |= 1 << at,
+                    Part::Segment(pattern) if segment_matches(pattern, &segment) => next |= 1 << (at + 1),
                     _ => {}
                 }
             }
-            self.skip_any(&mut next);
-            reached = next;
+            reached = self.skip_any(next);
+            if reached == 0 {
+                return false;
+            }
         }
-        reached[self.parts.len()]
+        reached & (1 << self.parts.len()) != 0
     }
 
     /// `**` may stand for nothing.
-    fn skip_any(&self, reached: &mut [bool]) {
+    fn skip_any(&self, mut reached: u128) -> u128 {
         for (at, part) in self.parts.iter().enumerate() {
-            if reached[at] && *part == Part::Any {
-                reached[at + 1] = true;
+            if *part == Part::Any && reached & (1 << at) != 0 {
+                reached |= 1 << (at + 1);
             }
         }
+        reached
     }
 }
 
+/// One `**` between any two of the most segments that a path may have, and some to spare.
+const MOST_PARTS: usize = 100;
+
 /// The usual walk with one place to come back to: linear but for stars, and never exponential.
-fn segment_matches(pattern: &[char], segment: &str) -> bool {
-    if segment.starts_with('.') && matches!(pattern.first(), Some('*' | '?')) {
+fn segment_matches(pattern: &str, segment: &str) -> bool {
+    if segment.starts_with('.') && pattern.starts_with(['*', '?']) {
         return false;
     }
-    let text: Vec<char> = segment.chars().collect();
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
+    let (mut pattern, mut text) = (pattern, segment);
+    let mut star: Option<(&str, &str)> = None;
+    loop {
+        let (mut wanted, mut found) = (pattern.chars(), text.chars());
+        match (wanted.next(), found.next()) {
+            (None, None) => return true,
+            (Some('*'), _) => {
+                pattern = wanted.as_str();
+                star = Some((pattern, text));
             }
-            Some(c) if *c == '?' || *c == text[t] => {
-                p += 1;
-                t += 1;
+            (Some(c), Some(other)) if c == '?' || c == other => {
+                (pattern, text) = (wanted.as_str(), found.as_str());
             }
+            // The last star stands for one character more.
             _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    t = from + 1;
+                Some((after, from)) if !from.is_empty() => {
+                    let mut rest = from.chars();
+                    rest.next();
+                    (pattern, text) = (after, rest.as_str());
+                    star = Some((after, text));
                 }
-                None => return false,
+                _ => return false,
             },
         }
     }
-    pattern[p..].iter().all(|c| *c == '*')
 }
 
 #[cfg(test)]
@@ -143,6 +148,10 @@ mod tests {
             ("/", "/a", false),
             ("/**/**/x", "/a/b/x", true),
             ("/é*", "/éa", true),
+            ("/?a", "/éa", true),
+            ("*", "/é", true),
+            ("a*", "/b", false),
+            ("*é", "/xé", true),
         ] {
             assert_eq!(PathGlob::new(pattern).matches(&path.parse().unwrap()), expected, "{pattern} {path}");
         }

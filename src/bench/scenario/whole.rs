@@ -43,7 +43,7 @@ async fn searches(setting: &Setting, server: &Server) -> Result<Vec<Row>, BenchE
     for (name, query) in [
         ("a word that nothing has", "no-such-word-anywhere"),
         ("a pattern and a word that nothing has", "%2F**%2Fkey-7%20no-such-word"),
-        ("a pattern that a tenth has, the first 1,000", "key-7"),
+        ("a word that a tenth has, the first 1,000", "key-7"),
     ] {
         setting.tell("whole: searching");
         let target = format!("/api/config/?q={query}");
