@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::CliError;
-use super::target::Change;
+use super::layer_change::LayerChange;
 use crate::auth::{ReadGrant, WriteGrant};
 use crate::client::{Expect, Place, Written};
 use crate::model::{Value, Version};
@@ -109,11 +109,11 @@ impl Local {
     pub fn change(
         &self,
         place: &Place,
-        changes: Vec<Change>,
+        changes: Vec<LayerChange>,
         message: Option<String>,
     ) -> Result<BatchWritten, CliError> {
         let environment = self.environment(place.env.as_deref())?;
-        let edits = changes.into_iter().map(|Change { path, value, expect }| {
+        let edits = changes.into_iter().map(|LayerChange { path, value, expect }| {
             let op = value.map_or(EditOp::Delete, |value| EditOp::Put {
                 value,
                 metadata: Box::default(),

@@ -20,6 +20,7 @@ mod get;
 mod history;
 mod import;
 mod init;
+mod layer_change;
 mod local;
 mod local_look;
 mod local_read;

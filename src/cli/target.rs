@@ -1,12 +1,11 @@
-use serde_json::value::RawValue;
-
 use super::CliError;
+use super::layer_change::LayerChange;
 use super::local::Local;
 use crate::client::{Client, Comparison, Expect, Listing, Moment, Node, PatchKind, Place, Written};
-use crate::model::{Path, Value};
+use crate::model::Path;
 use crate::wire::{
-    Batch, BatchEdit, BatchWritten, Commit, CommitDetails, Diff, Entry, EnvironmentRollback, Environments,
-    HistoryItem, Json, NewEnvironment, Put, Status, Whoami, WrittenEntry, WrittenEnvironment, WrittenObject,
+    Batch, BatchWritten, Commit, CommitDetails, Diff, Entry, EnvironmentRollback, Environments, HistoryItem,
+    Json, NewEnvironment, Put, Status, Whoami, WrittenEntry, WrittenEnvironment, WrittenObject,
 };
 
 /// What a command works on: one method per verb, the same for both.
@@ -92,13 +91,16 @@ impl Target {
     pub fn apply(
         &self,
         place: &Place,
-        changes: Vec<Change>,
+        changes: Vec<LayerChange>,
         message: Option<String>,
     ) -> Result<Written, CliError> {
         let batch = match self {
             Target::Local(local) => local.change(place, changes, message)?,
             Target::Server(client) => {
-                let edits = changes.into_iter().map(|change| change.edit(place)).collect::<Result<_, _>>()?;
+                let edits = changes
+                    .into_iter()
+                    .map(|change| change.into_batch_edit(place))
+                    .collect::<Result<_, _>>()?;
                 client.batch(&Batch { edits, message })?
             }
         };
@@ -193,40 +195,6 @@ impl Target {
             Target::Server(client) => Ok(client.whoami()?),
             Target::Local(local) => Ok(local.whoami()),
         }
-    }
-}
-
-/// One change of one path in an environment's own layer.
-#[derive(Debug)]
-pub struct Change {
-    /// The path.
-    pub path: Path,
-    /// Its value from now on; none takes it away.
-    pub value: Option<Value>,
-    /// What has to hold of it in the layer.
-    pub expect: Expect,
-}
-
-impl Change {
-    fn edit(self, place: &Place) -> Result<BatchEdit, CliError> {
-        let value = self.value.map(|value| RawValue::from_string(value.to_json())).transpose();
-        Ok(BatchEdit {
-            op: if matches!(value, Ok(Some(_))) { "put" } else { "delete" }.to_owned(),
-            path: self.path.to_string(),
-            env: place.env.clone(),
-            value: value.map_err(|error| CliError::Failed(error.to_string()))?,
-            if_version: if_version(self.expect),
-            ..BatchEdit::default()
-        })
-    }
-}
-
-/// What a batch calls a precondition.
-fn if_version(expect: Expect) -> Option<u64> {
-    match expect {
-        Expect::Anything => None,
-        Expect::Absent => Some(0),
-        Expect::Version(version) => Some(version),
     }
 }
 

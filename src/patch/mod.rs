@@ -3,9 +3,12 @@
 //! Both keep the digits of numbers and the order of members: what is new comes last. An object that a patch
 //! empties by taking its last member away goes with it, as one that a `DELETE` empties does.
 
+mod apply;
 mod merge;
 mod operations;
 mod pointer;
+#[cfg(test)]
+mod tests;
 
 use crate::model::Value;
 
@@ -83,7 +86,7 @@ impl Patch {
     pub fn apply(&self, value: Option<Value>) -> Result<Option<Value>, PatchError> {
         match self {
             Patch::Merge(patch) => Ok(merge::apply(value, patch)),
-            Patch::Operations(operations) => operations::apply(value, operations),
+            Patch::Operations(operations) => apply::apply(value, operations),
         }
     }
 }

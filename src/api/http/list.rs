@@ -6,11 +6,11 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::App;
+use super::answer::answer_body;
 use super::asked::{Asked, DESCRIBED, after, blocking, find, limit, look};
 use super::caller;
 use super::links;
 use super::problem::Problem;
-use super::read::{answer_body, is_entry};
 use crate::present;
 use crate::resolve::{Found, Merged};
 use crate::service::{EntryDetails, EntryPage, Reading, page};
@@ -121,7 +121,7 @@ pub(super) fn children(asked: &Asked, object: &Merged) -> wire::Children {
 /// Whether a request asks for entries rather than for names.
 pub(super) fn wants_entries(asked: &Asked, found: &Found) -> Result<bool, Problem> {
     let is_asked = asked.search.is_some() || asked.query.flag("recursive")?;
-    if !is_asked && !is_entry(found) && asked.fields.is_selective() {
+    if !is_asked && !matches!(found, Found::Entry(_)) && asked.fields.is_selective() {
         return Err(Problem::malformed(
             "`fields` selects members of entries: add recursive=true, or name an entry",
         ));

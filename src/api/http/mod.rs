@@ -1,5 +1,6 @@
 //! REST: one router that lists every route, one file per resource, and the fast way for plain reads.
 
+mod answer;
 mod asked;
 mod backup;
 mod batch;

@@ -1,22 +1,19 @@
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 
 use super::App;
+use super::answer::{answer, answer_body, answer_entry};
 use super::asked::{Asked, BARE, DESCRIBED, find, look, past_entry};
 use super::caller;
 use super::format::Format;
 use super::list;
 use super::problem::Problem;
-use super::reply::{Reply, if_none_match, tag_of_body, tag_with_body};
-use super::target::Target;
-use crate::model::Sequence;
+use super::reply::tag_with_body;
 use crate::present;
 use crate::resolve::{Found, FoundEntry};
-use crate::service::{PastEntry, Reading, ServiceError, entity_tag};
+use crate::service::{PastEntry, ServiceError, entity_tag};
 use crate::snapshot::EntryKind;
-use crate::wire;
 
 /// `GET /v1/config/{path}`: the bare value.
 pub(super) async fn bare(State(app): State<App>, request: Request) -> Result<Response, Problem> {
@@ -92,58 +89,4 @@ pub(super) async fn described(app: App, request: Request) -> Result<Response, Pr
             answer_body(&head.headers, &reading, &asked, tag, &list::children(&asked, object))
         }
     }
-}
-
-/// Whether what was found is one entry.
-pub(super) fn is_entry(found: &Found) -> bool {
-    matches!(found, Found::Entry(_))
-}
-
-fn answer_entry(
-    headers: &HeaderMap,
-    reading: &Reading,
-    asked: &Asked,
-    tag: Option<String>,
-    entry: &wire::Entry,
-) -> Result<Response, Problem> {
-    if asked.fields.is_selective() {
-        return answer_body(headers, reading, asked, tag, &asked.fields.select(entry)?);
-    }
-    answer_body(headers, reading, asked, tag, entry)
-}
-
-pub(super) fn answer_body<T: serde::Serialize>(
-    headers: &HeaderMap,
-    reading: &Reading,
-    asked: &Asked,
-    tag: Option<String>,
-    body: &T,
-) -> Result<Response, Problem> {
-    let json = Bytes::from(serde_json::to_vec(body).map_err(|error| Problem::malformed(error.to_string()))?);
-    let format = if asked.format == Format::Text { Format::Json } else { asked.format };
-    let rendered = format.render(&asked.target.path, json, false)?;
-    // An entry's version says all about it, unless a parent's layer may describe it as well, or the body
-    // shows more than the entry, or less.
-    let layers = reading.view(&asked.target.environment).map_or(0, |view| view.layers().len());
-    let is_entry = tag.as_ref().is_some_and(|tag| tag.contains('.'));
-    let is_whole = !asked.query.flag("recursive")? && !asked.fields.is_selective();
-    let says_all = is_entry && layers == 1 && format == Format::Json && is_whole;
-    let tag = if says_all { tag } else { tag.map(|tag| tag_with_body(&tag, &rendered.1)) };
-    answer(headers, reading, &asked.target, tag, rendered)
-}
-
-fn answer(
-    headers: &HeaderMap,
-    reading: &Reading,
-    target: &Target,
-    tag: Option<String>,
-    (content_type, body): (axum::http::HeaderValue, Bytes),
-) -> Result<Response, Problem> {
-    let tag = tag.unwrap_or_else(|| tag_of_body(&body));
-    let sequence: Sequence = reading.state().sequence;
-    let reply = Reply { tag: Some(tag), revision: reading.revision(&target.environment), sequence };
-    if if_none_match(headers, reply.tag.as_deref()) {
-        return Ok(reply.not_modified());
-    }
-    Ok(reply.with(StatusCode::OK, content_type, body))
 }

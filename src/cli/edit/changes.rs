@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 
 use super::present::Present;
-use crate::cli::target::Change;
+use crate::cli::layer_change::LayerChange;
 use crate::client::Expect;
 use crate::model::{Path, Value};
 
 /// What has to be written so that what stands at a path becomes what is wanted: entry by entry, each only if it is
 /// still the version that was shown. Removals come first, since they may make room.
-pub fn between(at: &Path, present: &Present, wanted: Value) -> Result<Vec<Change>, String> {
+pub fn between(at: &Path, present: &Present, wanted: Value) -> Result<Vec<LayerChange>, String> {
     let mut leaves = BTreeMap::new();
     spread(at, wanted, &mut leaves)?;
     let mut changes = Vec::new();
@@ -15,13 +15,13 @@ pub fn between(at: &Path, present: &Present, wanted: Value) -> Result<Vec<Change
     for (path, value, version) in &present.own {
         let expect = Expect::Version(*version);
         match leaves.remove(path) {
-            None => changes.push(Change { path: path.clone(), value: None, expect }),
+            None => changes.push(LayerChange { path: path.clone(), value: None, expect }),
             Some(wanted) if wanted.to_json() == value.to_json() => {}
-            Some(wanted) => kept.push(Change { path: path.clone(), value: Some(wanted), expect }),
+            Some(wanted) => kept.push(LayerChange { path: path.clone(), value: Some(wanted), expect }),
         }
     }
     changes.extend(kept);
-    let new = |(path, value)| Change { path, value: Some(value), expect: Expect::Absent };
+    let new = |(path, value)| LayerChange { path, value: Some(value), expect: Expect::Absent };
     changes.extend(leaves.into_iter().map(new));
     Ok(changes)
 }
@@ -68,7 +68,7 @@ mod tests {
             let changes = between(&at, &present, Value::from_json(wanted).unwrap()).unwrap();
             let shown: Vec<String> = changes
                 .iter()
-                .map(|Change { path, value, expect }| {
+                .map(|LayerChange { path, value, expect }| {
                     let version = match expect {
                         Expect::Version(version) => version.to_string(),
                         _ => "new".to_owned(),

@@ -1,0 +1,314 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Batch, Content, Decided, Working};
+use crate::git::{EntryKind, ReadError, Reader};
+use crate::model::{Diagnostic, Environment, ObjectId, Path, Rule, Value};
+use crate::resolve::{Found, Layer, View};
+use crate::service::committer::request::{Edit, EditOp, Precondition, Write, WrittenEdit};
+use crate::service::committer::runs::{plain_put, runs};
+use crate::service::committer::stage::{Draft, Stage, invalid};
+use crate::service::load::{MOST_FILES, configuration_blob};
+use crate::service::{ServiceError, entity_tag};
+use crate::snapshot::{Blobs as _, Node, Snapshot, Update};
+
+impl Batch<'_> {
+    /// What a write comes to, edit by edit and branch by branch; nothing is changed yet.
+    pub(super) fn decide(&mut self, write: &Write) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
+        if let [edit @ Edit { op: EditOp::Restore { tree }, .. }] = &write.edits[..] {
+            return self.decide_restore(edit, *tree);
+        }
+        let mut stages: BTreeMap<Arc<str>, Stage<'_>> = BTreeMap::new();
+        let mut edits = Vec::new();
+        for run in runs(&write.edits)? {
+            let edit = &run[0];
+            let environment = self.environment(&edit.environment)?;
+            let branch = environment.branch.clone();
+            let mut stage = match stages.remove(&branch) {
+                Some(stage) => stage,
+                None => Stage::new(&self.branch(&branch)?.snapshot, &*self.texts, self.context.limits),
+            };
+            // What a file shall hold depends on nothing that was there, so thousands are taken in together.
+            if let EditOp::File { file, content } = &edit.op {
+                edits.push(stage.put_file(&environment.name, file, content.as_ref())?);
+                stages.insert(branch, stage);
+                continue;
+            }
+            stage.check_faults()?;
+            stage.refresh();
+            if run.len() > 1 {
+                for edit in run {
+                    self.check(environment, &stages, &stage.draft, edit)?;
+                    if matches!(edit.op, EditOp::Delete) && stage.draft.find(&edit.path).is_none() {
+                        return Err(self.absent(environment, &stages, &stage.draft, &edit.path));
+                    }
+                }
+                edits.extend(run.iter().map(|edit| written(environment, &stage, edit)));
+                // A run is all puts, or all deletes.
+                let puts: Vec<(&Path, &Value)> = run.iter().filter_map(plain_put).collect();
+                if puts.is_empty() {
+                    stage.delete_all(run.iter().map(|edit| &edit.path))?;
+                } else {
+                    stage.put_all(&puts)?;
+                }
+                stages.insert(branch, stage);
+                continue;
+            }
+            let before = stage.draft.find(&edit.path);
+            self.check(environment, &stages, &stage.draft, edit)?;
+            let noted = written(environment, &stage, edit);
+            match &edit.op {
+                EditOp::Put { value: Value::Null, .. } => {
+                    let reason = "null is no value; to hide a parent's value use DELETE with ?hide=true";
+                    return Err(invalid(&edit.path, reason.to_owned()));
+                }
+                EditOp::Put { value, metadata, as_text } => {
+                    stage.put(&edit.path, value, metadata, *as_text)?
+                }
+                EditOp::Hide => stage.put(&edit.path, &Value::Null, &Default::default(), false)?,
+                EditOp::Delete if before.is_none() => {
+                    return Err(self.absent(environment, &stages, &stage.draft, &edit.path));
+                }
+                EditOp::Delete => stage.delete(&edit.path)?,
+                EditOp::Patch(patch) if before.is_none() && !patch.can_create() => {
+                    return Err(self.absent(environment, &stages, &stage.draft, &edit.path));
+                }
+                EditOp::Patch(patch) => stage.patch(&edit.path, patch)?,
+                EditOp::Restore { .. } => {
+                    let reason = "a branch is brought back by a write of its own".to_owned();
+                    return Err(invalid(&edit.path, reason));
+                }
+                // Taken above.
+                EditOp::File { .. } => {}
+            }
+            edits.push(noted);
+            stages.insert(branch, stage);
+        }
+        stages.values_mut().try_for_each(Stage::check_faults)?;
+        let mut decided = Vec::new();
+        let staged: Vec<_> = stages.into_iter().map(|(branch, stage)| (branch, stage.into_files())).collect();
+        for (branch, files) in staged {
+            decided.extend(self.decide_branch(branch, files)?);
+        }
+        Ok((decided, edits))
+    }
+
+    fn decide_branch(
+        &mut self,
+        branch: Arc<str>,
+        mut files: BTreeMap<Arc<str>, Draft>,
+    ) -> Result<Option<Decided>, ServiceError> {
+        let layer = self.branch(&branch)?.snapshot.clone();
+        files.retain(|file, draft| {
+            let before = layer.file(file).and_then(|blob| self.texts.content(blob));
+            before.as_ref() != draft.bytes.as_ref()
+        });
+        if files.is_empty() {
+            return Ok(None);
+        }
+        check_folders(&files)?;
+        for (file, draft) in files.iter().filter(|(file, _)| layer.file(file).is_none()) {
+            if draft.bytes.is_some() {
+                self.check_room(&branch, file)?;
+            }
+        }
+        let updates = files.iter_mut().map(|(file, draft)| Update {
+            file: file.clone(),
+            blob: draft.bytes.as_ref().map(|_| ObjectId::ZERO),
+            value: draft.value.take(),
+        });
+        let plan = layer.plan(updates.collect(), &*self.texts, self.context.limits);
+        let new: Vec<_> = plan.new_problems(&layer).map(|problem| problem.diagnostic.clone()).collect();
+        if !new.is_empty() {
+            return Err(ServiceError::Problems(new));
+        }
+        Ok(Some(Decided { branch, content: Content::Files(files), plan }))
+    }
+
+    /// Brings a branch to a tree of its past: what is no configuration comes along.
+    fn decide_restore(
+        &mut self,
+        edit: &Edit,
+        tree: ObjectId,
+    ) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
+        let environment = self.environment(&edit.environment)?;
+        let working = self.branch(&environment.branch)?;
+        let stage = Stage::new(&working.snapshot, &*self.texts, self.context.limits);
+        self.check(environment, &BTreeMap::new(), &stage.draft, edit)?;
+        let noted = written(environment, &stage, edit);
+        if working.tree_id == Some(tree) {
+            return Ok((Vec::new(), vec![noted]));
+        }
+        let updates = restore_updates(self.texts.reader(), working, tree)?;
+        let layer = working.snapshot.clone();
+        let plan = layer.plan(updates, &*self.texts, self.context.limits);
+        let new: Vec<_> = plan.new_problems(&layer).map(|problem| problem.diagnostic.clone()).collect();
+        if !new.is_empty() {
+            return Err(ServiceError::Problems(new));
+        }
+        let branch = environment.branch.clone();
+        Ok((vec![Decided { branch, content: Content::Tree(tree), plan }], vec![noted]))
+    }
+
+    /// A new file must not take the place of a folder, nor need a folder where something else is: a file
+    /// whose name has an extension, a symbolic link, a submodule.
+    fn check_room(&mut self, branch: &Arc<str>, file: &str) -> Result<(), ServiceError> {
+        let Some(working) = self.branches.get_mut(branch) else { return Ok(()) };
+        let ends = file.match_indices('/').map(|(at, _)| at).chain([file.len()]);
+        for end in ends {
+            let name = &file[..end];
+            let found = working
+                .tree
+                .get(self.texts.reader(), name)
+                .map_err(|error| in_the_way(file, error.to_string()))?;
+            match found {
+                None => return Ok(()),
+                Some((EntryKind::Dir, _)) if end < file.len() => {}
+                Some((EntryKind::Dir, _)) => {
+                    return Err(in_the_way(file, format!("`{file}` is a folder, so it cannot be a file")));
+                }
+                Some(_) if end == file.len() => {
+                    return Err(in_the_way(file, format!("`{file}` is a symbolic link or a submodule")));
+                }
+                Some(_) => {
+                    return Err(in_the_way(
+                        file,
+                        format!("`{name}` is no folder, so `{file}` cannot be in it"),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The view of an environment as the write so far leaves it.
+    fn view(
+        &self,
+        environment: &Environment,
+        stages: &BTreeMap<Arc<str>, Stage<'_>>,
+        own: &Snapshot,
+    ) -> View {
+        let layer = |link: &Environment| {
+            let snapshot = if link.name == environment.name {
+                Arc::new(own.clone())
+            } else if let Some(stage) = stages.get(&link.branch) {
+                Arc::new(stage.draft.clone())
+            } else {
+                self.branches.get(&link.branch).map(|working| working.snapshot.clone()).unwrap_or_default()
+            };
+            Layer { environment: link.name.clone(), snapshot }
+        };
+        View::new(self.context.environments.chain(&environment.name).map(layer).collect())
+    }
+
+    fn check(
+        &self,
+        environment: &Environment,
+        stages: &BTreeMap<Arc<str>, Stage<'_>>,
+        own: &Snapshot,
+        Edit { path, layer_only, precondition, .. }: &Edit,
+    ) -> Result<(), ServiceError> {
+        if *precondition == Precondition::None {
+            return Ok(());
+        }
+        let view = if *layer_only {
+            View::new(vec![Layer { environment: environment.name.clone(), snapshot: Arc::new(own.clone()) }])
+        } else {
+            self.view(environment, stages, own)
+        };
+        let found = view.find(path);
+        let holds = match precondition {
+            Precondition::None => true,
+            Precondition::Absent => found.is_none(),
+            Precondition::Present => found.is_some(),
+            Precondition::OneOf(tags) => found.as_ref().is_some_and(|found| {
+                let current = entity_tag(found);
+                let version = match found {
+                    Found::Entry(entry) if entry.own => {
+                        entry.entry.version().map(|version| version.to_string())
+                    }
+                    _ => None,
+                };
+                tags.iter().any(|tag| *tag == current || Some(tag) == version.as_ref())
+            }),
+        };
+        if holds {
+            return Ok(());
+        }
+        Err(ServiceError::PreconditionFailed { path: path.clone(), current: found.as_ref().map(entity_tag) })
+    }
+
+    fn absent(
+        &self,
+        environment: &Environment,
+        stages: &BTreeMap<Arc<str>, Stage<'_>>,
+        own: &Snapshot,
+        path: &Path,
+    ) -> ServiceError {
+        let inherited_from = match self.view(environment, stages, own).find(path) {
+            Some(Found::Entry(found)) => Some(found.origin),
+            _ => None,
+        };
+        ServiceError::NotFound { path: path.clone(), environment: environment.name.clone(), inherited_from }
+    }
+}
+
+/// The configuration files in which a branch and a tree differ, as the tree has them.
+fn restore_updates(reader: &Reader, working: &Working, tree: ObjectId) -> Result<Vec<Update>, ReadError> {
+    let layer = &working.snapshot;
+    let changed = reader.changed_files(working.tree_id, Some(tree), MOST_FILES);
+    // Of a batch in the making Git has no tree yet: what the layer holds is compared with all of the other.
+    let (changes, mut gone) = match changed {
+        Err(ReadError::Missing { .. }) => {
+            let held = layer.files().map(|(file, blob)| (file.clone(), blob));
+            (reader.changed_files(None, Some(tree), MOST_FILES)?.files, held.collect::<BTreeMap<_, _>>())
+        }
+        changes => (changes?.files, BTreeMap::new()),
+    };
+    let mut updates = Vec::new();
+    for change in changes {
+        let blob = configuration_blob(&change);
+        let file: Arc<str> = change.path.into();
+        let held = gone.remove(&file).or_else(|| layer.file(&file));
+        if held != blob {
+            updates.push(Update { file, blob, value: None });
+        }
+    }
+    updates.extend(gone.into_keys().map(|file| Update { file, blob: None, value: None }));
+    Ok(updates)
+}
+
+/// What is known of an edit before it is made.
+fn written(environment: &Environment, stage: &Stage<'_>, edit: &Edit) -> WrittenEdit {
+    let before = stage.draft.find(&edit.path);
+    let is_entry = match &edit.op {
+        EditOp::Put { value: Value::Object(members), .. } => members.is_empty(),
+        EditOp::Put { .. } | EditOp::Hide => true,
+        EditOp::Restore { .. } | EditOp::File { .. } => false,
+        EditOp::Delete | EditOp::Patch(_) => matches!(before, Some(Node::Entry(_))),
+    };
+    WrittenEdit {
+        environment: environment.name.clone(),
+        path: edit.path.clone(),
+        created: before.is_none(),
+        is_entry,
+        entries: Vec::new(),
+    }
+}
+
+/// No file of a write may need a folder where another of them is a file.
+fn check_folders(files: &BTreeMap<Arc<str>, Draft>) -> Result<(), ServiceError> {
+    let is_file = |name: &str| files.get(name).is_some_and(|draft| draft.bytes.is_some());
+    for (file, _) in files.iter().filter(|(_, draft)| draft.bytes.is_some()) {
+        if let Some((end, _)) = file.match_indices('/').find(|(end, _)| is_file(&file[..*end])) {
+            let name = &file[..end];
+            return Err(in_the_way(file, format!("`{name}` is no folder, so `{file}` cannot be in it")));
+        }
+    }
+    Ok(())
+}
+
+fn in_the_way(file: &str, message: String) -> ServiceError {
+    let (file, position, path) = (Some(file.to_owned()), None, None);
+    ServiceError::Conflict(Diagnostic { rule: Rule::Shape, file, position, path, message })
+}

@@ -1,0 +1,42 @@
+use crate::model::Path;
+use crate::service::committer::request::{EditOp, Write};
+
+/// The commit message: the writer's, or one made from the edits; then the trailers.
+pub(super) fn message(write: &Write) -> String {
+    let given = write.message.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    let mut message = match (given, &write.edits[..]) {
+        (Some(text), _) => text.to_owned(),
+        (None, [only]) => describe(&only.op, &only.path),
+        (None, edits) => {
+            let lines: Vec<String> =
+                edits.iter().take(50).map(|edit| describe(&edit.op, &edit.path)).collect();
+            let more = edits.len().saturating_sub(lines.len());
+            let rest = if more > 0 { format!("\nand {more} more") } else { String::new() };
+            format!("change {} paths\n\n{}{rest}", edits.len(), lines.join("\n"))
+        }
+    };
+    message.push_str("\n\nAccount: ");
+    message.push_str(&one_line(write.grant.account()));
+    if let Some(id) = &write.request_id {
+        message.push_str("\nRequest-Id: ");
+        message.push_str(&one_line(id));
+    }
+    message.push('\n');
+    message
+}
+
+fn describe(op: &EditOp, path: &Path) -> String {
+    match op {
+        EditOp::Put { .. } => format!("set {path}"),
+        EditOp::Delete => format!("delete {path}"),
+        EditOp::Hide => format!("hide {path}"),
+        EditOp::Patch(_) => format!("patch {path}"),
+        EditOp::Restore { .. } => "roll the environment back".to_owned(),
+        EditOp::File { file, content: Some(_) } => format!("write the file {}", file.name()),
+        EditOp::File { file, content: None } => format!("remove the file {}", file.name()),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}

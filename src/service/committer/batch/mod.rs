@@ -1,0 +1,148 @@
+mod commit;
+mod decide;
+mod message;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::request::{Write, Written};
+use super::stage::Draft;
+use super::texts::Texts;
+use crate::git::{Pack, PackError, WorkTree, WorkTreeError};
+use crate::history::{History, NewVersion};
+use crate::index::{Branch, State};
+use crate::model::{
+    ChangeSet, Environment, Environments, Limits, ObjectId, Path, Revision, Sequence, Timestamp, Version,
+};
+use crate::service::ServiceError;
+use crate::snapshot::{Plan, Snapshot};
+use crate::telemetry::{Phase, ProjectMetrics};
+
+/// A branch as the committer has it: ahead of what readers see by the batch in the making.
+pub(in crate::service::committer) struct Working {
+    pub head: Option<Revision>,
+    /// The head's tree.
+    pub tree_id: Option<ObjectId>,
+    pub snapshot: Arc<Snapshot>,
+    pub tree: WorkTree,
+}
+
+/// Why a batch cannot go on: nothing of it may be published.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::service::committer) enum BatchError {
+    /// An object could not be made.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// A tree could not be read or changed.
+    #[error(transparent)]
+    Tree(#[from] WorkTreeError),
+}
+
+/// Why a write is not part of the batch, or why there is no batch any more.
+pub(in crate::service::committer) enum Failure {
+    Refused(ServiceError),
+    Broken(BatchError),
+}
+
+impl<E: Into<ServiceError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::Refused(error.into())
+    }
+}
+
+/// What the committer knows besides the branches.
+pub(in crate::service::committer) struct Context<'a> {
+    pub environments: &'a Arc<Environments>,
+    pub limits: &'a Limits,
+    pub history: &'a History,
+    pub metrics: &'a ProjectMetrics,
+}
+
+/// The writes of one batch, taken one after the other; each sees those before it.
+pub(in crate::service::committer) struct Batch<'a> {
+    context: Context<'a>,
+    branches: &'a mut HashMap<Arc<str>, Working>,
+    texts: &'a mut Texts,
+    pack: Pack,
+    accepted: Vec<(ChangeSet, Vec<NewVersion>)>,
+    /// Versions that the batch has given out and the history index does not know yet.
+    versions: HashMap<(Arc<str>, Path), Version>,
+    sequence: Sequence,
+    time: Timestamp,
+}
+
+/// The versions that a write makes, by branch and by the file that holds or held the entry.
+type FileVersions = HashMap<(Arc<str>, Arc<str>), Vec<(Path, Version)>>;
+
+/// The edits of one write to one branch, decided.
+struct Decided {
+    branch: Arc<str>,
+    content: Content,
+    plan: Plan,
+}
+
+/// What a branch holds after a write.
+enum Content {
+    /// These files are other than before.
+    Files(BTreeMap<Arc<str>, Draft>),
+    /// It holds this tree, whole.
+    Tree(ObjectId),
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(
+        context: Context<'a>,
+        branches: &'a mut HashMap<Arc<str>, Working>,
+        texts: &'a mut Texts,
+        sequence: Sequence,
+        time: Timestamp,
+    ) -> Self {
+        let (pack, accepted, versions) = (Pack::new(), Vec::new(), HashMap::new());
+        Batch { context, branches, texts, pack, accepted, versions, sequence, time }
+    }
+
+    /// The last change set's number, the objects made, and the change sets accepted.
+    pub fn into_parts(self) -> (Sequence, Pack, Vec<(ChangeSet, Vec<NewVersion>)>) {
+        (self.sequence, self.pack, self.accepted)
+    }
+
+    /// Takes one write: refuses it and changes nothing, or makes its commits.
+    pub fn add(&mut self, write: &Write) -> Result<Written, Failure> {
+        let begun = Instant::now();
+        let decided = self.decide(write);
+        self.context.metrics.took(Phase::Decide, begun.elapsed());
+        let (decided, edits) = decided?;
+        if decided.is_empty() {
+            return Ok(self.unchanged(write, edits));
+        }
+        let begun = Instant::now();
+        let written = self.commit(write, decided, edits);
+        self.context.metrics.took(Phase::Build, begun.elapsed());
+        written.map_err(Failure::Broken)
+    }
+
+    fn environment(&self, name: &str) -> Result<&'a Environment, ServiceError> {
+        let environments: &'a Environments = self.context.environments;
+        environments.get(name).ok_or_else(|| ServiceError::unknown_environment(environments, name))
+    }
+
+    fn branch(&self, name: &str) -> Result<&Working, ServiceError> {
+        self.branches.get(name).ok_or(ServiceError::NotReady { part: "the branch" })
+    }
+}
+
+/// The state that readers see once the batch is published.
+pub(in crate::service::committer) fn state_of(
+    branches: &HashMap<Arc<str>, Working>,
+    environments: &Arc<Environments>,
+    sequence: Sequence,
+) -> State {
+    let seen = |working: &Working| Branch {
+        head: working.head,
+        tree: working.tree_id,
+        snapshot: working.snapshot.clone(),
+    };
+    let branches = branches.iter().map(|(name, working)| (name.clone(), seen(working))).collect();
+    State::new(sequence, environments.clone(), branches)
+}
