@@ -5,7 +5,7 @@ VENV := target/venv
 PYTHON := $(VENV)/bin/python
 ROUNDS ?= 50
 
-.PHONY: help demo test check bench crash
+.PHONY: help demo test check openapi bench crash
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,6 +20,9 @@ check: ## formatting, lints, documentation
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --features failpoints -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+
+openapi: ## renew schemas/openapi.json from the code
+	CONFGIT_RENEW_OPENAPI=1 $(CARGO) test --features failpoints --lib -- api::http::openapi
 
 bench: ## measure against a bare handler and etcd; writes bench/results.md
 	@command -v etcd >/dev/null || { apt-get update -qq && apt-get install -y -qq etcd-server; } \

@@ -24,6 +24,7 @@ pub type Json = Box<RawValue>;
 
 /// An entry: `GET /api/config/{path}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entry {
     /// The path.
     pub path: String,
@@ -64,6 +65,7 @@ pub struct Entry {
 
 /// An object: `GET /api/config/{path}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Children {
     /// The path.
     pub path: String,
@@ -73,6 +75,7 @@ pub struct Children {
 
 /// Everything below a path: `GET /api/config/{path}?recursive=true`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entries {
     /// The path.
     pub path: String,
@@ -84,6 +87,7 @@ pub struct Entries {
 
 /// The body of `PUT /api/config/{path}` as JSON.
 #[derive(Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Put {
     /// The value.
@@ -117,6 +121,7 @@ fn present_json<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opt
 
 /// The answer to a write of one entry.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WrittenEntry {
     /// The path.
     pub path: String,
@@ -132,6 +137,7 @@ pub struct WrittenEntry {
 
 /// The answer to a write of an object.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WrittenObject {
     /// The path.
     pub path: String,
@@ -147,6 +153,7 @@ pub struct WrittenObject {
 
 /// The answer to a write of a path.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Written {
     /// One entry was written.
@@ -157,6 +164,7 @@ pub enum Written {
 
 /// A path and its version.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PathVersion {
     /// The path.
     pub path: String,
@@ -169,6 +177,7 @@ pub struct PathVersion {
 
 /// One version: `GET /api/config/{path}/history` answers a list of them, newest first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HistoryItem {
     /// The path, where the history is that of an object.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -197,6 +206,7 @@ pub struct HistoryItem {
 
 /// The body of `POST /api/config/{path}/rollback`.
 #[derive(Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
     /// The version whose value is wanted.
@@ -205,6 +215,7 @@ pub struct Rollback {
 
 /// The body of `POST /api/batch`.
 #[derive(Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Batch {
     /// The edits, in order; all are made or none.
@@ -216,9 +227,11 @@ pub struct Batch {
 
 /// One edit of a batch.
 #[derive(Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BatchEdit {
     /// `put`, `delete` or `patch`.
+    #[cfg_attr(test, schemars(extend("enum" = ["put", "delete", "patch"])))]
     pub op: String,
     /// The path.
     pub path: String,
@@ -235,6 +248,7 @@ pub struct BatchEdit {
 
 /// The answer of `POST /api/batch`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BatchWritten {
     /// The change set.
     pub sequence: u64,
@@ -246,6 +260,7 @@ pub struct BatchWritten {
 
 /// The body of `POST /api/batch/get`.
 #[derive(Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BatchGet {
     /// The paths.
@@ -260,6 +275,7 @@ pub struct BatchGet {
 
 /// The answer of `POST /api/batch/get`: all of one moment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BatchGot {
     /// The last change set in it.
     pub sequence: u64,
@@ -271,6 +287,7 @@ pub struct BatchGot {
 
 /// One path of a `POST /api/batch/get`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum BatchItem {
     /// An entry.
@@ -293,6 +310,7 @@ pub enum BatchItem {
 
 /// `GET /api/status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Status {
     /// The version of confgit.
     pub version: String,
@@ -312,6 +330,7 @@ pub struct Status {
 
 /// How the parts of a project are, here and in `/readyz`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Parts {
     /// `ready`: values can be read.
     pub index: String,
@@ -325,6 +344,7 @@ pub struct Parts {
 
 /// One environment in `GET /api/status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EnvironmentStatus {
     /// The name.
     pub name: String,
@@ -346,6 +366,7 @@ pub struct EnvironmentStatus {
 
 /// An error, as RFC 9457 describes it: `application/problem+json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Problem {
     /// `/problems/<name>`.
     #[serde(rename = "type")]
@@ -366,6 +387,7 @@ pub struct Problem {
 
 /// One place that is wrong.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProblemItem {
     /// The configuration path.
     #[serde(default, skip_serializing_if = "Option::is_none")]

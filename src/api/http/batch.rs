@@ -17,7 +17,7 @@ use crate::service::{Edit, EditOp, Point, Precondition, Reading, ServiceError, W
 use crate::wire;
 
 /// How many edits or paths one request may have.
-const MOST_ITEMS: usize = 10_000;
+pub(super) const MOST_ITEMS: usize = 10_000;
 
 /// How many bytes the answer of a batch of reads may have.
 const MOST_BYTES: usize = 16 << 20;
