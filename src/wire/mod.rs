@@ -219,6 +219,7 @@ pub struct Rollback {
 #[serde(deny_unknown_fields)]
 pub struct Batch {
     /// The edits, in order; all are made or none.
+    #[cfg_attr(test, schemars(extend("minItems" = 1)))]
     pub edits: Vec<BatchEdit>,
     /// What the commits say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -264,6 +265,7 @@ pub struct BatchWritten {
 #[serde(deny_unknown_fields)]
 pub struct BatchGet {
     /// The paths.
+    #[cfg_attr(test, schemars(extend("minItems" = 1)))]
     pub paths: Vec<String>,
     /// The environment; the default one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ mod faults;
 mod git;
 mod harness;
 mod http;
+mod openapi;
 mod outside_gc;
 mod past;
 mod paths;

@@ -19,7 +19,7 @@ pub(super) const PAGE: usize = 1_000;
 pub(super) const MOST_PER_PAGE: usize = 10_000;
 
 /// The parameters of a diff of a path, and of a diff that may cross environments.
-pub(super) const OF_PATH: [&str; 7] = ["env", "literal", "from", "to", "format", "after", "limit"];
+pub(super) const OF_PATH: [&str; 6] = ["env", "from", "to", "format", "after", "limit"];
 pub(super) const OF_PROJECT: [&str; 9] =
     ["env", "path", "from", "to", "from_env", "to_env", "format", "after", "limit"];
 
@@ -38,6 +38,7 @@ pub(super) async fn of_path(app: App, request: Request) -> Result<Response, Prob
         let sides = (side("from")?, side("to")?);
         return between(&app, &head, grant, sides, target.path.clone(), &query).await;
     }
+    (after(&query, &target.path)?, limit(&query, PAGE, MOST_PER_PAGE)?);
     let version = |name| query.number(name).map(|number| number.map(Version));
     let (from, to) = (version("from")?, version("to")?);
     let moment = reply::Moment::of(&reading, &target.environment);

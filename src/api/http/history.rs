@@ -17,7 +17,7 @@ pub(super) const PAGE: usize = 50;
 pub(super) const MOST_PER_PAGE: usize = 1_000;
 
 /// The parameters of a history.
-pub(super) const PARAMETERS: [&str; 4] = ["env", "literal", "limit", "before"];
+pub(super) const PARAMETERS: [&str; 3] = ["env", "limit", "before"];
 
 /// `GET /api/config/{path}/history`: the versions of an entry, or of everything below an object, newest first.
 /// `before` is where a page begins; `Link: rel="next"` leads to the next one.

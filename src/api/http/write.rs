@@ -22,7 +22,7 @@ pub(super) const PARAMETERS: [&str; 3] = ["env", "literal", "message"];
 
 /// The parameters of a delete, and of a rollback.
 pub(super) const DELETE: [&str; 4] = ["env", "literal", "message", "hide"];
-pub(super) const ROLLBACK: [&str; 2] = ["env", "literal"];
+pub(super) const ROLLBACK: [&str; 1] = ["env"];
 
 /// `PUT /api/config/{path}`.
 pub(super) async fn put(app: App, request: Request) -> Result<Response, Problem> {
