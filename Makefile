@@ -14,6 +14,8 @@ demo: ## start a fresh server with example-repo on port 8000
 	$(CARGO) run --release --quiet -- demo
 
 test: $(VENV)/ready ## run every test: units, doctests, and the real server over real repositories
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+		|| echo "chromium is missing, and a test needs it: install it with 'apt-get install chromium'"
 	CONFGIT_TEST_PYTHON=$(abspath $(PYTHON)) $(CARGO) test --features failpoints
 
 check: ## formatting, lints, documentation
@@ -33,7 +35,8 @@ bench: ## measure against a bare handler and etcd; writes bench/results.md
 crash: ## kill -9 under load and compare, ROUNDS times (default 50)
 	CONFGIT_CRASH_ROUNDS=$(ROUNDS) $(CARGO) test --features failpoints --test it -- crash:: --nocapture
 
-# PyYAML is an oracle for what confgit writes; jsonschema for what schemas/ says.
+# PyYAML is an oracle for what confgit writes; jsonschema for what schemas/ says; openapi-spec-validator and
+# schemathesis for openapi.json.
 $(VENV)/ready: tests/requirements.txt
 	@command -v python3 >/dev/null || { echo "python3 is missing: apt-get install python3 python3-venv"; exit 1; }
 	python3 -m venv $(VENV)

@@ -71,7 +71,8 @@ pub(super) async fn look(
     };
     let fields = Fields::of(&query)?;
     // Checked even where the answer has no pages: what is wrong is refused, whatever stands there.
-    (after(&query, &target.path)?, limit(&query, list::PAGE, list::MOST_PER_PAGE)?);
+    after(&query, &target.path)?;
+    limit(&query, list::PAGE, list::MOST_PER_PAGE)?;
     if version.is_some() && (search.is_some() || query.flag("recursive")? || query.flag("list")?) {
         return Err(Problem::malformed("`version` belongs to one entry; for what is below a path give `at`"));
     }

@@ -38,7 +38,8 @@ pub(super) async fn of_path(app: App, request: Request) -> Result<Response, Prob
         let sides = (side("from")?, side("to")?);
         return between(&app, &head, grant, sides, target.path.clone(), &query).await;
     }
-    (after(&query, &target.path)?, limit(&query, PAGE, MOST_PER_PAGE)?);
+    after(&query, &target.path)?;
+    limit(&query, PAGE, MOST_PER_PAGE)?;
     let version = |name| query.number(name).map(|number| number.map(Version));
     let (from, to) = (version("from")?, version("to")?);
     let moment = reply::Moment::of(&reading, &target.environment);
