@@ -7,7 +7,7 @@ HELM_VERSION := v3.18.6
 HELM := target/tools/helm-$(HELM_VERSION)
 ROUNDS ?= 50
 
-.PHONY: help demo test check bench crash deploy-check
+.PHONY: help demo test check openapi bench crash deploy-check
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,6 +16,8 @@ demo: ## start a fresh server with example-repo on port 8000
 	$(CARGO) run --release --quiet -- demo
 
 test: $(VENV)/ready deploy-check ## run every test: units, doctests, the real server over real repositories, deploy/
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+		|| echo "chromium is missing, and a test needs it: install it with 'apt-get install chromium'"
 	CONFGIT_TEST_PYTHON=$(abspath $(PYTHON)) $(CARGO) test --features failpoints
 
 check: ## formatting, lints, documentation
@@ -28,6 +30,9 @@ deploy-check: $(VENV)/ready $(HELM) ## ask systemd, hadolint, Helm and the schem
 		|| { echo "systemd-analyze is missing: install it with 'apt-get install systemd'"; exit 1; }
 	HELM=$(abspath $(HELM)) VENV_BIN=$(abspath $(VENV)/bin) deploy/check.sh
 
+openapi: ## renew schemas/openapi.json from the code
+	CONFGIT_RENEW_OPENAPI=1 $(CARGO) test --features failpoints --lib -- api::http::openapi
+
 bench: ## measure against a bare handler and etcd; writes bench/results.md
 	@command -v etcd >/dev/null || { apt-get update -qq && apt-get install -y -qq etcd-server; } \
 		|| echo "etcd is missing: install it with 'apt-get install etcd-server' to have its rows"
@@ -37,8 +42,8 @@ bench: ## measure against a bare handler and etcd; writes bench/results.md
 crash: ## kill -9 under load and compare, ROUNDS times (default 50)
 	CONFGIT_CRASH_ROUNDS=$(ROUNDS) $(CARGO) test --features failpoints --test it -- crash:: --nocapture
 
-# PyYAML is an oracle for what confgit writes; jsonschema for what schemas/ says; prometheus-client for what /metrics
-# shows; the others are validators of deploy/.
+# PyYAML is an oracle for what confgit writes; jsonschema for what schemas/ says; openapi-spec-validator and
+# schemathesis for openapi.json; prometheus-client for what /metrics shows; the others are validators of deploy/.
 $(VENV)/ready: tests/requirements.txt
 	@command -v python3 >/dev/null || { echo "python3 is missing: apt-get install python3 python3-venv"; exit 1; }
 	python3 -m venv $(VENV)

@@ -4,6 +4,7 @@ use super::Change;
 
 /// A page of commits, newest first: `GET /api/commits`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Commits {
     /// The commits.
     pub commits: Vec<Commit>,
@@ -13,6 +14,7 @@ pub struct Commits {
 
 /// One commit of an environment's branch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Commit {
     /// Its id.
     pub revision: String,
@@ -34,6 +36,7 @@ pub struct Commit {
 
 /// One commit with what it changed: `GET /api/commits/{revision}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CommitDetails {
     /// The commit.
     #[serde(flatten)]

@@ -4,6 +4,7 @@ use super::Json;
 
 /// What differs between two moments, or two environments: `GET /api/diff`, `GET /api/config/{path}/diff`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Diff {
     /// The path at or below which entries were compared.
     pub path: String,
@@ -19,6 +20,7 @@ pub struct Diff {
 
 /// One side of a diff.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DiffSide {
     /// The environment.
     pub env: String,
@@ -34,6 +36,7 @@ pub struct DiffSide {
 
 /// One entry that is not the same on both sides.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Change {
     /// `update`, which has no `old_value` where the entry is new; or `delete`.
     #[serde(rename = "type")]

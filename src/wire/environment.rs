@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// The environments of a project, in the order of its settings: `GET /api/environments`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Environments {
     /// The one that answers when none is named.
     pub default: String,
@@ -11,6 +12,7 @@ pub struct Environments {
 
 /// One environment: `GET /api/environments/{env}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Environment {
     /// The name.
     pub name: String,
@@ -28,6 +30,7 @@ pub struct Environment {
 
 /// The body of `POST /api/environments`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewEnvironment {
     /// The name.
@@ -42,6 +45,7 @@ pub struct NewEnvironment {
 
 /// The answer to a write of an environment as a whole.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WrittenEnvironment {
     /// The environment.
     pub env: String,
@@ -55,6 +59,7 @@ pub struct WrittenEnvironment {
 
 /// The body of `POST /api/environments/{env}/rollback`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentRollback {
     /// The sequence, commit, tag or time whose content is wanted.
@@ -66,6 +71,7 @@ pub struct EnvironmentRollback {
 
 /// Who is calling: `GET /api/whoami`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Whoami {
     /// The account; `anonymous` for callers without a key.
     pub account: String,

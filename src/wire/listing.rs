@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// The names right below a path: `LIST /api/config/{path}`, or `GET` with `list=true`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Listing {
     /// The path.
     pub path: String,
@@ -14,6 +15,7 @@ pub struct Listing {
 
 /// One name of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ListItem {
     /// The name.
     pub name: String,

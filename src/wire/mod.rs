@@ -24,6 +24,7 @@ pub type Json = Box<RawValue>;
 
 /// An entry: `GET /api/config/{path}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entry {
     /// The path.
     pub path: String,
@@ -64,6 +65,7 @@ pub struct Entry {
 
 /// An object: `GET /api/config/{path}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Children {
     /// The path.
     pub path: String,
@@ -73,6 +75,7 @@ pub struct Children {
 
 /// Everything below a path: `GET /api/config/{path}?recursive=true`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entries {
     /// The path.
     pub path: String,
@@ -84,6 +87,7 @@ pub struct Entries {
 
 /// The body of `PUT /api/config/{path}` as JSON.
 #[derive(Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Put {
     /// The value.
@@ -117,6 +121,7 @@ fn present_json<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opt
 
 /// The answer to a write of one entry.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WrittenEntry {
     /// The path.
     pub path: String,
@@ -132,6 +137,7 @@ pub struct WrittenEntry {
 
 /// The answer to a write of an object.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WrittenObject {
     /// The path.
     pub path: String,
@@ -147,6 +153,7 @@ pub struct WrittenObject {
 
 /// The answer to a write of a path.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Written {
     /// One entry was written.
@@ -157,6 +164,7 @@ pub enum Written {
 
 /// A path and its version.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PathVersion {
     /// The path.
     pub path: String,
@@ -169,6 +177,7 @@ pub struct PathVersion {
 
 /// One version: `GET /api/config/{path}/history` answers a list of them, newest first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HistoryItem {
     /// The path, where the history is that of an object.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -197,6 +206,7 @@ pub struct HistoryItem {
 
 /// The body of `POST /api/config/{path}/rollback`.
 #[derive(Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
     /// The version whose value is wanted.
@@ -205,9 +215,11 @@ pub struct Rollback {
 
 /// The body of `POST /api/batch`.
 #[derive(Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Batch {
     /// The edits, in order; all are made or none.
+    #[cfg_attr(test, schemars(length(min = 1, max = MOST_BATCH_EDITS)))]
     pub edits: Vec<BatchEdit>,
     /// What the commits say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -220,11 +232,16 @@ pub const MOST_BATCH_EDITS: usize = 200_000;
 /// The most bytes of the body of one `POST /api/batch`.
 pub const MOST_BATCH_BYTES: usize = 64 << 20;
 
+/// The most paths of one `POST /api/batch/get`.
+pub const MOST_BATCH_PATHS: usize = 10_000;
+
 /// One edit of a batch.
 #[derive(Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BatchEdit {
     /// `put`, `delete`, `patch` or `file`.
+    #[cfg_attr(test, schemars(extend("enum" = ["put", "delete", "patch", "file"])))]
     pub op: String,
     /// The path; a `file` has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -251,6 +268,7 @@ pub struct BatchEdit {
 
 /// The answer of `POST /api/batch`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BatchWritten {
     /// The change set.
     pub sequence: u64,
@@ -262,9 +280,11 @@ pub struct BatchWritten {
 
 /// The body of `POST /api/batch/get`.
 #[derive(Debug, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BatchGet {
     /// The paths.
+    #[cfg_attr(test, schemars(length(min = 1, max = MOST_BATCH_PATHS)))]
     pub paths: Vec<String>,
     /// The environment; the default one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -276,6 +296,7 @@ pub struct BatchGet {
 
 /// The answer of `POST /api/batch/get`: all of one moment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BatchGot {
     /// The last change set in it.
     pub sequence: u64,
@@ -287,6 +308,7 @@ pub struct BatchGot {
 
 /// One path of a `POST /api/batch/get`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum BatchItem {
     /// An entry.
@@ -309,6 +331,7 @@ pub enum BatchItem {
 
 /// `GET /api/status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Status {
     /// The version of confgit.
     pub version: String,
@@ -328,6 +351,7 @@ pub struct Status {
 
 /// How the parts of a project are, here and in `/readyz`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Parts {
     /// `ready`: values can be read.
     pub index: String,
@@ -341,6 +365,7 @@ pub struct Parts {
 
 /// One environment in `GET /api/status`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EnvironmentStatus {
     /// The name.
     pub name: String,
@@ -362,6 +387,7 @@ pub struct EnvironmentStatus {
 
 /// An error, as RFC 9457 describes it: `application/problem+json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Problem {
     /// `/problems/<name>`.
     #[serde(rename = "type")]
@@ -382,6 +408,7 @@ pub struct Problem {
 
 /// One place that is wrong.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProblemItem {
     /// The configuration path.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -315,7 +315,7 @@ fn keys_with_odd_names() {
     server.put("/t/history?literal=true", json!("a key")).expect(201);
     assert_eq!(server.get("/v1/config/t/history").json(), "a key");
     assert_eq!(server.get("/api/config/t/history?literal=true").json()["value"], "a key");
-    server.put("/t/history", json!("x")).expect(400);
+    server.put("/t/history", json!("x")).expect(405);
     server.put("/env/prod/literal?literal=true", json!(1)).expect(201);
     assert_eq!(server.get("/v1/config/env/prod/literal?literal=true").json(), 1);
 }
@@ -364,7 +364,7 @@ fn hostile_paths_and_bodies_are_refused_with_a_place() {
         let refused = server.request("PUT", "/api/config/t/k", &[], body.as_bytes()).expect(400).json();
         assert!(refused["detail"].as_str().unwrap().contains(word), "{body}: {refused}");
     }
-    server.put("/", json!(1)).expect(400);
+    server.put("/", json!(1)).expect(405);
     server.put("/.hidden/x", json!(1)).expect(400);
     let below = server.put("/myapp/database/pool_size/x", json!(1)).expect(409).json();
     let place = &below["errors"][0];

@@ -17,6 +17,7 @@ mod http;
 mod import;
 mod logs;
 mod metrics;
+mod openapi;
 mod outside_gc;
 mod past;
 mod paths;

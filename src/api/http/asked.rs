@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::App;
 use super::fields::Fields;
 use super::format::Format;
+use super::list;
 use super::problem::Problem;
 use super::query::Query;
 use super::target::Target;
@@ -70,6 +71,9 @@ pub(super) async fn look(
         Some(None) => return Err(Problem::malformed("`q` holds no word to look for")),
     };
     let fields = Fields::of(&query)?;
+    // Checked even where the answer has no pages: what is wrong is refused, whatever stands there.
+    after(&query, &target.path)?;
+    limit(&query, list::PAGE, list::MOST_PER_PAGE)?;
     if version.is_some() && (search.is_some() || query.flag("recursive")? || query.flag("list")?) {
         return Err(Problem::malformed("`version` belongs to one entry; for what is below a path give `at`"));
     }

@@ -17,9 +17,6 @@ use crate::resolve::Found;
 use crate::service::{ConfigurationFile, Edit, EditOp, Point, Precondition, Reading, ServiceError, Write};
 use crate::wire;
 
-/// How many paths one request may read.
-const MOST_PATHS: usize = 10_000;
-
 /// How many bytes the answer of a batch of reads may have.
 const MOST_BYTES: usize = 16 << 20;
 
@@ -122,7 +119,7 @@ pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Res
     Query::parse(request.uri().query(), &[])?;
     let body = Body::read(&app, request).await?;
     let asked: wire::BatchGet = body.json()?;
-    check_count(asked.paths.len(), "paths", MOST_PATHS)?;
+    check_count(asked.paths.len(), "paths", wire::MOST_BATCH_PATHS)?;
     let paths = asked.paths.iter().map(|text| {
         text.parse().map_err(|error| Problem::malformed(format!("`{text}` is no path: {error}")))
     });

@@ -13,14 +13,18 @@ use crate::service::{Cursor, PathPage, Point};
 use crate::wire;
 
 /// How many commits a page has, unless told; and at most.
-const PAGE: usize = 50;
-const MOST_PER_PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 50;
+pub(super) const MOST_PER_PAGE: usize = 1_000;
+
+/// The parameters of a list of commits, and of one commit.
+pub(super) const LIST: [&str; 4] = ["env", "path", "limit", "before"];
+pub(super) const ONE: [&str; 4] = ["env", "format", "after", "limit"];
 
 /// `GET /api/commits`: the commits of an environment, or of all, newest first.
 pub(super) async fn list(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let (head, _) = request.into_parts();
     let grant = caller::may_read(&app, &head.headers, &head.uri)?;
-    let query = Query::parse(head.uri.query(), &["env", "path", "limit", "before"])?;
+    let query = Query::parse(head.uri.query(), &LIST)?;
     let core = app.project.core().clone();
     let reading = core.reading(&grant);
     let limit = limit(&query, PAGE, MOST_PER_PAGE)?;
@@ -40,7 +44,7 @@ pub(super) async fn list(State(app): State<App>, request: Request) -> Result<Res
 pub(super) async fn one(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let (head, _) = request.into_parts();
     let grant = caller::may_read(&app, &head.headers, &head.uri)?;
-    let query = Query::parse(head.uri.query(), &["env", "format", "after", "limit"])?;
+    let query = Query::parse(head.uri.query(), &ONE)?;
     let named = decode(head.uri.path().strip_prefix("/api/commits/").unwrap_or_default())?;
     let point = Point::parse(&named);
     let page = PathPage {

@@ -19,12 +19,16 @@ use crate::wire;
 pub(super) const PAGE: usize = 1_000;
 pub(super) const MOST_PER_PAGE: usize = 10_000;
 
+/// The parameters of a diff of a path, and of a diff that may cross environments.
+pub(super) const OF_PATH: [&str; 6] = ["env", "from", "to", "format", "after", "limit"];
+pub(super) const OF_PROJECT: [&str; 9] =
+    ["env", "path", "from", "to", "from_env", "to_env", "format", "after", "limit"];
+
 /// `GET /api/config/{path}/diff`: what differs between two versions of an entry, or two moments of an object.
 pub(super) async fn of_path(app: App, request: Request) -> Result<Response, Problem> {
     let (head, _) = request.into_parts();
     let grant = caller::may_read(&app, &head.headers, &head.uri)?;
-    let known = ["env", "literal", "from", "to", "format", "after", "limit"];
-    let query = Query::parse(head.uri.query(), &known)?;
+    let query = Query::parse(head.uri.query(), &OF_PATH)?;
     let core = app.project.core().clone();
     let reading = core.reading(&grant);
     let target = Target::parse(&head.uri, "/api/config", &query, reading.environments())?;
@@ -39,6 +43,8 @@ pub(super) async fn of_path(app: App, request: Request) -> Result<Response, Prob
         }
         return between(&app, &head, grant, sides, target.path.clone(), &query).await;
     }
+    after(&query, &target.path)?;
+    limit(&query, PAGE, MOST_PER_PAGE)?;
     let version = |name| query.number(name).map(|number| number.map(Version));
     let (from, to) = (version("from")?, version("to")?);
     let moment = reply::Moment::of(&reading, &target.environment);
@@ -52,8 +58,7 @@ pub(super) async fn of_path(app: App, request: Request) -> Result<Response, Prob
 pub(super) async fn of_project(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let (head, _) = request.into_parts();
     let grant = caller::may_read(&app, &head.headers, &head.uri)?;
-    let known = ["env", "path", "from", "to", "from_env", "to_env", "format", "after", "limit"];
-    let query = Query::parse(head.uri.query(), &known)?;
+    let query = Query::parse(head.uri.query(), &OF_PROJECT)?;
     let reading = app.project.core().reading(&grant);
     let path = path(&query)?;
     let names = [query.get("from_env"), query.get("to_env")];

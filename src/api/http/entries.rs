@@ -28,51 +28,64 @@ const PARAMETERS: [&str; 17] = [
     "to",
 ];
 
+/// What a path itself takes.
+pub(super) const PATH: &[&str] = &["GET", "HEAD", "LIST", "PUT", "PATCH", "DELETE"];
+/// What the root takes: it cannot be written as a whole.
+pub(super) const ROOT: &[&str] = &["GET", "HEAD", "LIST"];
+/// What the operations on a path take.
+pub(super) const OPERATIONS: [(&str, &[&str]); 4] = [
+    ("history", &["GET", "HEAD"]),
+    ("diff", &["GET", "HEAD"]),
+    ("rollback", &["POST"]),
+    // Kept for later: a key of that name needs `literal=true` already.
+    ("explain", &[]),
+];
+
 /// Everything below `/api/config`: the method, and the last segment where it names an operation, say what.
 pub(super) async fn dispatch(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let operation = operation(&app, &request)?;
+    let Asked { operation, is_root } = asked(&app, &request)?;
     let method = request.method().clone();
     match (operation, &method) {
         (None, &Method::GET | &Method::HEAD) => read::described(app, request).await,
-        (None, &Method::PUT) => write::put(app, request).await,
-        (None, &Method::PATCH) => write::patch(app, request).await,
-        (None, &Method::DELETE) => write::delete(app, request).await,
+        (None, &Method::PUT) if !is_root => write::put(app, request).await,
+        (None, &Method::PATCH) if !is_root => write::patch(app, request).await,
+        (None, &Method::DELETE) if !is_root => write::delete(app, request).await,
         (None, method) if method.as_str() == "LIST" => list::list(app, request).await,
         (Some("history"), &Method::GET | &Method::HEAD) => history::list(app, request).await,
         (Some("diff"), &Method::GET | &Method::HEAD) => diff::of_path(app, request).await,
         (Some("rollback"), &Method::POST) => write::rollback(app, request).await,
-        // A key of that name can be written: only reading it needs `literal=true`.
-        (Some(_), &Method::PUT | &Method::PATCH | &Method::DELETE) => Err(Problem::malformed(
-            "the last segment names an operation; to write a key of that name add ?literal=true",
-        )),
-        (Some(name @ "explain"), &Method::GET) => Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "not-found",
-            format!(
-                "`{name}` is an operation that this version does not have; to read a key of that name add ?literal=true"
-            ),
-        )),
-        (Some("rollback"), &Method::GET) => Err(Problem::wrong_method(
-            "POST",
-            "`rollback` takes POST; to read a key of that name add ?literal=true",
-        )),
-        (operation, method) => Err(Problem::wrong_method(
-            match operation {
-                None => "GET, HEAD, LIST, PUT, PATCH, DELETE",
-                Some("rollback") => "POST",
-                Some(_) => "GET, HEAD",
-            },
-            format!(
-                "{method} is not taken here; there are GET, LIST, PUT, PATCH, DELETE, GET …/history, GET …/diff and POST …/rollback"
-            ),
-        )),
+        (operation, method) => Err(refusal(operation, is_root, method)),
     }
 }
 
-fn operation(app: &App, request: &Request) -> Result<Option<&'static str>, Problem> {
+fn refusal(operation: Option<&str>, is_root: bool, method: &Method) -> Problem {
+    let (allow, hint) = match operation {
+        None if is_root => (ROOT, "the root cannot be written as a whole; name a path"),
+        None => (PATH, "operations are GET …/history, GET …/diff and POST …/rollback"),
+        Some(name) => {
+            let found = OPERATIONS.iter().find(|(other, _)| *other == name);
+            let allow = found.map_or(&[][..], |(_, allow)| allow);
+            (allow, "the last segment names an operation; for a key of that name add ?literal=true")
+        }
+    };
+    if allow.is_empty() {
+        let detail = format!("this version does not have that operation: {hint}");
+        return Problem::new(StatusCode::NOT_FOUND, "not-found", detail);
+    }
+    Problem::wrong_method(allow.join(", "), format!("{method} is not taken here: {hint}"))
+}
+
+/// What the URL is about, as far as it decides who answers.
+struct Asked {
+    operation: Option<&'static str>,
+    is_root: bool,
+}
+
+fn asked(app: &App, request: &Request) -> Result<Asked, Problem> {
     // Who may not even read learns nothing about environments, not that one exists.
     let grant = caller::may_read(app, request.headers(), request.uri())?;
     let query = Query::parse(request.uri().query(), &PARAMETERS)?;
     let reading = app.project.core().reading(&grant);
-    Ok(Target::parse(request.uri(), "/api/config", &query, reading.environments())?.operation)
+    let target = Target::parse(request.uri(), "/api/config", &query, reading.environments())?;
+    Ok(Asked { operation: target.operation, is_root: target.path.is_root() })
 }

@@ -5,7 +5,7 @@ use super::query::Query;
 use crate::wire;
 
 /// The members that an entry can have.
-const NAMES: [&str; 13] = [
+pub(super) const NAMES: [&str; 13] = [
     "path",
     "value",
     "encoding",

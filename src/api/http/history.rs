@@ -13,15 +13,18 @@ use crate::service::Cursor;
 use crate::wire;
 
 /// How many versions a page has, unless told; and at most.
-const PAGE: usize = 50;
-const MOST_PER_PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 50;
+pub(super) const MOST_PER_PAGE: usize = 1_000;
+
+/// The parameters of a history.
+pub(super) const PARAMETERS: [&str; 3] = ["env", "limit", "before"];
 
 /// `GET /api/config/{path}/history`: the versions of an entry, or of everything below an object, newest first.
 /// `before` is where a page begins; `Link: rel="next"` leads to the next one.
 pub(super) async fn list(app: App, request: Request) -> Result<Response, Problem> {
     let (head, _) = request.into_parts();
     let grant = caller::may_read(&app, &head.headers, &head.uri)?;
-    let query = Query::parse(head.uri.query(), &["env", "literal", "limit", "before"])?;
+    let query = Query::parse(head.uri.query(), &PARAMETERS)?;
     let core = app.project.core().clone();
     let reading = core.reading(&grant);
     let target = Target::parse(&head.uri, "/api/config", &query, reading.environments())?;

@@ -17,8 +17,8 @@ use crate::service::{EntryDetails, EntryPage, Reading, page};
 use crate::wire;
 
 /// How many items a page has, unless told; and at most.
-const PAGE: usize = 1_000;
-const MOST_PER_PAGE: usize = 10_000;
+pub(super) const PAGE: usize = 1_000;
+pub(super) const MOST_PER_PAGE: usize = 10_000;
 
 /// `LIST /api/config/{path}`: the names right below a path.
 pub(super) async fn list(app: App, request: Request) -> Result<Response, Problem> {

@@ -8,6 +8,7 @@ mod body;
 mod caller;
 mod commits;
 mod diff;
+mod docs;
 mod entries;
 mod environments;
 mod fields;
@@ -17,12 +18,15 @@ mod hot;
 mod links;
 mod list;
 mod observe;
+#[cfg(test)]
+mod openapi;
 mod operations;
 mod problem;
 mod put_body;
 mod query;
 mod read;
 mod reply;
+mod routes;
 mod site;
 mod target;
 mod write;
@@ -30,17 +34,17 @@ mod write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::BoxError;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::Method;
 use axum::response::Response;
-use axum::routing::{any, get, post};
-use axum::{BoxError, Router};
 use bytes::Bytes;
 use tower::ServiceExt as _;
 use tracing::Span;
 
 pub use self::body::BodyRoom;
+use self::routes::Routes;
 use self::site::{Mounted, Site};
 use crate::auth::Anonymous;
 use crate::service::Project;
@@ -126,31 +130,35 @@ async fn route(project: Option<&Mounted>, request: Request) -> Response {
 }
 
 /// What one project answers.
-fn project_routes() -> Router<App> {
-    Router::new()
-        .route("/v1/config", get(read::bare))
-        .route("/v1/config/", get(read::bare))
-        .route("/v1/config/{*path}", get(read::bare))
-        .route("/api/config", any(entries::dispatch))
-        .route("/api/config/", any(entries::dispatch))
-        .route("/api/config/{*path}", any(entries::dispatch))
-        .route("/api/batch", post(batch::write))
-        .route("/api/batch/get", post(batch::read))
-        .route("/api/diff", get(diff::of_project))
-        .route("/api/commits", get(commits::list))
-        .route("/api/commits/{revision}", get(commits::one))
-        .route("/api/environments", get(environments::list).post(environments::create))
-        .route("/api/environments/{env}", get(environments::one))
-        .route("/api/environments/{env}/rollback", post(environments::rollback))
-        .route("/api/status", get(operations::status))
-        .route("/api/backup", get(backup::backup))
-        .route("/api/whoami", get(operations::whoami))
+fn project_routes() -> Routes<App> {
+    Routes::new()
+        .get("/v1/config", read::bare)
+        .get("/v1/config/", read::bare)
+        .get("/v1/config/{*path}", read::bare)
+        .any("/api/config", entries::dispatch)
+        .any("/api/config/", entries::dispatch)
+        .any("/api/config/{*path}", entries::dispatch)
+        .post("/api/batch", batch::write)
+        .post("/api/batch/get", batch::read)
+        .get("/api/diff", diff::of_project)
+        .get("/api/commits", commits::list)
+        .get("/api/commits/{revision}", commits::one)
+        .get("/api/environments", environments::list)
+        .post("/api/environments", environments::create)
+        .get("/api/environments/{env}", environments::one)
+        .post("/api/environments/{env}/rollback", environments::rollback)
+        .get("/api/status", operations::status)
+        .get("/api/backup", backup::backup)
+        .get("/api/whoami", operations::whoami)
+        .get("/openapi.json", docs::description)
 }
 
 /// What the server as a whole answers.
-fn server_routes() -> Router<Site> {
-    Router::new()
-        .route("/healthz", get(operations::healthz))
-        .route("/readyz", get(operations::readyz))
-        .route("/metrics", get(operations::metrics))
+fn server_routes() -> Routes<Site> {
+    Routes::new()
+        .get("/healthz", operations::healthz)
+        .get("/readyz", operations::readyz)
+        .get("/metrics", operations::metrics)
+        .get("/docs", docs::page)
+        .get("/docs/{file}", docs::asset)
 }

@@ -77,18 +77,6 @@ pub(super) async fn no_route(request: Request) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
 }
 
-pub(super) async fn wrong_method(request: Request) -> Problem {
-    let detail = format!("{} does not take {}", request.uri().path(), request.method());
-    let path = request.uri().path();
-    let allow = match path {
-        _ if path.starts_with("/api/batch") => "POST",
-        "/api/environments" => "GET, HEAD, POST",
-        _ if path.starts_with("/api/environments/") && path.ends_with("/rollback") => "POST",
-        _ => "GET, HEAD",
-    };
-    Problem::wrong_method(allow, detail)
-}
-
 fn json<T: serde::Serialize>(status: StatusCode, body: &T) -> Response {
     let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
     *response.status_mut() = status;

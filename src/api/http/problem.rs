@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -18,7 +20,7 @@ pub(super) struct Problem {
     detail: String,
     errors: Vec<wire::ProblemItem>,
     current: Option<String>,
-    allow: Option<&'static str>,
+    allow: Option<Cow<'static, str>>,
 }
 
 impl Problem {
@@ -32,9 +34,9 @@ impl Problem {
     }
 
     /// 405: the resource takes these methods only.
-    pub fn wrong_method(allow: &'static str, detail: impl Into<String>) -> Self {
+    pub fn wrong_method(allow: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail);
-        Problem { allow: Some(allow), ..problem }
+        Problem { allow: Some(allow.into()), ..problem }
     }
 
     /// 413: the body is larger than anything this server takes.
@@ -175,8 +177,8 @@ impl IntoResponse for Problem {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(allow) = self.allow {
-            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(&*allow).ok()) {
+            headers.insert(ALLOW, allow);
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

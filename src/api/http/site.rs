@@ -29,9 +29,9 @@ impl Site {
         // The handlers for the whole server know the apps alone, so that nothing refers to itself.
         let projects = apps.iter().map(|app| {
             let router = project_routes()
+                .into_router()
                 .with_state(app.clone())
-                .merge(server_routes().with_state(site.clone()))
-                .method_not_allowed_fallback(operations::wrong_method)
+                .merge(server_routes().into_router().with_state(site.clone()))
                 .route_layer(from_fn(observe::note_route))
                 .fallback(operations::no_route);
             Mounted { app: app.clone(), router }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use axum::http::Uri;
 use percent_encoding::percent_decode_str;
 
+use super::entries::OPERATIONS;
 use super::problem::Problem;
 use super::query::Query;
 use crate::model::{Environments, Path};
@@ -19,9 +20,6 @@ pub(super) struct Target {
     /// What the last segment asks for, where it is no key.
     pub operation: Option<&'static str>,
 }
-
-/// Names that a last segment gives to an operation rather than a key.
-const OPERATIONS: [&str; 4] = ["history", "diff", "explain", "rollback"];
 
 impl Target {
     /// Reads the path of a URL after `prefix`. Each segment is decoded by itself (RFC 3986), so that `%2F` is
@@ -53,7 +51,7 @@ impl Target {
         let layer_only = environment.is_some();
         let operation = match segments.last() {
             Some(last) if prefix.starts_with("/api/") && !literal && segments.len() > 1 => {
-                OPERATIONS.into_iter().find(|operation| operation == last)
+                OPERATIONS.iter().map(|(name, _)| *name).find(|name| name == last)
             }
             _ => None,
         };

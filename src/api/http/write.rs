@@ -19,7 +19,11 @@ use crate::service::{Edit, EditOp, Precondition, Write, Written, rollback_write}
 use crate::wire;
 
 /// The parameters of a write.
-const PARAMETERS: [&str; 3] = ["env", "literal", "message"];
+pub(super) const PARAMETERS: [&str; 3] = ["env", "literal", "message"];
+
+/// The parameters of a delete, and of a rollback.
+pub(super) const DELETE: [&str; 4] = ["env", "literal", "message", "hide"];
+pub(super) const ROLLBACK: [&str; 1] = ["env"];
 
 /// `PUT /api/config/{path}`.
 pub(super) async fn put(app: App, request: Request) -> Result<Response, Problem> {
@@ -55,9 +59,8 @@ pub(super) async fn patch(app: App, request: Request) -> Result<Response, Proble
 /// `DELETE /api/config/{path}`, with `hide=true` to hide a parent's value as well.
 pub(super) async fn delete(app: App, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_write(&app, request.headers(), request.uri())?;
-    let parameters = ["env", "literal", "message", "hide"];
-    let (target, message) = target(&app, &grant, &request, &parameters)?;
-    let hide = Query::parse(request.uri().query(), &parameters)?.flag("hide")?;
+    let (target, message) = target(&app, &grant, &request, &DELETE)?;
+    let hide = Query::parse(request.uri().query(), &DELETE)?.flag("hide")?;
     let precondition = precondition(request.headers())?;
     let request_id = request_id(request.headers());
     let op = if hide { EditOp::Hide } else { EditOp::Delete };
@@ -70,7 +73,7 @@ pub(super) async fn delete(app: App, request: Request) -> Result<Response, Probl
 pub(super) async fn rollback(app: App, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_write(&app, request.headers(), request.uri())?;
     let read = caller::may_read(&app, request.headers(), request.uri())?;
-    let (target, _) = target(&app, &grant, &request, &["env", "literal"])?;
+    let (target, _) = target(&app, &grant, &request, &ROLLBACK)?;
     let precondition = precondition(request.headers())?;
     let request_id = request_id(request.headers());
     let body = Body::read(&app, request).await?;

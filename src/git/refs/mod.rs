@@ -37,7 +37,11 @@ impl RefState {
 const MAX_SYMBOLIC: usize = 5;
 
 /// The state of one reference: the loose file if there is one, else what `packed-refs` says.
+/// A text that can be no name is absent: as the name of a file it could lead anywhere.
 pub(super) fn find(git_dir: &Path, name: &str) -> io::Result<RefState> {
+    if check_name(name).is_err() {
+        return Ok(RefState::Absent);
+    }
     let mut name = name.to_owned();
     for _ in 0..=MAX_SYMBOLIC {
         match read_loose(git_dir, &name)? {

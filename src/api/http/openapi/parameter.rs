@@ -1,0 +1,104 @@
+use serde_json::{Value, json};
+
+use crate::api::http::fields;
+use crate::model::Path;
+
+/// A path as a URL has it: what is no segment of a path is not here either.
+pub(super) fn path_in_url() -> Value {
+    json!({
+        "name": "path", "in": "path", "required": true,
+        "description": "A configuration path, `myapp/database/host`: segments parted by `/`. Within a segment a \
+            slash is `%2F`. `env/{env}/…` names one environment's own layer. OpenAPI cannot say that a parameter \
+            spans segments; a client that escapes the slashes speaks of one segment.",
+        "schema": {
+            "type": "string", "minLength": 1, "maxLength": Path::MAX_BYTES / 4,
+            "pattern": "^(?!\\.{1,2}$)(?!(history|diff|explain|rollback)$)[^\\u0000-\\u001F\\u007F-\\u009F/]+$",
+        },
+        "example": "motd",
+    })
+}
+
+/// A configuration path as text, in a query or a body.
+pub(super) fn path_text() -> Value {
+    json!({ "type": "string", "maxLength": Path::MAX_BYTES })
+}
+
+fn flag() -> Value {
+    json!({ "type": "boolean", "default": false })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn number() -> Value {
+    json!({ "type": "integer", "format": "int64", "minimum": 1 })
+}
+
+fn point() -> Value {
+    json!({ "type": "string", "minLength": 1 })
+}
+
+/// A parameter of a query: each name means one thing wherever it is taken, so it is described once.
+pub(super) fn of_query(name: &str, (usual, most): (usize, usize), formats: &[&str], ends: &Value) -> Value {
+    let (description, schema) = match name {
+        "env" => ("The environment; the project's default one when absent.", text()),
+        "default" => ("The value answered where nothing stands: JSON, or text where it is none.", text()),
+        "format" => {
+            ("How the answer is written; before `Accept`.", json!({ "type": "string", "enum": formats }))
+        }
+        "literal" => {
+            ("Whether `env/…` and a last segment such as `history` are keys like any other.", flag())
+        }
+        "version" => ("A version of the entry, from 1.", number()),
+        "at" => ("A moment: a sequence, a commit's 40 digits, a tag, or a time (RFC 3339).", point()),
+        "recursive" => ("Whether all entries below are answered, rather than names.", flag()),
+        "after" => ("Where the page begins: the `next` of the page before.", path_text()),
+        "before" => ("Where the page begins: the `next` of the page before.", ends.clone()),
+        "limit" => (
+            "How many items a page has.",
+            json!({ "type": "integer", "minimum": 1, "maximum": most, "default": usual }),
+        ),
+        "list" => {
+            ("Whether the names right below are answered, with their kinds; as the method LIST.", flag())
+        }
+        "q" => (
+            "Words that entries hold in path or value; a word with a slash or `*` is a pattern for the path.",
+            json!({ "type": "string", "pattern": "[^\\s\"]" }),
+        ),
+        "fields" => (
+            "The members of entries that are wanted, parted by commas.",
+            json!({ "type": "array", "minItems": 1, "items": { "type": "string", "enum": fields::NAMES } }),
+        ),
+        "message" => ("What the commit says.", text()),
+        "hide" => ("Whether a parent environment's value is hidden as well.", flag()),
+        "path" => ("The path at or below which is looked; all when absent.", path_text()),
+        "from" => ("The earlier side: a version of an entry, else a moment as `at` names it.", ends.clone()),
+        "to" => ("The later side; now when absent.", ends.clone()),
+        "from_env" => ("The environment of the earlier side.", text()),
+        "to_env" => ("The environment of the later side.", text()),
+        other => unreachable!("describe the parameter `{other}` here"),
+    };
+    let mut parameter = json!({ "name": name, "in": "query", "description": description, "schema": schema });
+    if name == "fields" {
+        parameter["style"] = json!("form");
+        parameter["explode"] = json!(false);
+    }
+    parameter
+}
+
+/// A header of a request.
+pub(super) fn of_header(name: &str) -> Value {
+    let (description, schema) = match name {
+        "If-Match" => (
+            "The entity tags, one of which the path must have; `*`: any. Else 412. Not with `If-None-Match`.",
+            text(),
+        ),
+        "If-None-Match" => ("The entity tags that the client has: 304 where one is still true.", text()),
+        "If-None-Match: *" => ("`*`: nothing may stand there yet. Else 412.", json!({ "const": "*" })),
+        "X-Request-Id" => ("A name for the request, kept in the commit's trailer.", text()),
+        other => unreachable!("describe the header `{other}` here"),
+    };
+    let name = name.split(':').next().unwrap_or(name);
+    json!({ "name": name, "in": "header", "description": description, "schema": schema })
+}

@@ -1,0 +1,106 @@
+use serde_json::json;
+
+use super::components::Components;
+use super::operation::Operation;
+use crate::wire;
+
+pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
+    let get = |path, id, summary| Operation::new("get", path, id, summary).tagged("server");
+    let status = [("application/json", components.answer::<wire::Status>())];
+    let caller = [("application/json", components.answer::<wire::Whoami>())];
+    let archive = [("application/x-tar", json!({ "type": "string", "contentEncoding": "binary" }))];
+    let metrics = [("application/openmetrics-text", json!({ "type": "string" }))];
+    let of_project = [
+        get("/api/status", "read_status", "How the project is").answers(200, "Its parts.", &[], &status),
+        get("/api/whoami", "who_am_i", "Who is calling, and what that account may do").answers(
+            200,
+            "The caller.",
+            &[],
+            &caller,
+        ),
+        get("/api/backup", "back_up", "The whole project as a tar archive, of one moment")
+            .says(
+                "For callers who may write: settings and the hashes of keys are in it. `confgit restore` makes a \
+                directory of it. It is sent as it is made: an answer that ends early is no backup.",
+            )
+            .answers(
+                200,
+                "The archive.",
+                &["X-Confgit-Sequence", "Content-Disposition", "Cache-Control"],
+                &archive,
+            )
+            .problems(&[503]),
+        get("/metrics", "read_metrics", "What is counted, in the OpenMetrics format").answers(
+            200,
+            "The metrics.",
+            &[],
+            &metrics,
+        ),
+    ];
+    of_project.into_iter().map(Operation::of_project).chain(health(components)).chain(pages()).collect()
+}
+
+fn health(components: &mut Components) -> Vec<Operation> {
+    let parts = components.answer::<wire::Parts>();
+    let ready = components.named(
+        "Readiness",
+        json!({
+            "description": "Whether every project can be read and written.",
+            "type": "object",
+            "required": ["ready", "parts", "projects"],
+            "properties": {
+                "ready": { "type": "boolean", "description": "Whether all are." },
+                "parts": parts,
+                "projects": {
+                    "description": "Each project.",
+                    "type": "object",
+                    "additionalProperties": {
+                        "type": "object",
+                        "required": ["ready", "parts"],
+                        "properties": { "ready": { "type": "boolean" }, "parts": parts },
+                    },
+                },
+            },
+        }),
+    );
+    let alive = json!({
+        "type": "object", "required": ["status"], "properties": { "status": { "const": "ok" } },
+    });
+    let ready = [("application/json", ready)];
+    vec![
+        Operation::new("get", "/healthz", "is_alive", "Whether the process answers")
+            .tagged("server")
+            .open()
+            .answers(200, "It does.", &[], &[("application/json", alive)]),
+        Operation::new("get", "/readyz", "is_ready", "Whether values can be read and written")
+            .tagged("server")
+            .open()
+            .answers(200, "They can.", &[], &ready)
+            .answers(503, "Not yet, or not any more; `parts` says which.", &[], &ready),
+    ]
+}
+
+fn pages() -> Vec<Operation> {
+    let text = json!({ "type": "string" });
+    let files = [("text/javascript", text.clone()), ("text/css", text.clone()), ("text/plain", text.clone())];
+    vec![
+        Operation::new("get", "/openapi.json", "read_description", "This description").answers(
+            200,
+            "It.",
+            &["Cache-Control"],
+            &[("application/json", json!({ "type": "object" }))],
+        ),
+        Operation::new("get", "/docs", "read_docs", "This description, for people").answers(
+            200,
+            "A page.",
+            &["Cache-Control"],
+            &[("text/html", text)],
+        ),
+        Operation::new("get", "/docs/{file}", "read_docs_file", "What that page consists of")
+            .answers(200, "The file.", &["Cache-Control", "Vary"], &files)
+            .problems(&[404]),
+    ]
+    .into_iter()
+    .map(|operation| operation.tagged("server").open().problems(&[400]))
+    .collect()
+}
