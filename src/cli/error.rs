@@ -172,6 +172,7 @@ fn of_service(error: &ServiceError) -> Exit {
         }
         ServiceError::Gone { .. }
         | ServiceError::Pruned { .. }
+        | ServiceError::NotKept { .. }
         | ServiceError::NoSuchPoint { .. }
         | ServiceError::Invalid { .. }
         | ServiceError::TooLarge { .. }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use crate::git::ReadError;
-use crate::model::{Diagnostic, Path, Version};
+use crate::history::HistoryError;
+use crate::model::{Diagnostic, Path, Sequence, Version};
 
 /// Why a read, a write or a look into history gives no answer.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,16 @@ pub enum ServiceError {
         path: Path,
         /// The version asked for.
         version: Version,
+    },
+    /// A point in history that is before what is kept.
+    #[error(
+        "{what} is not kept any more: history begins with change set {oldest}, as `retention` in the settings asks"
+    )]
+    NotKept {
+        /// What was asked for.
+        what: String,
+        /// The oldest change set that can be asked for.
+        oldest: Sequence,
     },
     /// A point in history that cannot be found.
     #[error("{reason}")]
@@ -111,4 +122,15 @@ pub enum ServiceError {
     /// Derived data could not be read or written.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+}
+
+impl From<HistoryError> for ServiceError {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Pruned { oldest } => {
+                ServiceError::NotKept { what: "what is asked for".to_owned(), oldest }
+            }
+            HistoryError::Io(error) => ServiceError::Io(error),
+        }
+    }
 }

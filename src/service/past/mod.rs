@@ -10,7 +10,7 @@ use super::project::Core;
 use super::read::{EntryDetails, Reading, details_in};
 use crate::auth::ReadGrant;
 use crate::git::{ReadError, Reader};
-use crate::history::VersionRecord;
+use crate::history::{HistoryError, VersionRecord};
 use crate::index::{Branch, State};
 use crate::model::{Environment, Environments, Path, Revision, Sequence, Version};
 use crate::snapshot::{Entry, EntryKind, Snapshot, Stamp, metadata_path};
@@ -139,7 +139,12 @@ impl Core {
     ) -> Result<PastEntry, ServiceError> {
         self.require_history()?;
         let environment = self.environment(environment)?;
-        let Some(record) = self.history.version(&environment.branch, path, version)? else {
+        let found =
+            self.history.version(&environment.branch, path, version).map_err(|error| match error {
+                HistoryError::Pruned { .. } => ServiceError::Pruned { path: path.clone(), version },
+                HistoryError::Io(error) => error.into(),
+            })?;
+        let Some(record) = found else {
             let newest = self.history.last_version(&environment.branch, path);
             if newest.0 == 0 {
                 return Err(self.not_in_layer(&environment, path));
@@ -151,12 +156,12 @@ impl Core {
             return Err(ServiceError::Gone { path: path.clone(), version });
         }
         let reader = self.repository.reader();
-        let snapshot = self.loaded(&reader, record.revision, path).map_err(|error| match error {
+        let snapshot = self.loaded(&reader, record.held_by, path).map_err(|error| match error {
             ReadError::Missing { .. } => ServiceError::Pruned { path: path.clone(), version },
             other => other.into(),
         })?;
         let Some(entry) = snapshot.entry(path) else {
-            let reason = format!("commit {} no longer shows {path}", record.revision);
+            let reason = format!("commit {} no longer shows {path}", record.held_by);
             return Err(ServiceError::NoSuchPoint { reason });
         };
         let entry = Arc::new(Entry::clone(&entry).stamped(stamp_of(&record)));
@@ -179,7 +184,7 @@ impl Core {
             return Err(self.not_in_layer(&environment, path));
         }
         let reader = self.repository.reader();
-        let next = records.last().filter(|last| last.version.0 > 1).map(|last| last.version);
+        let next = records.last().filter(|last| !last.is_oldest).map(|last| last.version);
         let versions = records.into_iter().map(|record| self.value_of(&reader, path, record));
         Ok(HistoryPage { versions: versions.collect::<Result<_, ReadError>>()?, next })
     }
@@ -192,7 +197,7 @@ impl Core {
         record: VersionRecord,
     ) -> Result<VersionValue, ReadError> {
         let snapshot =
-            if record.deleted { None } else { unless_pruned(self.loaded(reader, record.revision, path))? };
+            if record.deleted { None } else { unless_pruned(self.loaded(reader, record.held_by, path))? };
         let entry = snapshot.and_then(|snapshot| snapshot.entry(path));
         let commit = unless_pruned(reader.commit(record.revision))?;
         let message = commit.map(|commit| plain_message(&commit.message)).unwrap_or_default();
