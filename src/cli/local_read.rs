@@ -122,6 +122,7 @@ impl Local {
                 .map_or_else(|| dir.to_string_lossy(), |name| name.to_string_lossy())
                 .into_owned(),
             sequence: status.sequence.0,
+            oldest_sequence: status.oldest_sequence.0,
             writable,
             reason,
             parts: Parts {

@@ -3,6 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::boundary::{Boundary, Ends};
 use super::reader::Reader;
 use super::refs::{self, RefState};
 
@@ -50,6 +51,7 @@ pub struct Repository {
 struct Shared {
     dir: PathBuf,
     store: Arc<gix::odb::Store>,
+    boundary: Arc<Boundary>,
 }
 
 /// How many packs can be known at a time. The store's own default of 32 is passed within a second.
@@ -100,7 +102,8 @@ impl Repository {
         let store =
             gix::odb::Store::at_opts(objects, gix::hash::Kind::Sha1, &mut std::iter::empty(), options)
                 .map_err(|source| OpenError::Io { dir: dir.clone(), source })?;
-        Ok(Repository { shared: Arc::new(Shared { dir, store: Arc::new(store) }) })
+        let boundary = Boundary::open(&dir).map_err(|source| OpenError::Io { dir: dir.clone(), source })?;
+        Ok(Repository { shared: Arc::new(Shared { dir, store: Arc::new(store), boundary }) })
     }
 
     /// The directory.
@@ -115,7 +118,12 @@ impl Repository {
 
     /// A handle to read objects with, for one thread.
     pub fn reader(&self) -> Reader {
-        Reader::new(&self.shared.store)
+        Reader::new(&self.shared.store, self.shared.boundary.clone())
+    }
+
+    /// Makes history end at these commits: durably, then for every reader at once.
+    pub fn set_ends(&self, ends: Ends) -> io::Result<()> {
+        self.shared.boundary.replace(self.dir(), ends)
     }
 
     /// All branches by name without `refs/heads/`, sorted, with their heads; torn ones are among them.

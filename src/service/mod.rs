@@ -4,6 +4,7 @@
 //! answered once they are durable. Looking into the past reads Git and blocks; callers in async code put it
 //! on a thread that may wait.
 
+mod checkpoint;
 mod committer;
 mod error;
 mod fold;
@@ -17,7 +18,9 @@ mod project;
 mod read;
 mod recover;
 mod replay;
+mod retention;
 mod rollback;
+mod signal;
 mod status;
 
 pub use committer::{

@@ -10,6 +10,8 @@ use crate::model::{Diagnostic, Revision, Sequence};
 pub struct Status {
     /// The last change set that readers see.
     pub sequence: Sequence,
+    /// The oldest change set after which the project can still be seen.
+    pub oldest_sequence: Sequence,
     /// How its parts are.
     pub health: Health,
     /// The branches of the environments, in the order of the settings.
@@ -82,6 +84,12 @@ impl Project {
                     .collect(),
             }
         });
-        Status { sequence: state.sequence, health: self.health(), branches: branches.collect() }
+        let oldest_sequence = core.history.base().unwrap_or(Sequence(1));
+        Status {
+            sequence: state.sequence,
+            oldest_sequence,
+            health: self.health(),
+            branches: branches.collect(),
+        }
     }
 }

@@ -36,6 +36,7 @@ pub struct RequestMetrics {
 #[derive(Debug, Clone)]
 pub struct ProjectMetrics {
     sequence: Gauge,
+    oldest_sequence: Gauge,
     change_sets: Counter,
     batch_size: Histogram,
     publish_seconds: Histogram,
@@ -66,6 +67,7 @@ impl Telemetry {
     pub fn project(&self, name: &str) -> ProjectMetrics {
         let metrics = ProjectMetrics {
             sequence: Gauge::default(),
+            oldest_sequence: Gauge::default(),
             change_sets: Counter::default(),
             batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             publish_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
@@ -77,6 +79,11 @@ impl Telemetry {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let registry = registry.sub_registry_with_label(("project".into(), name.to_owned().into()));
         registry.register("sequence", "the last change set", metrics.sequence.clone());
+        registry.register(
+            "oldest_sequence",
+            "the oldest change set after which the project can be seen",
+            metrics.oldest_sequence.clone(),
+        );
         registry.register("change_sets", "change sets accepted since the start", metrics.change_sets.clone());
         registry.register("batch_size", "change sets in one published batch", metrics.batch_size.clone());
         let seconds = Unit::Seconds;
@@ -131,6 +138,11 @@ impl ProjectMetrics {
     /// Notes the last change set.
     pub fn sequence(&self, sequence: Sequence) {
         self.sequence.set(i64::try_from(sequence.0).unwrap_or(i64::MAX));
+    }
+
+    /// Notes the oldest change set after which the project can be seen.
+    pub fn oldest_sequence(&self, sequence: Sequence) {
+        self.oldest_sequence.set(i64::try_from(sequence.0).unwrap_or(i64::MAX));
     }
 
     /// Notes packs that were folded.

@@ -15,5 +15,6 @@ mod outside_gc;
 mod past;
 mod paths;
 mod problems;
+mod retention;
 mod schemas;
 mod snapshots;

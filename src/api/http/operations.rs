@@ -24,6 +24,7 @@ pub(super) async fn status(State(app): State<App>, request: Request) -> Result<R
         version: env!("CARGO_PKG_VERSION").to_owned(),
         project: app.name.to_string(),
         sequence: status.sequence.0,
+        oldest_sequence: status.oldest_sequence.0,
         writable,
         reason,
         parts: parts(&status.health),

@@ -74,6 +74,12 @@ impl Source {
         Ok(Source { packs, objects, inflate: Inflate::new(), contents: Contents::new(CACHE_BYTES) })
     }
 
+    /// Leaves out the objects that are not wanted. What is wanted may still be a delta against them.
+    pub(super) fn retain(&mut self, wanted: impl Fn(ObjectId) -> bool) {
+        self.objects.retain(|object| wanted(object.id));
+        self.objects.shrink_to_fit();
+    }
+
     /// Every object once, by id.
     pub(super) fn objects(&self) -> &[Object] {
         &self.objects

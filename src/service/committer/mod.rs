@@ -24,7 +24,7 @@ use super::project::Core;
 use crate::git::{Pack, WorkTree};
 use crate::model::{Revision, Sequence, Timestamp};
 
-pub(super) use self::publishing::{OUTSIDE_TRAILER, branch_moves, branch_ref};
+pub(super) use self::publishing::{KEPT, OUTSIDE_TRAILER, branch_moves, branch_ref};
 pub(super) use self::queue::run;
 pub use self::queue::{Committer, QUEUE_CAPACITY};
 pub use self::request::{Edit, EditOp, Member, Metadata, Precondition, Write, Written, WrittenEdit};
@@ -203,6 +203,8 @@ impl Worker {
         if moves.is_empty() {
             return Ok(());
         }
+        let core = self.core.clone();
+        let _passed = core.outside.pass();
         let time = self.now();
         for step in &moves {
             tracing::info!(branch = %step.branch, "a branch was moved from outside and is taken in");

@@ -14,7 +14,7 @@ use crate::service::recover;
 pub(in crate::service) const OUTSIDE_TRAILER: &str = "Outside";
 
 /// Where a head is kept that a branch was moved away from: history goes on naming it.
-const KEPT: &str = "refs/confgit/kept";
+pub(in crate::service) const KEPT: &str = "refs/confgit/kept";
 
 /// The change sets of a batch, with the versions they make.
 pub(super) struct Accepted {
@@ -109,6 +109,7 @@ impl Worker {
         self.core.index.swap(state_of(&self.branches, &environments, self.sequence));
         self.core.metrics.sequence(self.sequence);
         self.core.packs_added(1);
+        self.core.retention.add(accepted.change_sets.len());
     }
 
     fn not_published(

@@ -199,7 +199,9 @@ impl Core {
         let snapshot =
             if record.deleted { None } else { unless_pruned(self.loaded(reader, record.held_by, path))? };
         let entry = snapshot.and_then(|snapshot| snapshot.entry(path));
-        let commit = unless_pruned(reader.commit(record.revision))?;
+        // Where another commit holds the value, its own is not kept, or only until it is taken away.
+        let is_kept = record.held_by == record.revision;
+        let commit = if is_kept { unless_pruned(reader.commit(record.revision))? } else { None };
         let message = commit.map(|commit| plain_message(&commit.message)).unwrap_or_default();
         let is_bytes = entry.as_ref().is_some_and(|entry| entry.kind() == EntryKind::Bytes);
         Ok(VersionValue { json: entry.map(|entry| entry.json().clone()), is_bytes, message, record })
