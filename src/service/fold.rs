@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +17,10 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// What is known of packs by those who write them anew. Locked while a fold is under way.
 #[derive(Debug, Default)]
-pub(super) struct Packs(Mutex<Known>);
+pub(super) struct Packs {
+    known: Mutex<Known>,
+    prunings: AtomicU64,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -28,7 +32,17 @@ pub(super) struct Known {
 
 impl Packs {
     pub fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that packs were pruned: a reader that lives long holds their files open, and their room.
+    pub fn pruned(&self) {
+        self.prunings.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often packs were pruned.
+    pub fn prunings(&self) -> u64 {
+        self.prunings.load(Ordering::Relaxed)
     }
 }
 

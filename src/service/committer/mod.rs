@@ -50,6 +50,8 @@ pub(super) struct Worker {
     journal: Option<Revision>,
     sequence: Sequence,
     last_time: Timestamp,
+    /// How often packs had been pruned when the reader was made.
+    prunings: u64,
     /// Set by a failure that only a restart mends.
     broken: Option<String>,
 }
@@ -81,6 +83,7 @@ impl Worker {
             journal,
             sequence: Sequence(0),
             last_time,
+            prunings: 0,
             broken: None,
         };
         worker.reset();
@@ -134,6 +137,11 @@ impl Worker {
         let time = self.now();
         let environments = self.core.index.load().environments.clone();
         let core = self.core.clone();
+        let prunings = core.packs.prunings();
+        if prunings != self.prunings {
+            self.prunings = prunings;
+            self.texts.read_with(core.repository.reader());
+        }
         let context =
             Context { environments: &environments, limits: &core.settings.limits, history: &core.history };
         let mut batch = Batch::new(context, &mut self.branches, &mut self.texts, self.sequence, time);

@@ -95,12 +95,17 @@ impl Core {
         (commit, path): (Revision, &Path),
         (branch, sequence, unmade): (&str, Sequence, &HashSet<Revision>),
     ) -> Result<Arc<Snapshot>, ServiceError> {
-        let loaded = self.loaded(reader, commit, path).map_err(|error| match error {
-            ReadError::Missing { .. } => ServiceError::NoSuchPoint {
-                reason: format!("the commit {commit} of {branch} was pruned from the repository"),
-            },
-            other => other.into(),
-        })?;
+        let loaded =
+            self.loaded(reader, commit, path).map_err(|error| match (error, self.history.base()) {
+                // History was cut since it was looked up.
+                (ReadError::Missing { .. }, Some(oldest)) if sequence < oldest => {
+                    ServiceError::NotKept { what: format!("change set {sequence}"), oldest }
+                }
+                (ReadError::Missing { .. }, _) => ServiceError::NoSuchPoint {
+                    reason: format!("the commit {commit} of {branch} was pruned from the repository"),
+                },
+                (other, _) => other.into(),
+            })?;
         let mut failure = None;
         let stamped =
             loaded.restamped(&mut |path| match self.history.as_of(branch, path, sequence, unmade) {

@@ -17,6 +17,9 @@ use crate::service::project::{Core, DERIVED, HISTORY_FILE};
 /// Names the checkpoint whose cut is finished.
 const MARKER: &str = "pruned";
 
+/// An object that no repository holds.
+const ABSENT: Revision = Revision::from_bytes([0x11; 20]);
+
 /// How often it is looked whether a grace is over.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -116,8 +119,10 @@ fn take_away(core: &Core) -> Result<(), ServiceError> {
     let quiet_since = SystemTime::now().checked_sub(QUIET).unwrap_or(SystemTime::UNIX_EPOCH);
     prune_finish(&core.repository, &reachable, &pruned, quiet_since)?;
     drop(claim);
+    core.packs.pruned();
     // Looking for what is not there, the store lets go of files that are gone, and with them of their room.
-    core.repository.reader().contains(Revision::ZERO)?;
+    drop(reachable);
+    core.repository.reader().contains(ABSENT)?;
     tell(&pruned, begun);
     Ok(())
 }

@@ -96,7 +96,7 @@ fn a_cut_that_fails_leaves_everything() {
         server.stop();
         set_retention(&project, "retention: {changes: 100}\n");
         let server = project.serve_with(&[], &[("CONFGIT_FAILPOINTS", &format!("{}=error", step.name()))]);
-        let failed = || project.git(&["for-each-ref", "refs/confgit/checkpoint"]) != "";
+        let failed = || !project.git(&["for-each-ref", "refs/confgit/checkpoint"]).is_empty();
         wait_for("the cut to begin", failed);
         fill(&server, 210..230);
         assert_eq!(server.get("/v1/config/a/k0").expect(200).text(), "\"value 225\"");

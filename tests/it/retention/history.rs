@@ -271,5 +271,11 @@ fn what_only_somebody_else_repacked_goes_as_well() {
     wait_cut(&project, &server, 1);
     assert_sound(&project);
     assert!(objects(&project.config_git()).len() < many * 6 / 10);
-    wait_for("the server to answer", || server.get("/v1/config/a/k0").status == 200);
+    // The room of what is gone is free: nothing holds the files open.
+    server.put("/a/k0", json!("more")).expect(200);
+    let maps = format!("/proc/{}/maps", server.child.id());
+    let holds = |line: &str| line.contains(".pack") && line.ends_with("(deleted)");
+    wait_for("old packs to be let go of", || {
+        !std::fs::read_to_string(&maps).unwrap_or_default().lines().any(holds)
+    });
 }
