@@ -54,10 +54,22 @@ impl Boundary {
     pub(super) fn replace(&self, git_dir: &Path, ends: Ends) -> io::Result<()> {
         if read(git_dir)? != ends.shallow {
             write(git_dir, &ends.shallow)?;
+            remove_commit_graph(git_dir)?;
         }
         self.0.store(Arc::new(ends));
         Ok(())
     }
+}
+
+/// Removes what Git remembers of commits beside them. It makes no use of it where history is cut, and complains
+/// of what it names and does not find.
+pub(super) fn remove_commit_graph(git_dir: &Path) -> io::Result<()> {
+    let info = git_dir.join("objects/info");
+    let missing = |error: &io::Error| error.kind() == ErrorKind::NotFound;
+    fs::remove_file(info.join("commit-graph"))
+        .or_else(|error| if missing(&error) { Ok(()) } else { Err(error) })?;
+    fs::remove_dir_all(info.join("commit-graphs"))
+        .or_else(|error| if missing(&error) { Ok(()) } else { Err(error) })
 }
 
 fn read(git_dir: &Path) -> io::Result<HashSet<Revision>> {

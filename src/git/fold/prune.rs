@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use super::source::Source;
 use super::{FoldError, FoldPolicy, Unfinished, plan, remove_if_there, remove_packs};
+use crate::git::boundary;
 use crate::git::cut::CutError;
 use crate::git::failpoint::{Step, reach};
 use crate::git::pack::index;
@@ -188,8 +189,8 @@ pub fn would_lose(repository: &Repository, pruned: &Pruned, found: &HashSet<Obje
     Ok(!endangered.is_empty())
 }
 
-/// Removes the packs that [`prune`] has replaced, if the new ones are still there, and loose objects that
-/// nothing leads to and nobody touched since `quiet_since`; answers how many packs went.
+/// Removes the packs that [`prune`] has replaced, and loose objects that nothing leads to and nobody touched
+/// since `quiet_since`. Answers whether it did: not where the new packs are not there any more.
 ///
 /// Readers that have one of them open get along: what they look for is in a new pack, and they look again.
 pub fn prune_finish(
@@ -197,27 +198,22 @@ pub fn prune_finish(
     reachable: &Reachable,
     pruned: &Pruned,
     quiet_since: SystemTime,
-) -> io::Result<usize> {
+) -> io::Result<bool> {
+    // Written by who began before history was cut.
+    boundary::remove_commit_graph(repository.dir())?;
     let pack_dir = repository.pack_dir();
     let is_there = |name: &String| {
         let file = |extension: &str| pack_dir.join(format!("{name}.{extension}")).exists();
         file("pack") && file("idx")
     };
     if !pruned.made.iter().all(is_there) {
-        // A repack from outside took them in. It leaves out what nothing leads to, as we do.
-        return Ok(0);
+        // A repack from outside took them in, and did the same to the old ones, or will: who knows which.
+        return Ok(false);
     }
-    // It names commits that go, and where history is cut Git does not use it.
-    let info = repository.dir().join("objects/info");
-    remove_if_there(&info.join("commit-graph"))?;
-    match fs::remove_dir_all(info.join("commit-graphs")) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let removed = remove_packs(&pack_dir, &pruned.packs, Step::PruneUnlinking)?;
+    remove_packs(&pack_dir, &pruned.packs, Step::PruneUnlinking)?;
     remove_loose(repository, reachable, quiet_since)?;
     reach(Step::PruneUnlinked)?;
-    Ok(removed)
+    Ok(true)
 }
 
 fn loose_path(repository: &Repository, id: ObjectId) -> std::path::PathBuf {

@@ -117,7 +117,9 @@ fn take_away(core: &Core) -> Result<(), ServiceError> {
         return Err(other("references lead to history that was cut off, since somebody pushed it again"));
     }
     let quiet_since = SystemTime::now().checked_sub(QUIET).unwrap_or(SystemTime::UNIX_EPOCH);
-    prune_finish(&core.repository, &reachable, &pruned, quiet_since)?;
+    if !prune_finish(&core.repository, &reachable, &pruned, quiet_since)? {
+        return Err(other("somebody repacked the repository while it was pruned"));
+    }
     drop(claim);
     core.packs.pruned();
     // Looking for what is not there, the store lets go of files that are gone, and with them of their room.

@@ -23,8 +23,10 @@ pub(super) use finish::is_unfinished;
 /// How many new change sets call for a look at what can go.
 pub(super) const CHANGE_SETS_PER_LOOK: usize = 100;
 
-/// How often history is looked at for its age, and how long it is left alone after a failure.
+/// How often history is looked at for its age.
 const LOOK: Duration = Duration::from_secs(600);
+/// How long it is left alone after a failure.
+const PAUSE: Duration = Duration::from_secs(60);
 /// How often a project that is being opened is looked at.
 const READY_LOOK: Duration = Duration::from_millis(50);
 
@@ -59,7 +61,7 @@ pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
     core.metrics.oldest_sequence(core.history.base().unwrap_or(Sequence(1)));
     let mut failed: Option<Instant> = None;
     loop {
-        if failed.is_none_or(|failed| failed.elapsed() >= LOOK) {
+        if failed.is_none_or(|failed| failed.elapsed() >= PAUSE) {
             failed = None;
             if let Err(error) = look(core) {
                 if core.retention.is_stopped() {
@@ -72,7 +74,8 @@ pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
         if core.settings.retention.is_none() && failed.is_none() {
             return;
         }
-        if let Err(RecvTimeoutError::Disconnected) = receiver.recv_timeout(LOOK) {
+        let wait = if failed.is_some() { PAUSE } else { LOOK };
+        if let Err(RecvTimeoutError::Disconnected) = receiver.recv_timeout(wait) {
             return;
         }
     }

@@ -279,3 +279,58 @@ fn what_only_somebody_else_repacked_goes_as_well() {
         !std::fs::read_to_string(&maps).unwrap_or_default().lines().any(holds)
     });
 }
+
+#[test]
+fn where_the_journal_is_made_anew_numbers_begin_anew() {
+    let project = project("retention: {changes: 100}\n");
+    let server = project.serve();
+    fill(&server, 0..230);
+    wait_cut(&project, &server, 1);
+    server.stop();
+    let commits: u64 = project.git(&["rev-list", "--count", "main"]).trim().parse().unwrap();
+    project.git(&["update-ref", "-d", "refs/confgit/journal"]);
+    let server = project.serve();
+    assert_eq!(project.git(&["for-each-ref", "refs/confgit/checkpoint"]), "");
+    // Each commit of each of the three branches, where two have one.
+    assert_eq!((oldest(&server), status(&server, "sequence")), (1, commits + 2));
+    assert_eq!(server.get("/v1/config/a/k4").expect(200).text(), "\"value 229\"");
+    server.put("/a/k4", json!("on")).expect(200);
+}
+
+#[test]
+fn gc_from_outside_during_cuts_does_no_harm() {
+    let project = project("retention: {changes: 100}\n");
+    let server = project.serve();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (project, server, done) = (&project, &server, &done);
+        let collector = scope.spawn(move || {
+            let mut runs = 0;
+            while !done.load(Ordering::Relaxed) {
+                let arguments: &[&str] =
+                    if runs % 2 == 0 { &["gc", "-q", "--prune=now"] } else { &["repack", "-adq"] };
+                let output = git_command(&project.config_git()).args(arguments).output().unwrap();
+                let told = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(output.status.success(), "git {arguments:?}: {told}");
+                runs += 1;
+            }
+        });
+        fill(server, 0..500);
+        wait_for("history to be cut", || oldest(server) > 100);
+        fill(server, 500..800);
+        done.store(true, Ordering::Relaxed);
+        collector.join().unwrap();
+    });
+    // One that began before the cut may have written down what commits there were; that goes, too.
+    let graph = project.config_git().join("objects/info/commit-graph");
+    wait_for("the commit-graph to go", || !graph.exists());
+    git(&project.config_git(), &["fsck", "--full", "--strict"]);
+    let begins = oldest(&server);
+    let history = server.get("/api/config/a/k0/history?limit=1000").expect(200).json();
+    for item in history.as_array().unwrap() {
+        let version = &item["version"];
+        let read = server.get(&format!("/api/config/a/k0?version={version}")).expect(200).json();
+        assert_eq!(read["value"], item["value"], "version {version}, of {begins} on");
+    }
+    assert_eq!(server.get("/v1/config/a/k4").expect(200).text(), "\"value 799\"");
+}
