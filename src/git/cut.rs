@@ -53,7 +53,8 @@ pub fn cut_at<E: From<CutError>>(
     let reader = repository.reader();
     let mut walk =
         Walk { reader: &reader, stop, begin: plan.heads.iter().copied().collect(), open: HashSet::new() };
-    walk.find_past(plan.heads)?;
+    let still = repository.still_reader().map_err(CutError::Io)?;
+    walk.find_past(&still, plan.heads)?;
     for step in moves {
         let (old, new) = step?;
         walk.open_between(old, new)?;
@@ -79,11 +80,11 @@ impl Walk<'_> {
     }
 
     /// Parents are followed where an earlier cut ended, too: of what it cut off, some may be there still.
-    fn find_past(&mut self, heads: &[Revision]) -> Result<(), CutError> {
+    fn find_past(&mut self, reader: &Reader, heads: &[Revision]) -> Result<(), CutError> {
         let mut left = heads.to_vec();
         while let Some(id) = left.pop() {
             self.check()?;
-            for parent in self.reader.recorded_parents(id)?.unwrap_or_default() {
+            for parent in reader.recorded_parents(id)?.unwrap_or_default() {
                 if self.begin.insert(parent) {
                     left.push(parent);
                 }

@@ -77,8 +77,8 @@ type Store = gix::odb::Cache<gix::odb::store::Handle<Arc<gix::odb::Store>>>;
 
 /// Reads objects. One per thread: it keeps open packs and decoded bases to itself.
 ///
-/// An object that no known pack holds makes it look at the directory of packs once more; one that is
-/// missing even then is an error, without further attempts.
+/// An object that no known pack holds makes it look at the directory of packs once more, and again as long as
+/// there are new ones; one that is missing even then is an error.
 pub struct Reader {
     store: Store,
     boundary: Arc<Boundary>,
@@ -110,6 +110,13 @@ impl Reader {
             Box::new(gix::odb::pack::cache::lru::StaticLinkedList::<64>::new(BASE_CACHE_BYTES))
         });
         Reader { store, boundary, trees: RefCell::default() }
+    }
+
+    /// A reader that looks at the directory of packs once.
+    pub(super) fn still(store: &Arc<gix::odb::Store>, boundary: Arc<Boundary>) -> Self {
+        let mut reader = Self::new(store, boundary);
+        reader.store.refresh_never();
+        reader
     }
 
     /// Whether the repository holds an object.

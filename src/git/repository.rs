@@ -3,6 +3,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use super::boundary::{Boundary, Ends};
 use super::reader::Reader;
 use super::refs::{self, RefState};
@@ -50,7 +52,7 @@ pub struct Repository {
 
 struct Shared {
     dir: PathBuf,
-    store: Arc<gix::odb::Store>,
+    store: ArcSwap<gix::odb::Store>,
     boundary: Arc<Boundary>,
 }
 
@@ -93,17 +95,9 @@ impl Repository {
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let dir = dir.into();
         check(&dir)?;
-        let options = gix::odb::store::init::Options {
-            slots: gix::odb::store::init::Slots::Given(SLOTS),
-            alloc_limit_bytes: Some(Reader::MAX_OBJECT as usize),
-            ..Default::default()
-        };
-        let objects = dir.join("objects");
-        let store =
-            gix::odb::Store::at_opts(objects, gix::hash::Kind::Sha1, &mut std::iter::empty(), options)
-                .map_err(|source| OpenError::Io { dir: dir.clone(), source })?;
+        let store = open_store(&dir).map_err(|source| OpenError::Io { dir: dir.clone(), source })?;
         let boundary = Boundary::open(&dir).map_err(|source| OpenError::Io { dir: dir.clone(), source })?;
-        Ok(Repository { shared: Arc::new(Shared { dir, store: Arc::new(store), boundary }) })
+        Ok(Repository { shared: Arc::new(Shared { dir, store: ArcSwap::from_pointee(store), boundary }) })
     }
 
     /// The directory.
@@ -118,7 +112,20 @@ impl Repository {
 
     /// A handle to read objects with, for one thread.
     pub fn reader(&self) -> Reader {
-        Reader::new(&self.shared.store, self.shared.boundary.clone())
+        Reader::new(&self.shared.store.load(), self.shared.boundary.clone())
+    }
+
+    /// A reader of what is there now and of nothing that comes later: for what may well be missing. While packs
+    /// keep coming, another reader would look for it in each new one, and go on looking.
+    pub fn still_reader(&self) -> io::Result<Reader> {
+        Ok(Reader::still(&Arc::new(open_store(self.dir())?), self.shared.boundary.clone()))
+    }
+
+    /// Lets go of packs that are gone, which otherwise take their room until something is looked for and not
+    /// found. Readers that were made before hold them as long as they live.
+    pub fn forget_packs(&self) -> io::Result<()> {
+        self.shared.store.store(Arc::new(open_store(self.dir())?));
+        Ok(())
     }
 
     /// Makes history end at these commits: durably, then for every reader at once.
@@ -143,6 +150,16 @@ impl Repository {
     pub fn find_ref(&self, full_name: &str) -> io::Result<RefState> {
         refs::find(self.dir(), full_name)
     }
+}
+
+fn open_store(dir: &Path) -> io::Result<gix::odb::Store> {
+    let options = gix::odb::store::init::Options {
+        slots: gix::odb::store::init::Slots::Given(SLOTS),
+        alloc_limit_bytes: Some(Reader::MAX_OBJECT as usize),
+        ..Default::default()
+    };
+    let objects = dir.join("objects");
+    gix::odb::Store::at_opts(objects, gix::hash::Kind::Sha1, &mut std::iter::empty(), options)
 }
 
 fn lay_out(dir: &Path) -> io::Result<()> {

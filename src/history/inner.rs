@@ -16,7 +16,7 @@ pub(super) struct Inner {
     pub file: LogFile,
     /// The change set that the index begins with, where that is not the first.
     pub base: Option<Sequence>,
-    /// By branch number, what [`Base`] says of its head.
+    /// By branch number, what [`Base`](super::Base) says of its head.
     pub heads: HashMap<u32, (Sequence, Revision)>,
     pub branches: Names,
     pub accounts: Names,

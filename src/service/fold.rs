@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How long folded packs stay beside the new one, for those who have just opened them.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
-/// What is known of packs by those who write them anew. Locked while a fold is under way.
+/// What is known of packs by those who write them anew.
 #[derive(Debug, Default)]
 pub(super) struct Packs {
     known: Mutex<Known>,
@@ -28,6 +28,9 @@ pub(super) struct Known {
     pub superseded: Vec<(Instant, Superseded)>,
     /// Packs that are being pruned, and must not be folded.
     pub claimed: Vec<String>,
+    /// Whether a fold is under way, and how many have ended.
+    pub folding: bool,
+    pub folds: u64,
 }
 
 impl Packs {
@@ -66,10 +69,18 @@ pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
 }
 
 fn fold_once(core: &Core, damaged: &mut Vec<String>) {
+    let policy = {
+        let mut packs = core.packs.lock();
+        packs.folding = true;
+        let waiting = packs.superseded.iter().flat_map(|(_, old)| old.packs.iter());
+        let exclude = damaged.iter().chain(waiting).chain(&packs.claimed).cloned().collect();
+        FoldPolicy { exclude, ..Default::default() }
+    };
+    let folded = fold(&core.repository, &policy);
     let mut packs = core.packs.lock();
-    let waiting = packs.superseded.iter().flat_map(|(_, old)| old.packs.iter());
-    let exclude = damaged.iter().chain(waiting).chain(&packs.claimed).cloned().collect();
-    match fold(&core.repository, &FoldPolicy { exclude, ..Default::default() }) {
+    packs.folding = false;
+    packs.folds += 1;
+    match folded {
         Ok(Some(report)) => {
             core.metrics.folded(report.superseded.packs.len());
             packs.superseded.push((Instant::now() + GRACE, report.superseded));

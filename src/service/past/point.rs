@@ -107,17 +107,18 @@ impl Core {
     }
 
     fn locate_commit(&self, reader: &Reader, id: Revision) -> Result<Located, ServiceError> {
-        let commit = match (reader.commit(id), self.history.base()) {
-            (Ok(commit), _) => commit,
-            // Whether it ever was here, nobody knows any more.
-            (Err(ReadError::Missing { .. }), Some(oldest)) => {
-                return Err(not_kept(format!("the commit {id} is not in this project, or"), oldest));
-            }
-            (Err(ReadError::Missing { .. } | ReadError::WrongKind { .. }), _) => {
-                let reason = format!("the commit {id} is not in this project");
-                return Err(ServiceError::NoSuchPoint { reason });
-            }
-            (Err(error), _) => return Err(error.into()),
+        // What anybody may ask for may well be missing.
+        if !self.repository.still_reader()?.contains(id)? {
+            return Err(match self.history.base() {
+                // Whether it ever was here, nobody knows any more.
+                Some(oldest) => not_kept(format!("the commit {id} is not in this project, or"), oldest),
+                None => not_in_project(id),
+            });
+        }
+        let commit = match reader.commit(id) {
+            Ok(commit) => commit,
+            Err(ReadError::Missing { .. } | ReadError::WrongKind { .. }) => return Err(not_in_project(id)),
+            Err(error) => return Err(error.into()),
         };
         let begins = commit.time.as_millis();
         let (oldest, covered) = (self.history.base().map_or(1, |base| base.0), self.history.covered().0);
@@ -171,6 +172,10 @@ impl Core {
         let found = self.history.change_set(Sequence(number))?;
         found.ok_or_else(|| std::io::Error::other(format!("change set {number} is gone")).into())
     }
+}
+
+fn not_in_project(id: Revision) -> ServiceError {
+    ServiceError::NoSuchPoint { reason: format!("the commit {id} is not in this project") }
 }
 
 fn not_kept(what: String, oldest: Sequence) -> ServiceError {

@@ -17,9 +17,6 @@ use crate::service::project::{Core, DERIVED, HISTORY_FILE};
 /// Names the checkpoint whose cut is finished.
 const MARKER: &str = "pruned";
 
-/// An object that no repository holds.
-const ABSENT: Revision = Revision::from_bytes([0x11; 20]);
-
 /// How often it is looked whether a grace is over.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -121,10 +118,8 @@ fn take_away(core: &Core) -> Result<(), ServiceError> {
         return Err(other("somebody repacked the repository while it was pruned"));
     }
     drop(claim);
+    core.repository.forget_packs()?;
     core.packs.pruned();
-    // Looking for what is not there, the store lets go of files that are gone, and with them of their room.
-    drop(reachable);
-    core.repository.reader().contains(ABSENT)?;
     tell(&pruned, begun);
     Ok(())
 }
@@ -147,11 +142,16 @@ fn wait_for_grace(core: &Core, packs: &[String]) -> Result<(), ServiceError> {
     let until = Instant::now() + GRACE;
     let replaces = |name: &String| packs.contains(name);
     while Instant::now() < until || core.packs.lock().superseded.iter().any(|(_, old)| replaces(&old.by)) {
-        if core.retention.is_stopped() {
-            return Err(CutError::Stopped.into());
-        }
-        std::thread::sleep(LOOK);
+        pause(core)?;
     }
+    Ok(())
+}
+
+fn pause(core: &Core) -> Result<(), ServiceError> {
+    if core.retention.is_stopped() {
+        return Err(CutError::Stopped.into());
+    }
+    std::thread::sleep(LOOK);
     Ok(())
 }
 
@@ -159,13 +159,25 @@ fn wait_for_grace(core: &Core, packs: &[String]) -> Result<(), ServiceError> {
 struct Claim<'a>(&'a Core);
 
 impl<'a> Claim<'a> {
+    /// A fold that began before chose its packs without regard to this: it is waited for, and what it makes is
+    /// claimed, too. One that begins later leaves alone whatever was there.
     fn new(core: &'a Core) -> Result<Self, ServiceError> {
+        let claim = Claim(core);
+        let folds = {
+            let mut packs = core.packs.lock();
+            packs.claimed = prunable(&core.repository)?;
+            if packs.folding { packs.folds + 1 } else { packs.folds }
+        };
+        while core.packs.lock().folds < folds {
+            pause(core)?;
+        }
         let mut packs = core.packs.lock();
-        let going: HashSet<&String> = packs.superseded.iter().flat_map(|(_, old)| &old.packs).collect();
         let mut claimed = prunable(&core.repository)?;
+        let going: HashSet<&String> = packs.superseded.iter().flat_map(|(_, old)| &old.packs).collect();
         claimed.retain(|name| !going.contains(name));
         packs.claimed = claimed;
-        Ok(Claim(core))
+        drop(packs);
+        Ok(claim)
     }
 }
 
