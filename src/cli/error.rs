@@ -210,6 +210,7 @@ fn of_service(error: &ServiceError) -> Exit {
         | ServiceError::EnvironmentExists { .. } => Exit::Conflict,
         ServiceError::Gone { .. }
         | ServiceError::Pruned { .. }
+        | ServiceError::NotKept { .. }
         | ServiceError::NoSuchPoint { .. }
         | ServiceError::Cursor { .. }
         | ServiceError::Settings(_)

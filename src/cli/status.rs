@@ -44,7 +44,11 @@ fn summary(status: &wire::Status) -> Table {
     let mut row = |name: &str, value: String| table.row(vec![name.to_owned(), value]);
     row("project", status.project.clone());
     row("version", status.version.clone());
-    row("sequence", status.sequence.to_string());
+    let kept = match status.oldest_sequence {
+        0 | 1 => String::new(),
+        oldest => format!(", history from {oldest} on"),
+    };
+    row("sequence", format!("{}{kept}", status.sequence));
     row("history", format!("{}, up to sequence {}", status.parts.history, status.parts.history_covered));
     row(
         "writes",

@@ -138,7 +138,7 @@ impl Walk<'_> {
 }
 
 /// Skips the entries that both begin with, quickly: wide directories mostly differ in few places.
-fn skip_common(old: &mut &[u8], new: &mut &[u8]) {
+pub(super) fn skip_common(old: &mut &[u8], new: &mut &[u8]) {
     const STRIDE: usize = 256;
     let same = old.chunks(STRIDE).zip(new.chunks(STRIDE)).take_while(|(a, b)| a == b).count() * STRIDE;
     let same = same.min(old.len()).min(new.len());

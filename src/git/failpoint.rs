@@ -4,7 +4,7 @@
 //! `step=action` or `step=action@N` (at the N-th time, from 1; without it every time). Actions: `abort`
 //! ends the process, `error` answers EIO, `full` answers ENOSPC. Without the feature nothing is compiled in.
 
-/// A step of publishing or folding, named for what has just happened when it is reached.
+/// A step of publishing, folding or cutting, named for what has just happened when it is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
     /// The `.keep` file of the new pack exists.
@@ -33,11 +33,25 @@ pub enum Step {
     FoldRenamed,
     /// The first input of a fold is unlinked.
     FoldUnlinking,
+    /// The checkpoint of a cut is durable: what history will begin with.
+    CutCheckpoint,
+    /// The file that makes history end there is durable.
+    CutShallow,
+    /// The history index that begins there is written, not yet in its place.
+    CutIndexWritten,
+    /// It is in its place.
+    CutIndexPlaced,
+    /// A pack without what was cut off has its name.
+    PruneRenamed,
+    /// The first pack with what was cut off is unlinked.
+    PruneUnlinking,
+    /// All of them are.
+    PruneUnlinked,
 }
 
 impl Step {
-    /// Every step, in the order in which a publication and then a fold reach them.
-    pub const ALL: [Step; 13] = [
+    /// Every step, in the order in which a publication, then a fold, then a cut reach them.
+    pub const ALL: [Step; 20] = [
         Step::KeepWritten,
         Step::RefsLocked,
         Step::PackWritten,
@@ -51,6 +65,13 @@ impl Step {
         Step::FoldSynced,
         Step::FoldRenamed,
         Step::FoldUnlinking,
+        Step::CutCheckpoint,
+        Step::CutShallow,
+        Step::CutIndexWritten,
+        Step::CutIndexPlaced,
+        Step::PruneRenamed,
+        Step::PruneUnlinking,
+        Step::PruneUnlinked,
     ];
 
     /// The name that `CONFGIT_FAILPOINTS` uses.
@@ -69,6 +90,13 @@ impl Step {
             Step::FoldSynced => "fold-synced",
             Step::FoldRenamed => "fold-renamed",
             Step::FoldUnlinking => "fold-unlinking",
+            Step::CutCheckpoint => "cut-checkpoint",
+            Step::CutShallow => "cut-shallow",
+            Step::CutIndexWritten => "cut-index-written",
+            Step::CutIndexPlaced => "cut-index-placed",
+            Step::PruneRenamed => "prune-renamed",
+            Step::PruneUnlinking => "prune-unlinking",
+            Step::PruneUnlinked => "prune-unlinked",
         }
     }
 }

@@ -6,9 +6,11 @@
 //! A batch of writes goes: [`WorkTree::set`] for each edit, [`WorkTree::write`] and [`Pack::commit`] for
 //! each commit, [`journal::append`] once, [`Pack::finish`], [`publish`].
 
+mod boundary;
 mod changes;
 mod check;
 mod commit;
+mod cut;
 mod durable;
 pub mod failpoint;
 mod fold;
@@ -17,6 +19,7 @@ mod object;
 mod pack;
 mod pin;
 mod publish;
+mod reach;
 mod reader;
 mod refs;
 mod rehash;
@@ -25,14 +28,20 @@ mod sweep;
 mod tree;
 mod work_tree;
 
+pub use self::boundary::Ends;
 pub use self::changes::{Changes, FileChange};
 pub use self::check::{ObjectCheck, ObjectFault, check_objects, pack_bytes};
 pub use self::commit::Commit;
-pub use self::fold::{FoldError, FoldPolicy, FoldReport, Superseded, fold, fold_finish};
+pub use self::cut::{CutError, CutPlan, cut_at};
+pub use self::fold::{
+    FoldError, FoldPolicy, FoldReport, PruneError, Pruned, Superseded, fold, fold_finish, prunable, prune,
+    prune_finish, would_lose,
+};
 pub use self::object::{CollisionError, ObjectKind};
 pub use self::pack::{NewCommit, Pack, PackError, PackFile, Signature};
 pub use self::pin::{PinError, packed_refs, pin};
 pub use self::publish::{PublishError, RefMove, publish, restore_ref};
+pub use self::reach::Reachable;
 pub use self::reader::{ReadError, Reader};
 pub use self::refs::{RefNameError, RefState, check_name};
 pub use self::repository::{OpenError, Repository};

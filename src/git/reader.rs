@@ -6,7 +6,8 @@ use std::sync::Arc;
 use gix::objs::Find as _;
 use gix::odb::Header as _;
 
-use super::commit::Commit;
+use super::boundary::{Boundary, Ends};
+use super::commit::{self, Commit};
 use super::object::{self, ObjectKind};
 use super::tree::Tree;
 use crate::model::{ObjectId, Revision};
@@ -76,10 +77,11 @@ type Store = gix::odb::Cache<gix::odb::store::Handle<Arc<gix::odb::Store>>>;
 
 /// Reads objects. One per thread: it keeps open packs and decoded bases to itself.
 ///
-/// An object that no known pack holds makes it look at the directory of packs once more; one that is
-/// missing even then is an error, without further attempts.
+/// An object that no known pack holds makes it look at the directory of packs once more, and again as long as
+/// there are new ones; one that is missing even then is an error.
 pub struct Reader {
     store: Store,
+    boundary: Arc<Boundary>,
     trees: RefCell<RecentTrees>,
 }
 
@@ -102,12 +104,19 @@ impl Reader {
     /// The largest tree or commit that is read, in bytes.
     pub const MAX_TREE: u64 = 64 << 20;
 
-    pub(super) fn new(store: &Arc<gix::odb::Store>) -> Self {
+    pub(super) fn new(store: &Arc<gix::odb::Store>, boundary: Arc<Boundary>) -> Self {
         let mut store = store.to_cache_arc();
         store.set_pack_cache(|| {
             Box::new(gix::odb::pack::cache::lru::StaticLinkedList::<64>::new(BASE_CACHE_BYTES))
         });
-        Reader { store, trees: RefCell::default() }
+        Reader { store, boundary, trees: RefCell::default() }
+    }
+
+    /// A reader that looks at the directory of packs once.
+    pub(super) fn still(store: &Arc<gix::odb::Store>, boundary: Arc<Boundary>) -> Self {
+        let mut reader = Self::new(store, boundary);
+        reader.store.refresh_never();
+        reader
     }
 
     /// Whether the repository holds an object.
@@ -121,10 +130,43 @@ impl Reader {
         Ok(header.map(|header| (header.kind().into(), header.size())))
     }
 
-    /// A commit.
+    /// A commit. One at which the history kept ends has no parents, whatever its bytes say.
     pub fn commit(&self, id: Revision) -> Result<Commit, ReadError> {
         let content = self.content(id, ObjectKind::Commit)?;
-        Commit::decode(id, &content).ok_or(ReadError::Malformed { id, kind: ObjectKind::Commit })
+        let commit = Commit::decode(id, &content);
+        let mut commit = commit.ok_or(ReadError::Malformed { id, kind: ObjectKind::Commit })?;
+        if !commit.parents.is_empty() && self.is_end(id) {
+            commit.parents.clear();
+        }
+        Ok(commit)
+    }
+
+    /// Whether the history kept ends at a commit.
+    pub fn is_end(&self, id: Revision) -> bool {
+        self.boundary.holds(id)
+    }
+
+    /// Where the history kept ends.
+    pub fn ends(&self) -> Arc<Ends> {
+        self.boundary.ends()
+    }
+
+    /// An older commit that is kept beyond the end of history at this one: see [`Ends::bridges`].
+    pub fn bridge(&self, id: Revision) -> Option<Revision> {
+        self.boundary.bridge(id)
+    }
+
+    /// The parents that a commit's bytes name, kept or not; none when the commit itself is not there.
+    pub(super) fn recorded_parents(&self, id: Revision) -> Result<Option<Vec<Revision>>, ReadError> {
+        match self.content(id, ObjectKind::Commit) {
+            Ok(content) => {
+                let links = commit::links(&content);
+                let (_, parents) = links.ok_or(ReadError::Malformed { id, kind: ObjectKind::Commit })?;
+                Ok(Some(parents))
+            }
+            Err(ReadError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// A tree.
@@ -172,16 +214,21 @@ impl Reader {
         for _ in 0..16 {
             match self.header(at)?.ok_or(ReadError::Missing { id: at })?.0 {
                 ObjectKind::Tag => {
-                    let content = self.content(at, ObjectKind::Tag)?;
-                    let target = content.strip_prefix(b"object ").and_then(|rest| rest.get(..40));
-                    let target = target.and_then(|hex| std::str::from_utf8(hex).ok()?.parse().ok());
-                    at = target.ok_or(ReadError::Malformed { id: at, kind: ObjectKind::Tag })?;
+                    at = self.tag_target(at)?;
                 }
                 ObjectKind::Commit => return self.commit(at),
                 actual => return Err(ReadError::WrongKind { id: at, expected: ObjectKind::Commit, actual }),
             }
         }
         Err(ReadError::Malformed { id, kind: ObjectKind::Tag })
+    }
+
+    /// What an annotated tag points at.
+    pub(super) fn tag_target(&self, tag: ObjectId) -> Result<ObjectId, ReadError> {
+        let content = self.content(tag, ObjectKind::Tag)?;
+        let target = content.strip_prefix(b"object ").and_then(|rest| rest.get(..40));
+        let target = target.and_then(|hex| std::str::from_utf8(hex).ok()?.parse().ok());
+        target.ok_or(ReadError::Malformed { id: tag, kind: ObjectKind::Tag })
     }
 
     /// The content of an object of this kind.

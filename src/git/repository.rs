@@ -3,6 +3,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
+use super::boundary::{Boundary, Ends};
 use super::reader::Reader;
 use super::refs::{self, RefState};
 
@@ -49,7 +52,8 @@ pub struct Repository {
 
 struct Shared {
     dir: PathBuf,
-    store: Arc<gix::odb::Store>,
+    store: ArcSwap<gix::odb::Store>,
+    boundary: Arc<Boundary>,
 }
 
 /// How many packs can be known at a time. The store's own default of 32 is passed within a second.
@@ -91,16 +95,9 @@ impl Repository {
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let dir = dir.into();
         check(&dir)?;
-        let options = gix::odb::store::init::Options {
-            slots: gix::odb::store::init::Slots::Given(SLOTS),
-            alloc_limit_bytes: Some(Reader::MAX_OBJECT as usize),
-            ..Default::default()
-        };
-        let objects = dir.join("objects");
-        let store =
-            gix::odb::Store::at_opts(objects, gix::hash::Kind::Sha1, &mut std::iter::empty(), options)
-                .map_err(|source| OpenError::Io { dir: dir.clone(), source })?;
-        Ok(Repository { shared: Arc::new(Shared { dir, store: Arc::new(store) }) })
+        let store = open_store(&dir).map_err(|source| OpenError::Io { dir: dir.clone(), source })?;
+        let boundary = Boundary::open(&dir).map_err(|source| OpenError::Io { dir: dir.clone(), source })?;
+        Ok(Repository { shared: Arc::new(Shared { dir, store: ArcSwap::from_pointee(store), boundary }) })
     }
 
     /// Gives a directory with `HEAD`, references and objects what else a repository has: its folders, and
@@ -138,7 +135,25 @@ impl Repository {
 
     /// A handle to read objects with, for one thread.
     pub fn reader(&self) -> Reader {
-        Reader::new(&self.shared.store)
+        Reader::new(&self.shared.store.load(), self.shared.boundary.clone())
+    }
+
+    /// A reader of what is there now and of nothing that comes later: for what may well be missing. While packs
+    /// keep coming, another reader would look for it in each new one, and go on looking.
+    pub fn still_reader(&self) -> io::Result<Reader> {
+        Ok(Reader::still(&Arc::new(open_store(self.dir())?), self.shared.boundary.clone()))
+    }
+
+    /// Lets go of packs that are gone, which otherwise take their room until something is looked for and not
+    /// found. Readers that were made before hold them as long as they live.
+    pub fn forget_packs(&self) -> io::Result<()> {
+        self.shared.store.store(Arc::new(open_store(self.dir())?));
+        Ok(())
+    }
+
+    /// Makes history end at these commits: durably, then for every reader at once.
+    pub fn set_ends(&self, ends: Ends) -> io::Result<()> {
+        self.shared.boundary.replace(self.dir(), ends)
     }
 
     /// All branches by name without `refs/heads/`, sorted, with their heads; torn ones are among them.
@@ -164,6 +179,16 @@ fn make_folders(dir: &Path) -> io::Result<()> {
     const FOLDERS: [&str; 7] =
         ["objects/pack", "objects/info", "refs/heads", "refs/tags", "refs/confgit", "info", "hooks"];
     FOLDERS.iter().try_for_each(|folder| fs::create_dir_all(dir.join(folder)))
+}
+
+fn open_store(dir: &Path) -> io::Result<gix::odb::Store> {
+    let options = gix::odb::store::init::Options {
+        slots: gix::odb::store::init::Slots::Given(SLOTS),
+        alloc_limit_bytes: Some(Reader::MAX_OBJECT as usize),
+        ..Default::default()
+    };
+    let objects = dir.join("objects");
+    gix::odb::Store::at_opts(objects, gix::hash::Kind::Sha1, &mut std::iter::empty(), options)
 }
 
 fn lay_out(dir: &Path) -> io::Result<()> {

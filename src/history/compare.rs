@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::io;
 
-use super::record::VersionItem;
+use super::record::{Before, VersionItem};
 use super::{History, Inner};
 use crate::model::{Path, Sequence};
 
@@ -71,7 +71,10 @@ fn newest(inner: &Inner, branch: &str, path: &Path, up_to: Sequence) -> io::Resu
 }
 
 fn before(inner: &Inner, item: &VersionItem) -> io::Result<Option<VersionItem>> {
-    if item.version == 1 { Ok(None) } else { inner.version_at(item.previous).map(Some) }
+    match item.before {
+        Before::At { previous, .. } if item.version > 1 => inner.version_at(previous).map(Some),
+        _ => Ok(None),
+    }
 }
 
 fn says(item: &VersionItem) -> (u64, bool, Sequence, crate::model::Revision) {

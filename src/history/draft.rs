@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use super::record::{self, Item, VersionItem};
+use super::base::{BaseHead, BaseVersion};
+use super::record::{self, Before, Item, VersionItem};
 use super::{Inner, NewVersion};
 use crate::model::{ChangeSet, Path};
 
@@ -82,15 +83,40 @@ impl<'a> Draft<'a> {
             deleted: new.deleted,
             sequence: change_set.sequence,
             revision: new.revision,
-            previous: previous.map_or(0, |(offset, _)| offset),
-            skip,
+            before: Before::At { previous: previous.map_or(0, |(offset, _)| offset), skip },
         };
         let at = frame.push(Item::Version(item.clone()));
         self.lines.entry(path).or_default().push((at, item));
         Ok(())
     }
 
-    /// Where the record of version `target` stands, walking back from `version` at `offset`.
+    /// Adds where a branch is when the index begins.
+    pub fn head(&mut self, head: &BaseHead, frame: &mut record::Frame) {
+        let branch = self.name(true, &head.branch, frame);
+        if let Some((sequence, revision)) = head.at {
+            frame.push(Item::Head { branch, sequence, revision });
+        }
+    }
+
+    /// Adds a version with which the history of a path begins, though it is not the first.
+    pub fn base_version(&mut self, branch: &Arc<str>, base: &BaseVersion, frame: &mut record::Frame) {
+        let branch = self.name(true, branch, frame);
+        let account = self.name(false, &base.account, frame);
+        let path = (self.inner.lines.len() + self.paths.len()) as u32;
+        frame.push(Item::Path { branch, path: base.path.clone() });
+        self.paths.insert((branch, base.path.clone()), path);
+        frame.push(Item::Version(VersionItem {
+            path,
+            version: base.version.0,
+            deleted: base.deleted,
+            sequence: base.sequence,
+            revision: base.revision,
+            before: Before::Pruned { time: base.time, account },
+        }));
+    }
+
+    /// Where the record of version `target` stands, walking back from `version` at `offset`; 0 where that
+    /// is before what is kept.
     fn skip(&self, path: u32, mut offset: u64, mut version: u64, target: u64) -> io::Result<u64> {
         if target == 0 {
             return Ok(0);
@@ -102,8 +128,10 @@ impl<'a> Draft<'a> {
                 Some((_, item)) => item.clone(),
                 None => self.inner.version_at(offset)?,
             };
+            let Before::At { previous, skip } = item.before else { return Ok(0) };
             let far = record::skip_target(version);
-            (offset, version) = if far >= target { (item.skip, far) } else { (item.previous, version - 1) };
+            (offset, version) =
+                if far >= target && skip != 0 { (skip, far) } else { (previous, version - 1) };
         }
         Ok(offset)
     }

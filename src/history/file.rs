@@ -6,7 +6,7 @@ use std::path::Path as FilePath;
 use super::corrupt;
 
 /// What an index file begins with. Another number is another format, and the file is rebuilt.
-const MAGIC: &[u8; 24] = b"confgit history index 1\n";
+const MAGIC: &[u8; 24] = b"confgit history index 2\n";
 /// Length and CRC-32 of a frame's payload, each four bytes, little-endian.
 const FRAME_HEAD: u64 = 8;
 /// No batch is larger; a length beyond it is damage.
@@ -93,6 +93,11 @@ impl LogFile {
             self.len = len;
         }
         Ok(())
+    }
+
+    /// Flushes what was written.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
     }
 
     pub fn frames(&self) -> io::Result<Frames> {

@@ -5,26 +5,34 @@
 //! further back, so that newest-first listing reads only what it shows and any version is found in
 //! O(log² n) reads. In memory: 1 number per change set and 1 per move of a branch, and per path its name,
 //! version and last record.
+//!
+//! Where a project keeps only its newer history, the index begins with a [`Base`]: where every branch was
+//! as of a change set, and the newest version that every path had by then.
 
+mod base;
 mod compare;
 mod draft;
+mod error;
 mod file;
+mod inner;
 mod record;
 mod stamps;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::Path as FilePath;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use crate::model::{ChangeSet, Path, Revision, Sequence, Timestamp, Version};
 
-use draft::Draft;
 use file::LogFile;
-use record::{Item, VersionItem};
+use inner::Inner;
+use record::Before;
 
+pub use base::{Base, BaseHead, BaseVersion, Beginning};
+pub use error::HistoryError;
 pub use stamps::Stamps;
 
 /// One version of one path, as a change set makes it.
@@ -57,56 +65,17 @@ pub struct VersionRecord {
     pub time: Timestamp,
     /// Who wrote it.
     pub account: Arc<str>,
+    /// A commit that holds its value: the one that made it, or, where the history kept begins with it, the
+    /// head that its branch had at that beginning.
+    pub held_by: Revision,
+    /// Whether it is the oldest version that is kept.
+    pub is_oldest: bool,
 }
 
 /// The index of one project.
 #[derive(Debug)]
 pub struct History {
     inner: RwLock<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    file: LogFile,
-    branches: Names,
-    accounts: Names,
-    paths: HashMap<(u32, Path), u32>,
-    /// Branch and path of each path number; the text is shared with `paths`.
-    names: Vec<(u32, Path)>,
-    lines: Vec<Line>,
-    /// Where the record of each change set begins: that of sequence n is at n - 1.
-    change_sets: Vec<u64>,
-    /// How many bytes the record of each change set and those of its versions take together.
-    lengths: Vec<u32>,
-    /// Per branch number, the sequences of the change sets that move it, in order.
-    moves: Vec<Vec<u64>>,
-}
-
-/// The versions of one path in one branch.
-#[derive(Debug, Clone, Copy)]
-struct Line {
-    version: u64,
-    /// Where the record of that version begins.
-    last: u64,
-}
-
-#[derive(Debug, Default)]
-struct Names {
-    list: Vec<Arc<str>>,
-    ids: HashMap<Arc<str>, u32>,
-}
-
-impl Names {
-    fn add(&mut self, name: Arc<str>) -> u32 {
-        let id = self.list.len() as u32;
-        self.ids.insert(name.clone(), id);
-        self.list.push(name);
-        id
-    }
-
-    fn get(&self, id: u32) -> io::Result<Arc<str>> {
-        self.list.get(id as usize).cloned().ok_or_else(|| corrupt("a name that was never defined"))
-    }
 }
 
 fn corrupt(what: &str) -> io::Error {
@@ -118,17 +87,7 @@ impl History {
     /// is cut off; a file of another format or with damage further up is an `InvalidData` error, and the
     /// caller deletes it and rebuilds.
     pub fn open(path: &FilePath) -> io::Result<Self> {
-        let mut inner = Inner {
-            file: LogFile::open(path)?,
-            branches: Names::default(),
-            accounts: Names::default(),
-            paths: HashMap::new(),
-            names: Vec::new(),
-            lines: Vec::new(),
-            change_sets: Vec::new(),
-            lengths: Vec::new(),
-            moves: Vec::new(),
-        };
+        let mut inner = Inner::new(LogFile::open(path)?);
         let mut reader = inner.file.frames()?;
         while let Some((offset, frame)) = reader.next()? {
             for item in record::decode(offset, &frame) {
@@ -138,6 +97,9 @@ impl History {
         }
         let end = reader.position();
         inner.file.truncate(end)?;
+        if inner.base.is_some() && inner.change_sets.is_empty() {
+            return Err(corrupt("its beginning is not whole"));
+        }
         Ok(History { inner: RwLock::new(inner) })
     }
 
@@ -149,7 +111,12 @@ impl History {
 
     /// The last change set in the index; 0 when it is empty.
     pub fn covered(&self) -> Sequence {
-        Sequence(self.read().change_sets.len() as u64)
+        self.read().covered()
+    }
+
+    /// The change set that the index begins with: none where that is the first.
+    pub fn base(&self) -> Option<Sequence> {
+        self.read().base
     }
 
     /// Appends change sets and the versions they made, which must follow what is covered without a gap.
@@ -178,39 +145,49 @@ impl History {
         Version(self.read().line(branch, path).map_or(0, |line| line.version))
     }
 
-    /// One version of a path.
-    pub fn version(&self, branch: &str, path: &Path, version: Version) -> io::Result<Option<VersionRecord>> {
-        Ok(self
-            .versions(branch, path, Some(Version(version.0.saturating_add(1))), 1)?
-            .into_iter()
-            .find(|r| r.version == version))
+    /// One version of a path: none when it never had it, an error when it is not kept any more.
+    pub fn version(
+        &self,
+        branch: &str,
+        path: &Path,
+        version: Version,
+    ) -> Result<Option<VersionRecord>, HistoryError> {
+        let inner = self.read();
+        let Some(line) = inner.line(branch, path) else { return Ok(None) };
+        if version.0 == 0 || version.0 > line.version {
+            return Ok(None);
+        }
+        match inner.seek(line.last, version.0)? {
+            Some(item) => inner.record(&item).map(Some),
+            None => Err(inner.pruned()),
+        }
     }
 
-    /// The versions of a path below a number (all when none), newest first, at most `limit`.
+    /// The versions of a path below a number (all when none), newest first, at most `limit`, down to the
+    /// oldest that is kept.
     pub fn versions(
         &self,
         branch: &str,
         path: &Path,
         below: Option<Version>,
         limit: usize,
-    ) -> io::Result<Vec<VersionRecord>> {
+    ) -> Result<Vec<VersionRecord>, HistoryError> {
         let inner = self.read();
         let Some(line) = inner.line(branch, path) else { return Ok(Vec::new()) };
         let newest = below.map_or(line.version, |below| line.version.min(below.0.saturating_sub(1)));
         let mut records = Vec::new();
-        let mut number = newest;
-        let mut item = match number {
-            0 => return Ok(records),
-            _ => inner.seek(line.last, number)?,
+        let mut next = match newest {
+            0 => None,
+            _ => inner.seek(line.last, newest)?,
         };
-        loop {
+        while let Some(item) = next.filter(|_| records.len() < limit) {
             records.push(inner.record(&item)?);
-            number -= 1;
-            if number == 0 || records.len() >= limit {
-                return Ok(records);
-            }
-            item = inner.version_at(item.previous)?;
+            next = match item.before {
+                Before::At { previous, .. } if previous != 0 => Some(inner.version_at(previous)?),
+                _ => None,
+            };
         }
+        Ok(records)
     }
 
     /// The newest version of a path that a change set up to this one made; none where that is a delete.
@@ -222,64 +199,44 @@ impl History {
         path: &Path,
         sequence: Sequence,
         unmade: &HashSet<Revision>,
-    ) -> io::Result<Option<VersionRecord>> {
+    ) -> Result<Option<VersionRecord>, HistoryError> {
         let inner = self.read();
-        let Some(line) = inner.line(branch, path).filter(|line| line.version > 0) else { return Ok(None) };
-        let mut item = inner.version_at(line.last)?;
-        loop {
-            let is_too_new = item.sequence > sequence;
-            let is_unmade = item.sequence == sequence && unmade.contains(&item.revision);
-            if !is_too_new && !is_unmade {
-                return if item.deleted { Ok(None) } else { inner.record(&item).map(Some) };
-            }
-            if item.version == 1 {
-                return Ok(None);
-            }
-            // The far record is taken only while it is still too new; else the answer may lie before it.
-            let far = if is_too_new && item.skip != 0 { Some(inner.version_at(item.skip)?) } else { None };
-            item = match far {
-                Some(far) if far.sequence > sequence => far,
-                _ => inner.version_at(item.previous)?,
-            };
+        inner.check_kept(sequence)?;
+        let Some(line) = inner.line(branch, path) else { return Ok(None) };
+        match inner.newest_at(line, sequence, unmade)? {
+            Some(item) if !item.deleted => inner.record(&item).map(Some),
+            _ => Ok(None),
         }
     }
 
-    /// The change set of this number.
-    pub fn change_set(&self, sequence: Sequence) -> io::Result<Option<ChangeSet>> {
+    /// The change set of this number: none when there is none yet, an error when it is not kept any more.
+    pub fn change_set(&self, sequence: Sequence) -> Result<Option<ChangeSet>, HistoryError> {
         let inner = self.read();
-        let Some(&offset) = sequence.0.checked_sub(1).and_then(|index| inner.change_sets.get(index as usize))
-        else {
+        inner.check_kept(sequence)?;
+        let Some(&offset) = inner.place_of(sequence).and_then(|place| inner.change_sets.get(place)) else {
             return Ok(None);
         };
-        inner.change_set_at(offset).map(Some)
+        Ok(Some(inner.change_set_at(offset)?))
     }
 
     /// The versions that a change set made, branch by branch, each in the order of paths. Reads one piece of
-    /// the file.
-    pub fn versions_of(&self, sequence: Sequence) -> io::Result<Vec<NewVersion>> {
-        let inner = self.read();
-        let offset = inner.change_set_offset(sequence)?;
-        let length = inner.lengths.get(sequence.0.wrapping_sub(1) as usize).copied().unwrap_or_default();
-        let bytes = inner.file.read(offset, length as usize)?;
-        let mut versions = Vec::new();
-        for item in record::decode(offset, &bytes) {
-            if let (_, Item::Version(item)) = item? {
-                versions.push(inner.new_version(&item)?);
-            }
-        }
-        Ok(versions)
+    /// the file. Of the change set that the index begins with they are not kept.
+    pub fn versions_of(&self, sequence: Sequence) -> Result<Vec<NewVersion>, HistoryError> {
+        self.read().versions_of(sequence)
     }
 
-    /// The last change set before this one that moved a branch.
+    /// The last change set before this one that moved a branch, of those whose versions are kept.
     pub fn moved_before(&self, branch: &str, sequence: Sequence) -> Option<Sequence> {
         let inner = self.read();
         let moves = inner.moves.get(*inner.branches.ids.get(branch)? as usize)?;
         let later = moves.partition_point(|moved| *moved < sequence.0);
-        moves.get(later.checked_sub(1)?).map(|moved| Sequence(*moved))
+        let moved = moves.get(later.checked_sub(1)?).map(|moved| Sequence(*moved));
+        moved.filter(|moved| inner.base != Some(*moved))
     }
 
-    /// The last change set accepted at or before this moment; 0 when there is none.
-    pub fn sequence_at(&self, time: Timestamp) -> io::Result<Sequence> {
+    /// The last change set accepted at or before this moment; 0 when there is none, an error when it is not
+    /// kept any more.
+    pub fn sequence_at(&self, time: Timestamp) -> Result<Sequence, HistoryError> {
         let inner = self.read();
         // The committer never lets time run backwards within the journal, so the order is that of the numbers.
         let (mut low, mut high) = (0, inner.change_sets.len());
@@ -288,143 +245,16 @@ impl History {
             let found = inner.change_sets.get(middle).copied().ok_or_else(|| corrupt("a gap"))?;
             if inner.change_set_at(found)?.time <= time { low = middle + 1 } else { high = middle }
         }
-        Ok(Sequence(low as u64))
+        match low {
+            0 if inner.base.is_some() => Err(inner.pruned()),
+            _ => Ok(Sequence(inner.first() + low as u64 - 1)),
+        }
     }
 
     /// The head of a branch after this change set: none when it did not exist then. Reads one record.
-    pub fn head_at(&self, branch: &str, sequence: Sequence) -> io::Result<Option<Revision>> {
+    pub fn head_at(&self, branch: &str, sequence: Sequence) -> Result<Option<Revision>, HistoryError> {
         let inner = self.read();
-        let Some(moves) = inner.branches.ids.get(branch).and_then(|id| inner.moves.get(*id as usize)) else {
-            return Ok(None);
-        };
-        let later = moves.partition_point(|moved| *moved <= sequence.0);
-        let Some(&moved) = later.checked_sub(1).and_then(|index| moves.get(index)) else { return Ok(None) };
-        let change_set = inner.change_set_at(inner.change_set_offset(Sequence(moved))?)?;
-        Ok(change_set.moves.iter().rev().find(|step| &*step.branch == branch).and_then(|step| step.new))
-    }
-}
-
-impl Inner {
-    fn line(&self, branch: &str, path: &Path) -> Option<Line> {
-        self.line_in(*self.branches.ids.get(branch)?, path)
-    }
-
-    fn line_in(&self, branch: u32, path: &Path) -> Option<Line> {
-        let id = *self.paths.get(&(branch, path.clone()))?;
-        self.lines.get(id as usize).copied()
-    }
-
-    /// Lets an item that stands in the file at `at` count.
-    fn take_in(&mut self, at: u64, item: Item) -> io::Result<()> {
-        match item {
-            Item::Branch(name) => {
-                self.branches.add(name);
-                self.moves.push(Vec::new());
-            }
-            Item::Account(name) => {
-                self.accounts.add(name);
-            }
-            Item::Path { branch, path } => {
-                self.names.push((branch, path.clone()));
-                self.paths.insert((branch, path), self.lines.len() as u32);
-                self.lines.push(Line { version: 0, last: 0 });
-            }
-            Item::ChangeSet { sequence, moves, .. } => {
-                let length = record::change_set_bytes(moves.len());
-                if sequence.0 != self.change_sets.len() as u64 + 1 {
-                    return Err(corrupt("change sets out of order"));
-                }
-                for (branch, ..) in moves {
-                    let moved =
-                        self.moves.get_mut(branch as usize).ok_or_else(|| corrupt("an unknown branch"))?;
-                    // A change set may move a branch twice.
-                    if moved.last() != Some(&sequence.0) {
-                        moved.push(sequence.0);
-                    }
-                }
-                self.change_sets.push(at);
-                self.lengths.push(length);
-            }
-            Item::Version(item) => {
-                let line =
-                    self.lines.get_mut(item.path as usize).ok_or_else(|| corrupt("an unknown path"))?;
-                if item.version != line.version + 1 {
-                    return Err(corrupt("versions out of order"));
-                }
-                *line = Line { version: item.version, last: at };
-                // The versions of a change set follow it within its frame.
-                if let (Some(&begins), Some(length)) = (self.change_sets.last(), self.lengths.last_mut()) {
-                    *length = u32::try_from(at - begins).unwrap_or(u32::MAX) + record::VERSION_BYTES as u32;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn encode(&self, batch: &[(ChangeSet, Vec<NewVersion>)], frame: &mut record::Frame) -> io::Result<()> {
-        let mut draft = Draft::new(self);
-        for (change_set, versions) in batch {
-            draft.change_set(change_set, frame);
-            for version in versions {
-                draft.version(change_set, version, frame)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn new_version(&self, item: &VersionItem) -> io::Result<NewVersion> {
-        let (branch, path) = self.names.get(item.path as usize).ok_or_else(|| corrupt("an unknown path"))?;
-        Ok(NewVersion {
-            branch: self.branches.get(*branch)?,
-            path: path.clone(),
-            version: Version(item.version),
-            revision: item.revision,
-            deleted: item.deleted,
-        })
-    }
-
-    fn version_at(&self, offset: u64) -> io::Result<VersionItem> {
-        record::decode_version(&self.file.read(offset, record::VERSION_BYTES)?)
-    }
-
-    fn change_set_at(&self, offset: u64) -> io::Result<ChangeSet> {
-        let read = |length| self.file.read_up_to(offset, length);
-        let Item::ChangeSet { sequence, time, account, moves } = record::decode_change_set(read)? else {
-            return Err(corrupt("no change set where one was noted"));
-        };
-        let moves = moves
-            .into_iter()
-            .map(|(branch, old, new)| Ok(crate::model::Move { branch: self.branches.get(branch)?, old, new }))
-            .collect::<io::Result<_>>()?;
-        Ok(ChangeSet { sequence, time, account: self.accounts.get(account)?, moves })
-    }
-
-    /// Where the record of a change set begins.
-    fn change_set_offset(&self, sequence: Sequence) -> io::Result<u64> {
-        let found = self.change_sets.get(sequence.0.wrapping_sub(1) as usize).copied();
-        found.ok_or_else(|| corrupt("an unknown change set"))
-    }
-
-    /// The record of version `number`, starting from a newer one's.
-    fn seek(&self, from: u64, number: u64) -> io::Result<VersionItem> {
-        let mut item = self.version_at(from)?;
-        while item.version > number {
-            let skipped = record::skip_target(item.version);
-            let next = if skipped >= number { item.skip } else { item.previous };
-            item = self.version_at(next)?;
-        }
-        Ok(item)
-    }
-
-    fn record(&self, item: &VersionItem) -> io::Result<VersionRecord> {
-        let change_set = self.change_set_at(self.change_set_offset(item.sequence)?)?;
-        Ok(VersionRecord {
-            version: Version(item.version),
-            deleted: item.deleted,
-            sequence: item.sequence,
-            revision: item.revision,
-            time: change_set.time,
-            account: change_set.account,
-        })
+        inner.check_kept(sequence)?;
+        Ok(inner.head_at(branch, sequence)?.map(|(_, head)| head))
     }
 }

@@ -7,6 +7,14 @@ use crate::model::{ObjectId, Path, Revision, Sequence, Timestamp};
 /// One thing that a frame says; numbers are little-endian, texts have a four-byte length before them.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Item {
+    /// The index begins with this change set, not with the first.
+    Base(Sequence),
+    /// Where a branch is as of the change set that the index begins with, and which one moved it there.
+    Head {
+        branch: u32,
+        sequence: Sequence,
+        revision: Revision,
+    },
     /// The next branch number has this name.
     Branch(Arc<str>),
     /// The next account number has this name.
@@ -32,13 +40,19 @@ pub(super) struct VersionItem {
     pub deleted: bool,
     pub sequence: Sequence,
     pub revision: Revision,
-    /// Where the record of the version before stands; 0 for none.
-    pub previous: u64,
-    /// Where the record of version [`skip_target`] stands; 0 for none.
-    pub skip: u64,
+    pub before: Before,
 }
 
-/// Tag, path, version, deleted, sequence, revision, previous, skip.
+/// What a version has before it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Before {
+    /// Records: that of the version before, and that of version [`skip_target`]; 0 for none.
+    At { previous: u64, skip: u64 },
+    /// Nothing that is kept: the index begins with it, so that it says itself what its change set would.
+    Pruned { time: Timestamp, account: u32 },
+}
+
+/// Tag, path, version, deleted, sequence, revision, and previous and skip, or time and account and padding.
 pub(super) const VERSION_BYTES: usize = 1 + 4 + 8 + 1 + 8 + 20 + 8 + 8;
 /// Tag, sequence, time, account, count of moves.
 const CHANGE_SET_HEAD: usize = 1 + 8 + 8 + 4 + 4;
@@ -77,6 +91,16 @@ impl Frame {
 
 fn encode(item: &Item, out: &mut Vec<u8>) {
     match item {
+        Item::Base(sequence) => {
+            out.push(b'B');
+            out.extend_from_slice(&sequence.0.to_le_bytes());
+        }
+        Item::Head { branch, sequence, revision } => {
+            out.push(b'h');
+            out.extend_from_slice(&branch.to_le_bytes());
+            out.extend_from_slice(&sequence.0.to_le_bytes());
+            out.extend_from_slice(revision.as_bytes());
+        }
         Item::Branch(name) => text(out, b'b', name),
         Item::Account(name) => text(out, b'a', name),
         Item::Path { branch, path } => {
@@ -96,14 +120,21 @@ fn encode(item: &Item, out: &mut Vec<u8>) {
             }
         }
         Item::Version(item) => {
-            out.push(b'v');
+            out.push(if matches!(item.before, Before::At { .. }) { b'v' } else { b'w' });
             out.extend_from_slice(&item.path.to_le_bytes());
             out.extend_from_slice(&item.version.to_le_bytes());
             out.push(u8::from(item.deleted));
             out.extend_from_slice(&item.sequence.0.to_le_bytes());
             out.extend_from_slice(item.revision.as_bytes());
-            out.extend_from_slice(&item.previous.to_le_bytes());
-            out.extend_from_slice(&item.skip.to_le_bytes());
+            let (first, second) = match item.before {
+                Before::At { previous, skip } => (previous.to_le_bytes(), skip.to_le_bytes()),
+                // As long as the other form, so that both are read alike.
+                Before::Pruned { time, account } => {
+                    (time.as_millis().to_le_bytes(), u64::from(account).to_le_bytes())
+                }
+            };
+            out.extend_from_slice(&first);
+            out.extend_from_slice(&second);
         }
     }
 }
@@ -188,6 +219,8 @@ impl Cursor<'_> {
     fn item(&mut self) -> io::Result<Item> {
         let [tag] = self.take()?;
         Ok(match tag {
+            b'B' => Item::Base(Sequence(self.u64()?)),
+            b'h' => Item::Head { branch: self.u32()?, sequence: Sequence(self.u64()?), revision: self.id()? },
             b'b' => Item::Branch(self.text()?),
             b'a' => Item::Account(self.text()?),
             b'p' => {
@@ -202,14 +235,20 @@ impl Cursor<'_> {
                 let moves = moves.collect::<io::Result<_>>()?;
                 Item::ChangeSet { sequence, time: Timestamp::from_millis(time), account, moves }
             }
-            b'v' => Item::Version(VersionItem {
+            b'v' | b'w' => Item::Version(VersionItem {
                 path: self.u32()?,
                 version: self.u64()?,
                 deleted: self.take::<1>()? != [0],
                 sequence: Sequence(self.u64()?),
                 revision: self.id()?,
-                previous: self.u64()?,
-                skip: self.u64()?,
+                before: if tag == b'v' {
+                    Before::At { previous: self.u64()?, skip: self.u64()? }
+                } else {
+                    let time = Timestamp::from_millis(self.u64()? as i64);
+                    let account =
+                        u32::try_from(self.u64()?).map_err(|_| corrupt("an account that is none"))?;
+                    Before::Pruned { time, account }
+                },
             }),
             _ => return Err(corrupt("an unknown record")),
         })

@@ -2,9 +2,9 @@ use std::io;
 use std::sync::Arc;
 
 use super::file::LogFile;
-use super::record::{self, Item, VERSION_BYTES};
+use super::record::{self, Before, Item, VERSION_BYTES};
 use super::{History, Inner, VersionRecord, corrupt};
-use crate::model::{Path, Sequence, Timestamp, Version};
+use crate::model::{Path, Sequence, Timestamp};
 
 /// How much of the file is read at once where look-ups go through it in order, and where they jump.
 const ONWARD_BYTES: usize = 16 << 10;
@@ -36,10 +36,13 @@ impl<'a> Stamps<'a> {
         let Some(branch) = self.branch else { return Ok(None) };
         let inner = self.history.read();
         let Some(line) = inner.line_in(branch, path).filter(|line| line.version > 0) else { return Ok(None) };
+        self.window.belong_to(inner.generation);
         let item = record::decode_version(self.window.read(&inner.file, line.last, VERSION_BYTES)?)?;
-        let (time, account) = self.written(&inner, item.sequence)?;
-        let (deleted, sequence, revision) = (item.deleted, item.sequence, item.revision);
-        Ok(Some(VersionRecord { version: Version(item.version), deleted, sequence, revision, time, account }))
+        let (time, account) = match item.before {
+            Before::At { .. } => self.written(&inner, item.sequence)?,
+            Before::Pruned { time, account } => (time, inner.accounts.get(account)?),
+        };
+        inner.record_of(&item, time, account).map(Some)
     }
 
     /// When a change set was accepted, and whose it is.
@@ -50,7 +53,7 @@ impl<'a> Stamps<'a> {
         {
             return Ok((*time, account.clone()));
         }
-        let offset = inner.change_set_offset(sequence)?;
+        let offset = inner.change_set_offset(sequence).map_err(io::Error::from)?;
         let window = &mut self.window;
         let read = |length| Ok(window.read(&inner.file, offset, length)?.to_vec());
         let Item::ChangeSet { time, account, .. } = record::decode_change_set(read)? else {
@@ -64,14 +67,23 @@ impl<'a> Stamps<'a> {
     }
 }
 
-/// The part of the file that was read last. What was appended is never changed, so it does not get stale.
+/// The part of the file that was read last. What was appended is never changed, so it gets stale only when
+/// the index begins anew in another file.
 #[derive(Debug, Default)]
 struct Window {
+    generation: u64,
     begins: u64,
     bytes: Vec<u8>,
 }
 
 impl Window {
+    /// Forgets what it holds of an earlier file.
+    fn belong_to(&mut self, generation: u64) {
+        if self.generation != generation {
+            *self = Window { generation, ..Window::default() };
+        }
+    }
+
     /// So many bytes from `offset`; fewer at the end of the file.
     fn read(&mut self, file: &LogFile, offset: u64, length: usize) -> io::Result<&[u8]> {
         if !self.holds(offset, length) {

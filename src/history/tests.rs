@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use super::*;
@@ -172,5 +173,165 @@ fn a_torn_tail_is_cut_and_damage_is_told() {
     std::fs::write(&file, &damaged).unwrap();
     assert_eq!(History::open(&file).unwrap_err().kind(), io::ErrorKind::InvalidData);
     std::fs::write(&file, b"something else entirely").unwrap();
+    assert_eq!(History::open(&file).unwrap_err().kind(), io::ErrorKind::InvalidData);
+}
+
+/// A history in which some paths change often, some once, some not again, and one branch stands still.
+fn lively(path: &FilePath, last: u64) -> History {
+    let history = History::open(path).unwrap();
+    let mut numbers: HashMap<String, u64> = HashMap::new();
+    for n in 1..=last {
+        let mut change = change(n);
+        if n == 3 {
+            change.moves.push(Move { branch: "quiet".into(), old: None, new: change.moves[0].new });
+        }
+        let mut paths = vec!["/a".to_owned(), format!("/b/{}", n % 7), format!("/once/{n}")];
+        paths.extend((n < 20).then(|| "/early".to_owned()));
+        let mut versions: Vec<_> = paths
+            .into_iter()
+            .map(|path| {
+                let number = numbers.entry(path.clone()).or_default();
+                *number += 1;
+                version(&change, &path, *number)
+            })
+            .collect();
+        if n == 3 {
+            versions.push(NewVersion { branch: "quiet".into(), ..version(&change, "/q", 1) });
+        }
+        history.append(&[(change, versions)]).unwrap();
+    }
+    history
+}
+
+fn cut(history: &History, file: &FilePath, at: u64) -> Beginning {
+    let base = history.base_at(Sequence(at)).unwrap();
+    let mut beginning = Beginning::new(file, &base).unwrap();
+    for head in &base.heads {
+        beginning.add(&head.branch, &history.base_versions(&head.branch, Sequence(at)).unwrap()).unwrap();
+    }
+    beginning.end(&base).unwrap();
+    beginning
+}
+
+/// What does not hold between a whole history and one that begins at `at`.
+fn assert_same_from(whole: &History, cut: &History, at: u64, last: u64) {
+    let pruned = |error: HistoryError| matches!(error, HistoryError::Pruned { oldest } if oldest.0 == at);
+    assert_eq!((cut.base(), cut.covered()), (Some(Sequence(at)), whole.covered()));
+    let none = HashSet::new();
+    let paths = ["/a", "/b/3", "/early", "/once/5", "/once/60", "/none"];
+    for path in paths.map(|path| path.parse::<Path>().unwrap()) {
+        assert_eq!(whole.last_version("main", &path), cut.last_version("main", &path));
+        let base = whole.base_versions("main", Sequence(at)).unwrap();
+        let first = base.iter().find(|base| base.path == path).map_or(1, |base| base.version.0);
+        for number in 0..=whole.last_version("main", &path).0 + 1 {
+            let found = cut.version("main", &path, Version(number));
+            if (1..first).contains(&number) {
+                assert!(pruned(found.unwrap_err()), "{path} {number}");
+                continue;
+            }
+            let (found, expected) = (found.unwrap(), whole.version("main", &path, Version(number)).unwrap());
+            let told = |record: Option<VersionRecord>| {
+                record.map(|r| (r.version, r.deleted, r.sequence, r.revision, r.time, r.account))
+            };
+            if let Some(found) = &found {
+                assert_eq!(found.is_oldest, number == first, "{path} {number}");
+                let made_after = found.sequence.0 > at;
+                let holder = if made_after { found.revision } else { change(at).moves[0].new.unwrap() };
+                assert!(found.held_by == holder || (first == 1 && made_after), "{path} {number}");
+            }
+            assert_eq!(told(found), told(expected), "{path} {number}");
+        }
+        for sequence in 0..=last {
+            let found = cut.as_of("main", &path, Sequence(sequence), &none);
+            if sequence < at {
+                assert!(pruned(found.unwrap_err()));
+                continue;
+            }
+            let expected = whole.as_of("main", &path, Sequence(sequence), &none).unwrap();
+            assert_eq!(found.unwrap().map(|r| r.version), expected.map(|r| r.version), "{path} {sequence}");
+        }
+        let numbers = |history: &History, below| {
+            let list = history.versions("main", &path, below, 1000).unwrap();
+            list.iter().map(|record| record.version.0).filter(|n| *n >= first).collect::<Vec<_>>()
+        };
+        for below in [None, Some(Version(first + 2)), Some(Version(first)), Some(Version(1))] {
+            assert_eq!(numbers(cut, below), numbers(whole, below), "{path} {below:?}");
+        }
+        assert_eq!(
+            cut.stamps("main").last(&path).unwrap().map(|r| (r.version, r.time, r.account)),
+            whole.stamps("main").last(&path).unwrap().map(|r| (r.version, r.time, r.account))
+        );
+    }
+    for sequence in (0..=last).map(Sequence) {
+        let time = change(sequence.0).time;
+        if sequence.0 < at {
+            assert!(pruned(cut.change_set(sequence).unwrap_err()));
+            assert!(pruned(cut.head_at("main", sequence).unwrap_err()));
+            assert!(pruned(cut.sequence_at(time).unwrap_err()));
+        } else {
+            assert_eq!(cut.change_set(sequence).unwrap(), whole.change_set(sequence).unwrap());
+            for branch in ["main", "quiet", "none"] {
+                let (found, expected) = (cut.head_at(branch, sequence), whole.head_at(branch, sequence));
+                assert_eq!(found.unwrap(), expected.unwrap(), "{branch} {sequence}");
+            }
+            assert_eq!(cut.sequence_at(time).unwrap(), sequence);
+        }
+        match cut.versions_of(sequence) {
+            Ok(versions) => assert_eq!(versions, whole.versions_of(sequence).unwrap()),
+            Err(error) => assert!(pruned(error) && sequence.0 <= at),
+        }
+        if sequence.0 > at + 1 {
+            assert_eq!(cut.moved_before("main", sequence), Some(Sequence(sequence.0 - 1)));
+        } else {
+            assert_eq!(cut.moved_before("main", sequence), None);
+        }
+    }
+}
+
+#[test]
+fn an_index_that_begins_later_says_the_same_of_what_it_keeps() {
+    for at in [1, 2, 3, 15, 20, 33, 64, 99, 100] {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = lively(&dir.path().join("whole"), 100);
+        let file = dir.path().join("history");
+        let mut made = cut(&whole, &file, at);
+        made.catch_up(&whole).unwrap();
+        assert_same_from(&whole, &made.finish().unwrap(), at, 100);
+        let opened = History::open(&file).unwrap();
+        assert_same_from(&whole, &opened, at, 100);
+        // It goes on, and can begin later once more.
+        for n in 101..=130 {
+            let change = change(n);
+            let versions = vec![version(&change, "/a", n)];
+            opened.append(&[(change.clone(), versions.clone())]).unwrap();
+            whole.append(&[(change, versions)]).unwrap();
+        }
+        assert_same_from(&whole, &opened, at, 130);
+        let mut stamps = opened.stamps("main");
+        let a: Path = "/a".parse().unwrap();
+        assert_eq!(stamps.last(&a).unwrap().unwrap().version, Version(130));
+        opened.begin_anew(cut(&opened, &file, 117)).unwrap();
+        assert_eq!(stamps.last(&a).unwrap().unwrap().version, Version(130));
+        assert_same_from(&whole, &opened, 117, 130);
+        drop(stamps);
+        assert_same_from(&whole, &History::open(&file).unwrap(), 117, 130);
+    }
+}
+
+#[test]
+fn a_beginning_that_is_not_whole_and_other_formats_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = lively(&dir.path().join("whole"), 50);
+    let file = dir.path().join("history");
+    drop(cut(&whole, &file, 30).finish().unwrap());
+    let bytes = std::fs::read(&file).unwrap();
+    assert_eq!(History::open(&file).unwrap().covered(), Sequence(30));
+    std::fs::write(&file, &bytes[..bytes.len() - 3]).unwrap();
+    assert_eq!(History::open(&file).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    // Format 1 differs in its first line alone from an index that begins with the first change set.
+    let mut first = std::fs::read(dir.path().join("whole")).unwrap();
+    assert_eq!(&first[..24], b"confgit history index 2\n");
+    first[22] = b'1';
+    std::fs::write(&file, &first).unwrap();
     assert_eq!(History::open(&file).unwrap_err().kind(), io::ErrorKind::InvalidData);
 }

@@ -13,6 +13,7 @@ pub fn status(status: &Status, project: &str) -> wire::Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         project: project.to_owned(),
         sequence: status.sequence.0,
+        oldest_sequence: status.oldest_sequence.0,
         writable,
         reason,
         parts: wire::Parts::from(&status.health),

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use crate::git::ReadError;
-use crate::model::{Diagnostic, Path, Version};
+use crate::history::HistoryError;
+use crate::model::{Diagnostic, Path, Sequence, Version};
 use crate::patch::PatchError;
 use crate::telemetry::Refusal;
 
@@ -53,6 +54,16 @@ pub enum ServiceError {
         path: Path,
         /// The version asked for.
         version: Version,
+    },
+    /// A point in history that is before what is kept.
+    #[error(
+        "{what} is not kept any more: history begins with change set {oldest}, as `retention` in the settings asks"
+    )]
+    NotKept {
+        /// What was asked for.
+        what: String,
+        /// The oldest change set that can be asked for.
+        oldest: Sequence,
     },
     /// A point in history that cannot be found.
     #[error("{reason}")]
@@ -147,6 +158,7 @@ impl ServiceError {
             | ServiceError::NoVersion { .. }
             | ServiceError::Gone { .. }
             | ServiceError::Pruned { .. }
+            | ServiceError::NotKept { .. }
             | ServiceError::NoSuchPoint { .. } => Refusal::NotFound,
             ServiceError::PreconditionFailed { .. } => Refusal::Precondition,
             ServiceError::Invalid { .. }
@@ -159,6 +171,17 @@ impl ServiceError {
             ServiceError::Busy => Refusal::Busy,
             ServiceError::WritesUnavailable { .. } | ServiceError::NotReady { .. } => Refusal::Unavailable,
             ServiceError::Repository(_) | ServiceError::Io(_) => Refusal::Failed,
+        }
+    }
+}
+
+impl From<HistoryError> for ServiceError {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Pruned { oldest } => {
+                ServiceError::NotKept { what: "what is asked for".to_owned(), oldest }
+            }
+            HistoryError::Io(error) => ServiceError::Io(error),
         }
     }
 }

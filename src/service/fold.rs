@@ -1,6 +1,6 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::project::Core;
@@ -13,80 +13,94 @@ pub(super) const PACKS_PER_FOLD: usize = 32;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// How long folded packs stay beside the new one, for those who have just opened them.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
-/// The way to the folding thread.
-#[derive(Debug)]
-pub(super) struct FoldSignal {
-    packs: AtomicUsize,
-    sender: Mutex<Option<SyncSender<()>>>,
+/// What is known of packs by those who write them anew.
+#[derive(Debug, Default)]
+pub(super) struct Packs {
+    known: Mutex<Known>,
+    prunings: AtomicU64,
 }
 
-pub(super) fn signal() -> (FoldSignal, Receiver<()>) {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let signal = FoldSignal { packs: AtomicUsize::new(0), sender: Mutex::new(Some(sender)) };
-    (signal, receiver)
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Packs that folds have replaced, and until when they stay.
+    pub superseded: Vec<(Instant, Superseded)>,
+    /// Packs that are being pruned, and must not be folded.
+    pub claimed: Vec<String>,
+    /// Whether a fold is under way, and how many have ended.
+    pub folding: bool,
+    pub folds: u64,
 }
 
-impl FoldSignal {
-    pub fn packs_added(&self, packs: usize) {
-        if self.packs.fetch_add(packs, Ordering::Relaxed) + packs < PACKS_PER_FOLD {
-            return;
-        }
-        self.packs.store(0, Ordering::Relaxed);
-        if let Some(sender) = &*self.sender.lock().unwrap_or_else(PoisonError::into_inner) {
-            // A full channel means that a look is due already.
-            let _ = sender.try_send(());
-        }
+impl Packs {
+    pub fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn stop(&self) {
-        *self.sender.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Notes that packs were pruned: a reader that lives long holds their files open, and their room.
+    pub fn pruned(&self) {
+        self.prunings.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often packs were pruned.
+    pub fn prunings(&self) -> u64 {
+        self.prunings.load(Ordering::Relaxed)
     }
 }
 
 /// Folds small packs whenever enough have come, until the project closes.
 pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
-    let mut superseded: Vec<(Instant, Superseded)> = Vec::new();
     let mut damaged: Vec<String> = Vec::new();
     loop {
         match receiver.recv_timeout(LOOK) {
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {}
-            Ok(()) => {
-                let waiting = superseded.iter().flat_map(|(_, old)| old.packs.iter().cloned());
-                let policy = FoldPolicy {
-                    exclude: damaged.iter().cloned().chain(waiting).collect(),
-                    ..Default::default()
-                };
-                let begun = Instant::now();
-                match fold(&core.repository, &policy) {
-                    Ok(Some(report)) => {
-                        let packs = report.superseded.packs.len();
-                        tracing::debug!(
-                            packs,
-                            seconds = begun.elapsed().as_secs_f64(),
-                            "small packs are folded"
-                        );
-                        core.metrics.folded(packs, begun.elapsed());
-                        superseded.push((Instant::now() + GRACE, report.superseded));
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::warn!(%error, "packs could not be folded");
-                        core.metrics.fold_failed();
-                        if let FoldError::BadPack { pack, .. } = error {
-                            damaged.push(pack);
-                        }
-                    }
-                }
-            }
+            Ok(()) => fold_once(core, &mut damaged),
         }
+        let mut packs = core.packs.lock();
+        let superseded = std::mem::take(&mut packs.superseded);
         let (due, later) = superseded.into_iter().partition(|(until, _)| *until <= Instant::now());
-        superseded = later;
+        packs.superseded = later;
         remove(core, due);
     }
-    remove(core, superseded);
+    let left = std::mem::take(&mut core.packs.lock().superseded);
+    remove(core, left);
+}
+
+fn fold_once(core: &Core, damaged: &mut Vec<String>) {
+    let policy = {
+        let mut packs = core.packs.lock();
+        packs.folding = true;
+        let waiting = packs.superseded.iter().flat_map(|(_, old)| old.packs.iter());
+        let exclude = damaged.iter().chain(waiting).chain(&packs.claimed).cloned().collect();
+        FoldPolicy { exclude, ..Default::default() }
+    };
+    let begun = Instant::now();
+    let folded = fold(&core.repository, &policy);
+    let mut packs = core.packs.lock();
+    packs.folding = false;
+    packs.folds += 1;
+    match folded {
+        Ok(Some(report)) => {
+            let folded = report.superseded.packs.len();
+            tracing::debug!(
+                packs = folded,
+                seconds = begun.elapsed().as_secs_f64(),
+                "small packs are folded"
+            );
+            core.metrics.folded(folded, begun.elapsed());
+            packs.superseded.push((Instant::now() + GRACE, report.superseded));
+        }
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(%error, "packs could not be folded");
+            core.metrics.fold_failed();
+            if let FoldError::BadPack { pack, .. } = error {
+                damaged.push(pack);
+            }
+        }
+    }
 }
 
 fn remove(core: &Core, due: Vec<(Instant, Superseded)>) {

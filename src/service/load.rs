@@ -19,6 +19,9 @@ impl Blobs for FromGit<'_> {
     }
 }
 
+/// What some files hold in one commit.
+type BlobsByFile = BTreeMap<Arc<str>, ObjectId>;
+
 /// How far back the last commit without a problem is looked for, in commits and in states of its files.
 const MOST_ANCESTORS: usize = 1_000_000;
 const MOST_STATES: usize = 1_000;
@@ -64,14 +67,24 @@ impl Loader<'_> {
             }
         };
         let snapshot = self.grown(&Snapshot::default(), &files);
-        let troubled: BTreeSet<Arc<str>> =
-            snapshot.problems().iter().flat_map(|p| p.files.iter().cloned()).collect();
+        let troubled = troubled(&snapshot);
         if troubled.is_empty() {
             return Ok(snapshot);
         }
         let sound: Vec<_> = files.into_iter().filter(|(file, _)| !troubled.contains(file)).collect();
         let sound = self.grown(&Snapshot::default(), &sound);
         Ok(sound.grafted(&self.settled(commit, &troubled)?))
+    }
+
+    /// The older commits that are read for a commit whose files have problems, newest first.
+    pub fn rests_on(&self, commit: Revision) -> Result<Vec<Revision>, ReadError> {
+        let files = self.files_below(self.reader.commit(commit)?.tree, "")?;
+        let troubled = troubled(&self.grown(&Snapshot::default(), &files));
+        if troubled.is_empty() {
+            return Ok(Vec::new());
+        }
+        let states = self.states(commit, &troubled)?;
+        Ok(states.into_iter().map(|(id, _)| id).filter(|id| *id != commit).collect())
     }
 
     fn files_below(&self, tree: ObjectId, folder: &str) -> Result<Vec<(Arc<str>, ObjectId)>, ReadError> {
@@ -134,27 +147,38 @@ impl Loader<'_> {
         snapshot.plan(updates, &FromGit { reader: self.reader, limits: self.limits }, self.limits)
     }
 
-    /// What files with problems serve: they are followed from the last ancestor in which they had none.
-    fn settled(&self, commit: Revision, files: &BTreeSet<Arc<str>>) -> Result<Snapshot, ReadError> {
-        let mut states: Vec<BTreeMap<Arc<str>, ObjectId>> = Vec::new();
+    /// What files are in a commit and before it, wherever that differs, newest first: up to where none of them
+    /// has a problem. Each comes with a commit that has it.
+    fn states(
+        &self,
+        commit: Revision,
+        files: &BTreeSet<Arc<str>>,
+    ) -> Result<Vec<(Revision, BlobsByFile)>, ReadError> {
+        let mut states: Vec<(Revision, BlobsByFile)> = Vec::new();
         let mut at = Some(commit);
         for _ in 0..MOST_ANCESTORS {
             let Some(id) = at else { break };
             let here = self.reader.commit(id)?;
             let state = self.blobs_of(here.tree, files)?;
-            if states.last() != Some(&state) {
+            if states.last().map(|(_, last)| last) != Some(&state) {
                 let list: Vec<_> = state.iter().map(|(file, blob)| (file.clone(), *blob)).collect();
                 let sound = self.grown(&Snapshot::default(), &list).problems().is_empty();
-                states.push(state);
+                states.push((id, state));
                 if sound || states.len() > MOST_STATES {
                     break;
                 }
             }
-            at = here.parents.first().copied();
+            at = here.parents.first().copied().or_else(|| self.reader.bridge(id));
         }
+        Ok(states)
+    }
+
+    /// What files with problems serve: they are followed from the last ancestor in which they had none.
+    fn settled(&self, commit: Revision, files: &BTreeSet<Arc<str>>) -> Result<Snapshot, ReadError> {
+        let states = self.states(commit, files)?;
         let mut snapshot = Snapshot::default();
-        let mut before: BTreeMap<Arc<str>, ObjectId> = BTreeMap::new();
-        for state in states.into_iter().rev() {
+        let mut before = BlobsByFile::new();
+        for (_, state) in states.into_iter().rev() {
             let changed = files.iter().filter(|file| before.get(*file) != state.get(*file));
             let updates = changed.map(|file| Update {
                 file: file.clone(),
@@ -168,11 +192,7 @@ impl Loader<'_> {
         Ok(snapshot)
     }
 
-    fn blobs_of(
-        &self,
-        tree: ObjectId,
-        files: &BTreeSet<Arc<str>>,
-    ) -> Result<BTreeMap<Arc<str>, ObjectId>, ReadError> {
+    fn blobs_of(&self, tree: ObjectId, files: &BTreeSet<Arc<str>>) -> Result<BlobsByFile, ReadError> {
         let mut found = BTreeMap::new();
         for file in files {
             if let Some(blob) = self.blob_at(tree, file)? {
@@ -196,6 +216,11 @@ impl Loader<'_> {
         }
         Ok(None)
     }
+}
+
+/// The files that something is wrong with.
+fn troubled(snapshot: &Snapshot) -> BTreeSet<Arc<str>> {
+    snapshot.problems().iter().flat_map(|problem| problem.files.iter().cloned()).collect()
 }
 
 /// The blob that a file has after a change, when it is configuration: symlinks and submodules are not.

@@ -5,6 +5,7 @@
 //! on a thread that may wait.
 
 mod backup;
+mod checkpoint;
 mod commits;
 mod committer;
 mod cursor;
@@ -26,8 +27,10 @@ mod read;
 mod recover;
 mod replay;
 mod restore;
+mod retention;
 mod rollback;
 mod search;
+mod signal;
 mod status;
 
 pub use backup::{ArchiveError, Backup, BackupError, Manifest, ManifestFile, RepositoryRefs, check_archive};

@@ -5,6 +5,7 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use super::ServiceError;
+use super::checkpoint::Checkpoint;
 use super::project::Core;
 use super::recover::{JournalState, journal_error};
 use super::replay::{Replay, stamped};
@@ -19,22 +20,51 @@ pub(super) struct Prepared;
 /// How many change sets are followed before their versions are written to the history index.
 const CHANGE_SETS_AT_ONCE: usize = 1_000;
 
-/// Opens the history index, or a new one where it is damaged or belongs to another journal.
+/// Opens the history index, or a new one where it is damaged, of another format or of another journal. A new
+/// one begins where the history kept does.
 pub(super) fn open_history(
     file: &FilePath,
     reader: &Reader,
     journal: &JournalState,
+    checkpoint: Option<&Checkpoint>,
 ) -> Result<History, ServiceError> {
+    if let Some(cut) = checkpoint.map(Checkpoint::sequence)
+        && journal.sequence < cut
+    {
+        let reason = format!(
+            "history was cut at change set {cut}, and the journal ends with {}: restore the repository as a whole",
+            journal.sequence
+        );
+        return Err(io::Error::other(reason).into());
+    }
     match History::open(file) {
-        Ok(history) if belongs_to(&history, reader, journal)? => return Ok(history),
+        Ok(history) if goes_with(&history, checkpoint) && belongs_to(&history, reader, journal)? => {
+            return Ok(history);
+        }
+        // There was none.
+        Ok(history) if history.covered().0 == 0 => {}
         Ok(_) => tracing::warn!("the history index belongs to another journal; it is rebuilt"),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             tracing::warn!(%error, "the history index is rebuilt")
         }
         Err(error) => return Err(error.into()),
     }
-    fs::remove_file(file)?;
-    Ok(History::open(file)?)
+    match checkpoint {
+        Some(checkpoint) => Ok(checkpoint.begin(reader, file)?.finish()?),
+        None => {
+            fs::remove_file(file)?;
+            Ok(History::open(file)?)
+        }
+    }
+}
+
+/// Whether an index can be brought to where the history kept begins: what it lacks is there, and it does not
+/// begin later.
+fn goes_with(history: &History, checkpoint: Option<&Checkpoint>) -> bool {
+    match (checkpoint.map(Checkpoint::sequence), history.base()) {
+        (None, base) => base.is_none(),
+        (Some(cut), base) => base.is_none_or(|base| base <= cut) && history.covered() >= cut,
+    }
 }
 
 /// Whether the index covers a beginning of this very journal: the change set at which the two meet agrees.
@@ -116,6 +146,16 @@ pub(super) fn catch_up(core: &Core, journal: &JournalState) -> Result<Prepared, 
     let begun = std::time::Instant::now();
     let reader = core.repository.reader();
     let missing = journal::read(&reader, tip, core.history.covered()).map_err(journal_error)?;
+    if let Some(first) = missing.first()
+        && first.sequence != core.history.covered().next()
+    {
+        let reason = format!(
+            "the journal begins with change set {}, and {} does not say what was before it: restore that ref",
+            first.sequence,
+            super::checkpoint::REF
+        );
+        return Err(io::Error::other(reason).into());
+    }
     let total = missing.len();
     tracing::info!(change_sets = total, "the history index is being brought up to date");
     let mut replay = Replay::new(&reader, &core.history, &core.settings.limits);

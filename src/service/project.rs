@@ -9,8 +9,9 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use quick_cache::sync::Cache;
 
+use super::checkpoint;
 use super::committer::{Committer, NewEnvironment, Worker, Write, Written};
-use super::fold::{self, FoldSignal};
+use super::fold::{self, Packs};
 use super::health::Health;
 use super::load::{Loader, Scope};
 use super::outside;
@@ -18,6 +19,8 @@ use super::past::PastCache;
 use super::prepare::{self, Prepared};
 use super::read::BodyCache;
 use super::recover::{self, JournalState};
+use super::retention::{self, OutsideGate};
+use super::signal::Signal;
 use super::{ServiceError, replay};
 use crate::auth::{ACCESS_FILE, Access};
 use crate::git::{Reader, Repository};
@@ -97,7 +100,10 @@ pub struct Core {
     pub(super) past: PastCache,
     /// Held while a commit is read as a whole: two at once would take twice the memory.
     pub(super) whole_loads: Mutex<()>,
-    fold: FoldSignal,
+    pub(super) packs: Packs,
+    pub(super) outside: OutsideGate,
+    fold: Signal,
+    pub(super) retention: Signal,
     history_ready: AtomicBool,
 }
 
@@ -125,19 +131,26 @@ impl Project {
             tracing::info!(files = swept.files.len(), "what the last run left unfinished is removed");
         }
         let reader = repository.reader();
+        let mut checkpoint = checkpoint::restore_ends(&repository, &reader).map_err(unreadable)?;
         let mut journal = recover::bring_refs_to_journal(&repository, &reader).map_err(unreadable)?;
         if journal.tip.is_none() {
+            // Numbers begin anew, and what the checkpoint says is of the old ones.
+            if checkpoint.take().is_some() {
+                checkpoint::forget(&repository).map_err(unreadable)?;
+            }
             journal =
                 recover::make_journal(&repository, &reader, &settings.environments).map_err(unreadable)?;
         }
         super::backup::sweep(dir);
         fs::create_dir_all(dir.join(DERIVED)).map_err(|error| unreadable(error.into()))?;
-        let history = prepare::open_history(&dir.join(DERIVED).join(HISTORY_FILE), &reader, &journal)
+        let history_file = dir.join(DERIVED).join(HISTORY_FILE);
+        let history = prepare::open_history(&history_file, &reader, &journal, checkpoint.as_ref())
             .map_err(unreadable)?;
         let state = first_state(&settings, &reader, &history, &journal).map_err(unreadable)?;
         let moved = outside::moved_refs(&repository, &state).map_err(unreadable)?;
         let is_current = history.covered() == journal.sequence && moved.is_empty();
-        let (fold, fold_receiver) = fold::signal();
+        let (fold, fold_receiver) = Signal::new(fold::PACKS_PER_FOLD);
+        let (retention, retention_receiver) = Signal::new(retention::CHANGE_SETS_PER_LOOK);
         let core = Arc::new(Core {
             dir: dir.to_owned(),
             repository,
@@ -150,7 +163,10 @@ impl Project {
             bodies: BodyCache::default(),
             past: PastCache::default(),
             whole_loads: Mutex::default(),
+            packs: Packs::default(),
+            outside: OutsideGate::default(),
             fold,
+            retention,
             history_ready: AtomicBool::new(is_current),
         });
         // Short runs leave packs behind that no later one would count.
@@ -183,12 +199,17 @@ impl Project {
             let core = core.clone();
             spawn("fold", move || fold::run(&core, &fold_receiver))
         };
-        let threads =
+        let mut threads =
             vec![committing.map_err(|e| unreadable(e.into()))?, folding.map_err(|e| unreadable(e.into()))?];
         core.metrics.look_with({
             let (core, queue) = (Arc::downgrade(&core), committer.watch());
             move || core.upgrade().map(|core| core.present(queue.waiting()))
         });
+        if core.settings.retention.is_some() || retention::is_unfinished(&core, checkpoint.as_ref()) {
+            let core = core.clone();
+            let keeping = spawn("retention", move || retention::run(&core, &retention_receiver));
+            threads.push(keeping.map_err(|e| unreadable(e.into()))?);
+        }
         Ok(Project { core, access, committer: Some(committer), threads, _lock: lock })
     }
 
@@ -246,6 +267,7 @@ impl Drop for Project {
     fn drop(&mut self) {
         self.committer = None;
         self.core.fold.stop();
+        self.core.retention.stop();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a background thread panicked");
@@ -267,7 +289,7 @@ impl Core {
 
     /// Tells the folding thread that there are more packs.
     pub(super) fn packs_added(&self, packs: usize) {
-        self.fold.packs_added(packs);
+        self.fold.add(packs);
     }
 
     /// How large what people write may be.

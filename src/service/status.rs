@@ -13,6 +13,8 @@ use crate::telemetry::{Present, PresentEnvironment};
 pub struct Status {
     /// The last change set that readers see.
     pub sequence: Sequence,
+    /// The oldest change set after which the project can still be seen.
+    pub oldest_sequence: Sequence,
     /// How its parts are.
     pub health: Health,
     /// The branches of the environments, in the order of the settings.
@@ -85,7 +87,13 @@ impl Project {
                     .collect(),
             }
         });
-        Status { sequence: state.sequence, health: self.health(), branches: branches.collect() }
+        let oldest_sequence = core.history.base().unwrap_or(Sequence(1));
+        Status {
+            sequence: state.sequence,
+            oldest_sequence,
+            health: self.health(),
+            branches: branches.collect(),
+        }
     }
 }
 
@@ -105,6 +113,7 @@ impl Core {
         });
         Present {
             sequence: state.sequence,
+            oldest_sequence: self.history.base().unwrap_or(Sequence(1)),
             history_covered: self.history.covered(),
             is_writable: self.history_ready() && self.health.writes() == WriteState::Possible,
             waiting_writes,

@@ -1,9 +1,13 @@
-//! What a project's `settings.yaml` says, checked: environments, limits.
+//! What a project's `settings.yaml` says, checked: environments, limits, retention.
+
+mod retention;
 
 use std::sync::Arc;
 
 use crate::document::{self, Format};
 use crate::model::{Diagnostic, Environment, Environments, Limits, Object, Rule, Value};
+
+pub use self::retention::Retention;
 
 /// The file in `meta.git` that holds the settings.
 pub const SETTINGS_FILE: &str = "settings.yaml";
@@ -15,6 +19,8 @@ pub struct ProjectSettings {
     pub environments: Arc<Environments>,
     /// How large what people write may be.
     pub limits: Limits,
+    /// How much history is kept; all of it when none.
+    pub retention: Option<Retention>,
     /// Sections that are known and have no effect in this version, so that a start can say so.
     pub without_effect: Vec<String>,
 }
@@ -28,7 +34,7 @@ environments:
 ";
 
 /// Sections that settings may have and that this version does not act on.
-const WITHOUT_EFFECT: [&str; 6] = ["merge", "upstream", "secrets", "retention", "include", "exclude"];
+const WITHOUT_EFFECT: [&str; 5] = ["merge", "upstream", "secrets", "include", "exclude"];
 
 impl ProjectSettings {
     /// Reads the settings file; every mistake is told with its place.
@@ -79,13 +85,14 @@ impl Parser<'_> {
             return None;
         };
         for key in root.keys() {
-            if !["default", "environments", "limits"].contains(&key.as_str())
+            if !["default", "environments", "limits", "retention"].contains(&key.as_str())
                 && !WITHOUT_EFFECT.contains(&key.as_str())
             {
                 self.wrong(&[key], format!("unknown section `{key}`"));
             }
         }
         let limits = self.limits(root);
+        let retention = self.retention(root);
         let list = self.environments(root)?;
         let default = match root.get("default") {
             Some(Value::String(name)) => name.clone(),
@@ -102,6 +109,7 @@ impl Parser<'_> {
         Some(ProjectSettings {
             environments: Arc::new(environments.ok()?),
             limits,
+            retention,
             without_effect: without_effect.collect(),
         })
     }
@@ -248,6 +256,19 @@ mod tests {
                 "environments:\n  base: {branch: main}\nlimits:\n  value_bytes: 0\n",
                 "settings.yaml:4:3: `value_bytes` is a number",
             ),
+            (
+                "environments:\n  base: {branch: main}\nretention:\n  changes: 99\n",
+                "settings.yaml:4:3: `changes` is a number from 100",
+            ),
+            (
+                "environments:\n  base: {branch: main}\nretention: {age: 90}\n",
+                "`age` is a number of hours, days or weeks",
+            ),
+            (
+                "environments:\n  base: {branch: main}\nretention: {versions: 5}\n",
+                "unknown member `versions`",
+            ),
+            ("environments:\n  base: {branch: main}\nretention: {}\n", "expected `changes`"),
             ("a: [\n", "settings.yaml:"),
         ] {
             let mistakes = ProjectSettings::parse(text.as_bytes()).unwrap_err();

@@ -9,6 +9,8 @@ use crate::model::Sequence;
 pub struct Present {
     /// The last change set that readers see.
     pub sequence: Sequence,
+    /// The oldest change set after which the project can be seen.
+    pub oldest_sequence: Sequence,
     /// The last change set in the history index.
     pub history_covered: Sequence,
     /// Whether writes are possible.
@@ -60,8 +62,13 @@ pub(super) fn encode(exposition: &mut Exposition<'_>, presents: &Presents) -> fm
 
 fn encode_projects(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt::Result {
     type Value = fn(&Present) -> f64;
-    let gauges: [(&str, &str, Value); 5] = [
+    let gauges: [(&str, &str, Value); 6] = [
         ("confgit_sequence", "The last change set that readers see.", |present| present.sequence.0 as f64),
+        (
+            "confgit_oldest_sequence",
+            "The oldest change set after which the project can be seen.",
+            |present| present.oldest_sequence.0 as f64,
+        ),
         ("confgit_history_covered", "The last change set in the history index.", |present| {
             present.history_covered.0 as f64
         }),

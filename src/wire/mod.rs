@@ -339,6 +339,9 @@ pub struct Status {
     pub project: String,
     /// The last change set.
     pub sequence: u64,
+    /// The oldest change set after which the project can still be seen; 0 where the server does not say.
+    #[serde(default)]
+    pub oldest_sequence: u64,
     /// Whether writes are possible.
     pub writable: bool,
     /// Why not.

@@ -152,7 +152,8 @@ fn death_at_any_step_loses_nothing_acknowledged() {
     let project = TestProject::example();
     let mut all = Vec::new();
     for step in confgit::git::failpoint::Step::ALL {
-        if step.name().starts_with("fold") {
+        // Folding and cutting have tests of their own.
+        if step >= confgit::git::failpoint::Step::FoldSynced {
             continue;
         }
         let failpoint = format!("{}=abort@3", step.name());

@@ -6,6 +6,7 @@
 #[cfg(feature = "failpoints")]
 mod failing;
 mod folding;
+mod pruning;
 mod publishing;
 mod trees;
 

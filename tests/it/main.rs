@@ -23,6 +23,7 @@ mod past;
 mod paths;
 mod problems;
 mod rest;
+mod retention;
 mod schemas;
 mod snapshots;
 mod traces;

@@ -92,6 +92,7 @@ impl From<ServiceError> for Problem {
             ServiceError::Gone { path, .. } | ServiceError::Pruned { path, .. } => {
                 Problem::new(StatusCode::GONE, "gone", detail).at_path(&path)
             }
+            ServiceError::NotKept { .. } => Problem::new(StatusCode::GONE, "gone", detail),
             ServiceError::NoSuchPoint { .. } | ServiceError::Cursor { .. } => Problem::malformed(detail),
             ServiceError::EnvironmentExists { .. } => Problem::new(StatusCode::CONFLICT, "conflict", detail),
             ServiceError::Settings(mistakes) => Problem::malformed(detail).about(&mistakes),
@@ -150,7 +151,7 @@ fn title(name: &str) -> &'static str {
         "unknown-environment" => "There is no such environment",
         "not-found" => "Nothing stands at this path",
         "no-version" => "There is no such version",
-        "gone" => "This version has no value any more",
+        "gone" => "This is not there any more",
         "method-not-allowed" => "This resource does not take this method",
         "precondition-failed" => "The precondition does not hold",
         "conflict" => "The change does not fit what is there",

@@ -185,8 +185,14 @@ impl<'a> Lineage<'a> {
             }
             let object = self.object(last);
             let stored = self.source.stored(object)?;
-            let Some(base) = stored.base.and_then(|base| self.source.find(base)) else {
+            let Some(base) = stored.base else {
                 self.output.copy_full(last, object.kind, stored.size, stored.stream)?;
+                continue;
+            };
+            // The base may be an object that is left out.
+            let Some(base) = self.source.find(base) else {
+                let content = self.source.content(object)?;
+                self.output.full(last, object.kind, &content)?;
                 continue;
             };
             match self.output.depth(base) {

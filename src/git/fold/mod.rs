@@ -10,6 +10,7 @@ mod contents;
 mod lineage;
 mod output;
 mod plan;
+mod prune;
 mod replaced;
 mod source;
 mod verify;
@@ -17,6 +18,8 @@ mod verify;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+pub use self::prune::{PruneError, Pruned, prunable, prune, prune_finish, would_lose};
 
 use self::lineage::Lineage;
 use self::output::Output;
@@ -123,13 +126,8 @@ pub fn fold(repository: &Repository, policy: &FoldPolicy) -> Result<Option<FoldR
         Err(FoldError::Io(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let made = Unfinished::new(&pack_dir);
-    let mut output = Output::create(&made.pack, source.objects().len())?;
-    Lineage::new(&mut source, &mut output).write_all()?;
-    let checksum = output.finish(&source, &made.idx)?;
-    reach(Step::FoldSynced)?;
-    verify(&source, &made)?;
-    let by = format!("pack-{checksum}");
+    let made = Unfinished::new(&pack_dir, "fold");
+    let by = made.write(&mut source)?;
     let superseded = Superseded { packs: names.into_iter().filter(|name| *name != by).collect(), by };
     let bytes_after = fs::metadata(&made.pack)?.len();
     made.install(&pack_dir, &superseded.by)?;
@@ -150,8 +148,14 @@ pub fn fold_finish(repository: &Repository, superseded: &Superseded) -> io::Resu
         // An outside repack took it in. It did the same to ours, or will.
         return Ok(0);
     }
+    remove_packs(&pack_dir, &superseded.packs, Step::FoldUnlinking)
+}
+
+/// Removes packs whose objects are elsewhere; answers how many went.
+fn remove_packs(pack_dir: &Path, packs: &[String], step: Step) -> io::Result<usize> {
+    let file = |name: &str, extension: &str| pack_dir.join(format!("{name}.{extension}"));
     // An index over several packs must not name one that is gone; it is made anew by who wants it.
-    for entry in fs::read_dir(&pack_dir)? {
+    for entry in fs::read_dir(pack_dir)? {
         let name = entry?.file_name();
         if name.to_string_lossy().starts_with("multi-pack-index")
             && !name.to_string_lossy().ends_with(".lock")
@@ -160,7 +164,7 @@ pub fn fold_finish(repository: &Repository, superseded: &Superseded) -> io::Resu
         }
     }
     let mut removed = 0;
-    for name in &superseded.packs {
+    for name in packs {
         if file(name, "keep").exists() {
             continue;
         }
@@ -169,7 +173,7 @@ pub fn fold_finish(repository: &Repository, superseded: &Superseded) -> io::Resu
         for extension in ["rev", "bitmap", "pack"] {
             remove_if_there(&file(name, extension))?;
         }
-        reach(Step::FoldUnlinking)?;
+        reach(step)?;
     }
     Ok(removed)
 }
@@ -189,9 +193,19 @@ struct Unfinished {
 }
 
 impl Unfinished {
-    fn new(pack_dir: &Path) -> Self {
-        let [pack, idx] = unfinished(pack_dir, "fold");
+    fn new(pack_dir: &Path, name: &str) -> Self {
+        let [pack, idx] = unfinished(pack_dir, name);
         Unfinished { pack, idx }
+    }
+
+    /// Writes the objects of a source, flushes and verifies them; answers the name that the pack shall have.
+    fn write(&self, source: &mut Source) -> Result<String, FoldError> {
+        let mut output = Output::create(&self.pack, source.objects().len())?;
+        Lineage::new(source, &mut output).write_all()?;
+        let checksum = output.finish(source, &self.idx)?;
+        reach(Step::FoldSynced)?;
+        verify(source, self)?;
+        Ok(format!("pack-{checksum}"))
     }
 
     fn install(&self, pack_dir: &Path, name: &str) -> io::Result<()> {

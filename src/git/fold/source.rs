@@ -83,6 +83,12 @@ impl Source {
         })
     }
 
+    /// Leaves out the objects that are not wanted. What is wanted may still be a delta against them.
+    pub(super) fn retain(&mut self, wanted: impl Fn(ObjectId) -> bool) {
+        self.objects.retain(|object| wanted(object.id));
+        self.objects.shrink_to_fit();
+    }
+
     /// Every object once, by id.
     pub(in crate::git) fn objects(&self) -> &[Object] {
         &self.objects

@@ -57,7 +57,7 @@ pub(super) fn parse(line: &str, names: &mut Names) -> Option<ChangeSet> {
 }
 
 /// Appends a text with blanks, controls and `%` as `%` and two hex digits; an empty one is `%`.
-fn push_escaped(out: &mut String, text: &str) {
+pub(super) fn push_escaped(out: &mut String, text: &str) {
     if text.is_empty() {
         out.push('%');
     }
@@ -71,7 +71,7 @@ fn push_escaped(out: &mut String, text: &str) {
     }
 }
 
-fn unescape(word: &str) -> Option<String> {
+pub(super) fn unescape(word: &str) -> Option<String> {
     let mut text = String::with_capacity(word.len());
     if word == "%" {
         return Some(text);

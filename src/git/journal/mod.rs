@@ -3,7 +3,8 @@
 //! Each commit holds one batch. Its message is a subject for people, an empty line, one line per change set
 //! (`sequence time account branch old new [branch old new …]`: the time in RFC 3339 with milliseconds, forty
 //! zeros for no head, blanks, controls and `%` in names as `%XX`), and, after another empty line, trailers
-//! `Key: value`. The first commit begins with sequence 1, and each goes on where its parent ended.
+//! `Key: value`. The first commit begins with sequence 1, unless what is before it is not kept any more, and
+//! each goes on where its parent ended.
 
 mod line;
 
@@ -108,6 +109,30 @@ pub fn read(reader: &Reader, tip: Revision, after: Sequence) -> Result<Vec<Chang
     Ok(newest_first)
 }
 
+/// A change set as a line of text, in the form that the journal has.
+pub fn to_line(change_set: &ChangeSet) -> String {
+    let mut text = String::new();
+    line::push(&mut text, change_set);
+    text
+}
+
+/// Reads a change set that [`to_line`] wrote.
+pub fn of_line(text: &str) -> Option<ChangeSet> {
+    line::parse(text.strip_suffix('\n').unwrap_or(text), &mut Names::default())
+}
+
+/// A text as one word of a line: see [`of_word`].
+pub fn to_word(text: &str) -> String {
+    let mut word = String::new();
+    line::push_escaped(&mut word, text);
+    word
+}
+
+/// Reads a text that [`to_word`] wrote.
+pub fn of_word(word: &str) -> Option<String> {
+    line::unescape(word)
+}
+
 /// The commits of the journal, newest first, each checked against the one after it.
 pub fn batches(reader: &Reader, tip: Revision) -> Batches<'_> {
     Batches { reader, next: Some(tip), follower: None, names: Names::default() }
@@ -143,7 +168,7 @@ impl Batches<'_> {
             let expected = Sequence(follower.0.saturating_sub(1));
             return Err(JournalError::Gap { commit, expected, actual: last.sequence });
         }
-        if batch.parent.is_none() && first.sequence != Sequence(1) {
+        if batch.parent.is_none() && first.sequence != Sequence(1) && !self.reader.is_end(commit) {
             let actual = Sequence(first.sequence.0.saturating_sub(1));
             return Err(JournalError::Gap { commit, expected: Sequence(0), actual });
         }

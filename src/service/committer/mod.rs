@@ -77,6 +77,8 @@ pub(super) struct Worker {
     journal: Option<Revision>,
     sequence: Sequence,
     last_time: Timestamp,
+    /// How often packs had been pruned when the reader was made.
+    prunings: u64,
     /// Set by a failure that only a restart mends.
     broken: Option<String>,
 }
@@ -111,6 +113,7 @@ impl Worker {
             journal,
             sequence: Sequence(0),
             last_time,
+            prunings: 0,
             broken: None,
         };
         worker.reset();
@@ -183,6 +186,11 @@ impl Worker {
         let time = self.now();
         let environments = self.environments.clone();
         let core = self.core.clone();
+        let prunings = core.packs.prunings();
+        if prunings != self.prunings {
+            self.prunings = prunings;
+            self.texts.read_with(core.repository.reader());
+        }
         let context = Context {
             environments: &environments,
             limits: &core.settings.limits,
@@ -260,6 +268,8 @@ impl Worker {
         if moves.is_empty() {
             return Ok(());
         }
+        let core = self.core.clone();
+        let _passed = core.outside.pass();
         let time = self.now();
         for step in &moves {
             tracing::info!(branch = %step.branch, "a branch was moved from outside and is taken in");

@@ -110,6 +110,7 @@ impl Worker {
         self.core.index.swap(state_of(&self.branches, &self.environments, self.sequence));
         self.core.metrics.took(Phase::Index, begun.elapsed());
         self.core.packs_added(1);
+        self.core.retention.add(accepted.change_sets.len());
     }
 
     fn not_published(

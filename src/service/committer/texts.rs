@@ -32,6 +32,11 @@ impl Texts {
         Texts { reader, limits, written, order, bytes: 0, batch, replaced: Vec::new() }
     }
 
+    /// Reads with another reader from now on: the one so far holds files open that are gone.
+    pub fn read_with(&mut self, reader: Reader) {
+        self.reader = reader;
+    }
+
     pub fn reader(&self) -> &Reader {
         &self.reader
     }

@@ -11,7 +11,7 @@ use super::project::Core;
 use super::read::{EntryDetails, Reading, details_in};
 use crate::auth::ReadGrant;
 use crate::git::{ReadError, Reader};
-use crate::history::VersionRecord;
+use crate::history::{HistoryError, VersionRecord};
 use crate::index::{Branch, State};
 use crate::model::{Environment, Environments, Path, Revision, Sequence, Version};
 use crate::snapshot::{Entry, EntryKind, Snapshot, Stamp, metadata_path};
@@ -100,12 +100,17 @@ impl Core {
         (commit, paths): (Revision, &[Path]),
         (branch, sequence, unmade): (&str, Sequence, &HashSet<Revision>),
     ) -> Result<Arc<Snapshot>, ServiceError> {
-        let loaded = self.loaded(reader, commit, paths).map_err(|error| match error {
-            ReadError::Missing { .. } => ServiceError::NoSuchPoint {
-                reason: format!("the commit {commit} of {branch} was pruned from the repository"),
-            },
-            other => other.into(),
-        })?;
+        let loaded =
+            self.loaded(reader, commit, paths).map_err(|error| match (error, self.history.base()) {
+                // History was cut since it was looked up.
+                (ReadError::Missing { .. }, Some(oldest)) if sequence < oldest => {
+                    ServiceError::NotKept { what: format!("change set {sequence}"), oldest }
+                }
+                (ReadError::Missing { .. }, _) => ServiceError::NoSuchPoint {
+                    reason: format!("the commit {commit} of {branch} was pruned from the repository"),
+                },
+                (other, _) => other.into(),
+            })?;
         let mut failure = None;
         let stamped =
             loaded.restamped(&mut |path| match self.history.as_of(branch, path, sequence, unmade) {
@@ -164,7 +169,12 @@ impl Core {
     ) -> Result<PastEntry, ServiceError> {
         self.require_history()?;
         let environment = self.environment(environment)?;
-        let Some(record) = self.history.version(&environment.branch, path, version)? else {
+        let found =
+            self.history.version(&environment.branch, path, version).map_err(|error| match error {
+                HistoryError::Pruned { .. } => ServiceError::Pruned { path: path.clone(), version },
+                HistoryError::Io(error) => error.into(),
+            })?;
+        let Some(record) = found else {
             let newest = self.history.last_version(&environment.branch, path);
             if newest.0 == 0 {
                 return Err(self.not_in_layer(&environment, path));
@@ -176,14 +186,15 @@ impl Core {
             return Err(ServiceError::Gone { path: path.clone(), version });
         }
         let reader = self.repository.reader();
-        let snapshot = self.loaded(&reader, record.revision, std::slice::from_ref(path)).map_err(
-            |error| match error {
-                ReadError::Missing { .. } => ServiceError::Pruned { path: path.clone(), version },
-                other => other.into(),
-            },
-        )?;
+        let snapshot =
+            self.loaded(&reader, record.held_by, std::slice::from_ref(path)).map_err(
+                |error| match error {
+                    ReadError::Missing { .. } => ServiceError::Pruned { path: path.clone(), version },
+                    other => other.into(),
+                },
+            )?;
         let Some(entry) = snapshot.entry(path) else {
-            let reason = format!("commit {} no longer shows {path}", record.revision);
+            let reason = format!("commit {} no longer shows {path}", record.held_by);
             return Err(ServiceError::NoSuchPoint { reason });
         };
         let entry = Arc::new(Entry::clone(&entry).stamped(stamp_of(&record)));
@@ -206,7 +217,7 @@ impl Core {
             return Err(self.not_in_layer(&environment, path));
         }
         let reader = self.repository.reader();
-        let next = records.last().filter(|last| last.version.0 > 1).map(|last| last.version);
+        let next = records.last().filter(|last| !last.is_oldest).map(|last| last.version);
         let versions = records.into_iter().map(|record| self.value_of(&reader, path, record));
         Ok(HistoryPage { versions: versions.collect::<Result<_, ReadError>>()?, next })
     }
@@ -221,10 +232,12 @@ impl Core {
         let snapshot = if record.deleted {
             None
         } else {
-            unless_pruned(self.loaded(reader, record.revision, std::slice::from_ref(path)))?
+            unless_pruned(self.loaded(reader, record.held_by, std::slice::from_ref(path)))?
         };
         let entry = snapshot.and_then(|snapshot| snapshot.entry(path));
-        let commit = unless_pruned(reader.commit(record.revision))?;
+        // Where another commit holds the value, its own is not kept, or only until it is taken away.
+        let is_kept = record.held_by == record.revision;
+        let commit = if is_kept { unless_pruned(reader.commit(record.revision))? } else { None };
         let message = commit.map(|commit| plain_message(&commit.message)).unwrap_or_default();
         let is_bytes = entry.as_ref().is_some_and(|entry| entry.kind() == EntryKind::Bytes);
         Ok(VersionValue { json: entry.map(|entry| entry.json().clone()), is_bytes, message, record })

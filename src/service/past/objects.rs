@@ -139,6 +139,8 @@ fn value_in(
         revision: version.revision,
         time: change_set.time,
         account: change_set.account.clone(),
+        held_by: version.revision,
+        is_oldest: version.version.0 == 1,
     };
     let is_bytes = entry.as_ref().is_some_and(|entry| entry.kind() == EntryKind::Bytes);
     let json = entry.map(|entry| entry.json().clone());

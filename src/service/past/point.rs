@@ -2,6 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::git::{ReadError, Reader};
+use crate::history::HistoryError;
 use crate::model::{ChangeSet, Move, ObjectId, Revision, Sequence, Timestamp};
 use crate::service::ServiceError;
 use crate::service::project::Core;
@@ -70,17 +71,22 @@ impl Core {
     pub(in crate::service) fn locate(&self, reader: &Reader, point: &Point) -> Result<Located, ServiceError> {
         let newest = self.history.covered();
         match point {
-            Point::Sequence(sequence) if *sequence <= newest => Ok(after(*sequence)),
+            Point::Sequence(sequence) if *sequence <= newest => match self.history.base() {
+                Some(oldest) if *sequence < oldest => Err(not_kept(format!("change set {sequence}"), oldest)),
+                _ => Ok(after(*sequence)),
+            },
             Point::Sequence(sequence) => {
                 let reason = format!("there is no change set {sequence} yet; the newest is {newest}");
                 Err(ServiceError::NoSuchPoint { reason })
             }
-            Point::Time(time) => match self.history.sequence_at(*time)? {
-                Sequence(0) => {
+            Point::Time(time) => match self.history.sequence_at(*time) {
+                Err(HistoryError::Pruned { oldest }) => Err(not_kept(format!("the state of {time}"), oldest)),
+                Err(error) => Err(error.into()),
+                Ok(Sequence(0)) => {
                     let reason = format!("{time} is before the first change set of this project");
                     Err(ServiceError::NoSuchPoint { reason })
                 }
-                sequence => Ok(after(sequence)),
+                Ok(sequence) => Ok(after(sequence)),
             },
             Point::Commit(id) => self.locate_commit(reader, *id),
             Point::Tag(name) => match self.repository.find_ref(&format!("refs/tags/{name}"))?.id() {
@@ -113,19 +119,26 @@ impl Core {
     }
 
     fn locate_commit(&self, reader: &Reader, id: Revision) -> Result<Located, ServiceError> {
-        let commit = reader.commit(id).map_err(|error| match error {
-            ReadError::Missing { .. } | ReadError::WrongKind { .. } => {
-                ServiceError::NoSuchPoint { reason: format!("the commit {id} is not in this project") }
-            }
-            other => other.into(),
-        })?;
+        // What anybody may ask for may well be missing.
+        if !self.repository.still_reader()?.contains(id)? {
+            return Err(match self.history.base() {
+                // Whether it ever was here, nobody knows any more.
+                Some(oldest) => not_kept(format!("the commit {id} is not in this project, or"), oldest),
+                None => not_in_project(id),
+            });
+        }
+        let commit = match reader.commit(id) {
+            Ok(commit) => commit,
+            Err(ReadError::Missing { .. } | ReadError::WrongKind { .. }) => return Err(not_in_project(id)),
+            Err(error) => return Err(error.into()),
+        };
         let begins = commit.time.as_millis();
-        let covered = self.history.covered().0;
+        let (oldest, covered) = (self.history.base().map_or(1, |base| base.0), self.history.covered().0);
         // A write through this server is accepted in the very second that its commit names; what is pushed,
         // later, or by a clock that runs ahead, earlier.
-        let before = self.history.sequence_at(Timestamp::from_millis(begins.saturating_sub(1)))?.0;
-        let same = self.history.sequence_at(Timestamp::from_millis(begins.saturating_add(999)))?.0;
-        let earlier = || (1..=before).rev().take(MOST_EARLIER);
+        let before = self.sequence_by(begins.saturating_sub(1))?;
+        let same = self.sequence_by(begins.saturating_add(999))?;
+        let earlier = || (oldest..=before).rev().take(MOST_EARLIER);
         let later = (same + 1..=covered).take(MOST_LATER);
         for number in (before + 1..=same).rev().chain(later).chain(earlier()) {
             if self.change_set(number)?.moves.iter().any(|step| step.new == Some(id)) {
@@ -146,6 +159,11 @@ impl Core {
                 break;
             }
         }
+        if let Some(oldest) = self.history.base()
+            && before < oldest.0
+        {
+            return Err(not_kept(format!("the time of the commit {id}"), oldest));
+        }
         let reason = format!(
             "no change set around its date ({}) brought the commit {id} to the branch of an environment; name a sequence number or a time",
             commit.time
@@ -153,10 +171,27 @@ impl Core {
         Err(ServiceError::NoSuchPoint { reason })
     }
 
+    /// The number of the last change set by a moment; where that is before what is kept, the one before it.
+    fn sequence_by(&self, millis: i64) -> Result<u64, ServiceError> {
+        match self.history.sequence_at(Timestamp::from_millis(millis)) {
+            Ok(sequence) => Ok(sequence.0),
+            Err(HistoryError::Pruned { oldest }) => Ok(oldest.0.saturating_sub(1)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     pub(in crate::service) fn change_set(&self, number: u64) -> Result<ChangeSet, ServiceError> {
         let found = self.history.change_set(Sequence(number))?;
         found.ok_or_else(|| std::io::Error::other(format!("change set {number} is gone")).into())
     }
+}
+
+fn not_in_project(id: Revision) -> ServiceError {
+    ServiceError::NoSuchPoint { reason: format!("the commit {id} is not in this project") }
+}
+
+fn not_kept(what: String, oldest: Sequence) -> ServiceError {
+    ServiceError::NotKept { what, oldest }
 }
 
 fn after(sequence: Sequence) -> Located {

@@ -1,0 +1,106 @@
+//! Retention: history that is older than the settings ask for goes, and nothing else changes.
+//!
+//! A cut is made durable before anything goes: the checkpoint, then the file that makes history end there
+//! ([`Ends`](crate::git::Ends)), then the history index that begins there, and only then the packs. Whatever
+//! ends the process in between, the next start finds the old state or the new one, and goes on.
+
+mod choice;
+mod cut;
+mod finish;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::checkpoint::Checkpoint;
+use super::project::Core;
+use super::{ServiceError, WriteState};
+use crate::model::Timestamp;
+use crate::settings::Retention;
+
+pub(super) use finish::is_unfinished;
+
+/// How many new change sets call for a look at what can go.
+pub(super) const CHANGE_SETS_PER_LOOK: usize = 100;
+
+/// How often history is looked at for its age.
+const LOOK: Duration = Duration::from_secs(600);
+/// How long it is left alone after a failure.
+const PAUSE: Duration = Duration::from_secs(60);
+/// How often a project that is being opened is looked at.
+const READY_LOOK: Duration = Duration::from_millis(50);
+
+/// Where moves from outside pass one at a time, and not while history is being cut: both follow commits.
+#[derive(Debug, Default)]
+pub(super) struct OutsideGate(Mutex<u64>);
+
+impl OutsideGate {
+    /// Passes, and is counted; others wait until the answer is dropped.
+    pub fn pass(&self) -> MutexGuard<'_, u64> {
+        let mut passed = self.close();
+        *passed += 1;
+        passed
+    }
+
+    /// How many have passed; nobody does until the answer is dropped.
+    pub fn close(&self) -> MutexGuard<'_, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps history as short as the settings ask for, until the project closes. Where they ask for nothing, a cut
+/// that was begun is finished.
+pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
+    while !core.history_ready() {
+        let broken = matches!(core.health.writes(), WriteState::Broken(_));
+        let stopped = matches!(receiver.recv_timeout(READY_LOOK), Err(RecvTimeoutError::Disconnected));
+        if broken || stopped {
+            return;
+        }
+    }
+    let mut failed: Option<Instant> = None;
+    loop {
+        if failed.is_none_or(|failed| failed.elapsed() >= PAUSE) {
+            failed = None;
+            if let Err(error) = look(core) {
+                if core.retention.is_stopped() {
+                    return;
+                }
+                tracing::warn!(%error, "history could not be cut; it is tried again later");
+                failed = Some(Instant::now());
+            }
+        }
+        if core.settings.retention.is_none() && failed.is_none() {
+            return;
+        }
+        let wait = if failed.is_some() { PAUSE } else { LOOK };
+        if let Err(RecvTimeoutError::Disconnected) = receiver.recv_timeout(wait) {
+            return;
+        }
+    }
+}
+
+fn look(core: &Core) -> Result<(), ServiceError> {
+    let reader = core.repository.reader();
+    let mut checkpoint = Checkpoint::find(&core.repository, &reader)?;
+    if let Some(retention) = &core.settings.retention
+        && let Some(cut) = wanted(core, retention)?
+    {
+        let begun = Instant::now();
+        if let Some(made) = cut::cut(core, &cut, checkpoint.as_ref())? {
+            let seconds = begun.elapsed().as_secs_f64();
+            tracing::info!(oldest = %made.sequence(), seconds, "history is cut");
+            checkpoint = Some(made);
+        }
+    }
+    match checkpoint {
+        Some(checkpoint) => finish::finish(core, &checkpoint),
+        None => Ok(()),
+    }
+}
+
+fn wanted(core: &Core, retention: &Retention) -> Result<Option<choice::Cut>, ServiceError> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    choice::choose(core, retention, now)
+}
