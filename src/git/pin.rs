@@ -57,13 +57,14 @@ pub fn pin(
     if dir.join("objects/info/alternates").exists() {
         return Err(PinError::Borrows { dir: dir.to_owned() });
     }
-    let pinned = Repository::init(to)?;
+    Repository::init(to)?;
     link_objects(dir, to)?;
     for (name, most_bytes) in SMALL_FILES {
         copy_small(&dir.join(name), &to.join(name), most_bytes)?;
     }
     fs::write(to.join("packed-refs"), packed_refs(refs))?;
-    Ok(pinned)
+    // Only now is it known where history ends.
+    Ok(Repository::open(to)?)
 }
 
 /// What a file `packed-refs` with these references says: git-pack-refs(1).

@@ -71,6 +71,8 @@ impl Core {
         self.require_history()?;
         let only = environment.map(|name| self.environment(name)).transpose()?;
         let mut at = Cursor::begin(before, self.history.covered())?;
+        // What history begins with is no change any more.
+        let end = self.history.base().unwrap_or_default();
         let walk = CommitWalk { core: self, reader: self.repository.reader(), path };
         let mut commits = Vec::new();
         let mut next = None;
@@ -81,7 +83,7 @@ impl Core {
             }
             let sequence = match &only {
                 Some(environment) => self.moved_at_or_before(&environment.branch, at.sequence),
-                None => Some(at.sequence).filter(|sequence| sequence.0 > 0),
+                None => Some(at.sequence).filter(|sequence| *sequence > end),
             };
             let Some(sequence) = sequence else { break };
             if sequence != at.sequence {
@@ -96,7 +98,7 @@ impl Core {
                 at = Cursor { sequence: Sequence(sequence.0 - 1), skip: 0 };
             }
         }
-        Ok(CommitPage { commits, next: next.filter(|next| next.sequence.0 > 0) })
+        Ok(CommitPage { commits, next: next.filter(|next| next.sequence > end) })
     }
 
     /// One commit with the entries in which it differs from the one before it on its branch. Where a point names a

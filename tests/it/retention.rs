@@ -5,6 +5,7 @@ mod death;
 mod history;
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -281,4 +282,41 @@ fn what_is_old_goes_and_numbers_go_on() {
     project.git(&["gc", "-q", "--prune=now"]);
     server.put("/a/k0", json!("after gc")).expect(200);
     git(&project.config_git(), &["fsck", "--full", "--strict"]);
+}
+
+#[test]
+fn listings_end_where_history_begins_and_a_served_project_is_sound() {
+    let project = project("retention: {changes: 100}\n");
+    let server = project.serve();
+    fill(&server, 0..300);
+    wait_cut(&project, &server, 1);
+    server.stop();
+    set_retention(&project, "");
+    let server = project.serve();
+    let oldest = oldest(&server);
+    let mut commits = Vec::new();
+    let mut target = "/api/commits?limit=30&env=base".to_owned();
+    loop {
+        let page = server.get(&target).expect(200);
+        commits.extend(
+            page.json()["commits"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|commit| commit["sequence"].as_u64().unwrap()),
+        );
+        let Some(link) = page.header("link") else { break };
+        target = link.split(['<', '>']).nth(1).unwrap().to_owned();
+    }
+    assert_eq!(commits.last(), Some(&(oldest + 1)));
+    assert!(commits.is_sorted_by(|newer, older| newer > older));
+    let all = server.get("/api/commits?limit=1000").expect(200).json();
+    assert_eq!(all["commits"].as_array().unwrap().last().unwrap()["sequence"], oldest + 1);
+    server.get(&format!("/api/commits/{}", oldest - 1)).expect(410);
+    server.get(&format!("/api/diff?from={}", oldest - 1)).expect(410);
+    let changes = server.get(&format!("/api/diff?from={oldest}")).expect(200).json();
+    assert_eq!(changes["changes"].as_array().unwrap().len(), 5);
+    let checked =
+        Command::new(env!("CARGO_BIN_EXE_confgit")).arg("fsck").arg(project.dir()).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
