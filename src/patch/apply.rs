@@ -31,6 +31,10 @@ pub(super) fn apply(value: Option<Value>, operations: &[Operation]) -> Result<Op
             OperationKind::Move(from) if from == pointer => {
                 find(&root, from.tokens()).map_err(does_not_fit)?;
             }
+            // A part moved into itself would be gone.
+            OperationKind::Move(from) if from.is_prefix_of(pointer) => {
+                return Err(does_not_fit("a value cannot be moved into itself".to_owned()));
+            }
             OperationKind::Move(from) => {
                 let moved = take(&mut root, from.tokens()).map_err(does_not_fit)?;
                 add(&mut root, pointer.tokens(), moved).map_err(does_not_fit)?;

@@ -87,13 +87,6 @@ fn operation(item: &Value) -> Result<Operation, String> {
         Some(_) => return Err("`op` is a text".to_owned()),
         None => return Err("`op` is missing".to_owned()),
     };
-    // A part moved into itself would be gone.
-    if let OperationKind::Move(from) = &kind
-        && from != &path
-        && from.is_prefix_of(&path)
-    {
-        return Err("a value cannot be moved into itself".to_owned());
-    }
     Ok(Operation { path, kind })
 }
 

@@ -113,6 +113,10 @@ impl Core {
         self.require_history()?;
         let reader = self.repository.reader();
         let located = self.locate(&reader, point)?;
+        if located.sequence == Sequence(0) {
+            let reason = "change set 0 is the time before the first commit; the first one is 1".to_owned();
+            return Err(ServiceError::NoSuchPoint { reason });
+        }
         let change_set = self.change_set(located.sequence.0)?;
         let (step, revision) = self.step_of(&located, &change_set, point, environment)?;
         let named = self.environment_of(&step.branch)?;

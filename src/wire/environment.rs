@@ -63,6 +63,7 @@ pub struct WrittenEnvironment {
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentRollback {
     /// The sequence, commit, tag or time whose content is wanted.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     pub to: String,
     /// What the commit says.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -119,6 +119,26 @@ fn present_json<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Opt
     Json::deserialize(deserializer).map(Some)
 }
 
+/// A whole number as JSON Schema understands it: `3.0` is one.
+fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let of_float =
+        |float: f64| (float.fract() == 0.0 && (0.0..=EXACT).contains(&float)).then_some(float as u64);
+    number.as_u64().or_else(|| number.as_f64().and_then(of_float)).ok_or_else(|| {
+        serde::de::Error::custom(format!("`{number}` is no whole number from 0 to {}", u64::MAX))
+    })
+}
+
+fn maybe_whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    /// A number, where it stands.
+    #[derive(Deserialize)]
+    struct Whole(#[serde(deserialize_with = "whole")] u64);
+    Ok(Option::<Whole>::deserialize(deserializer)?.map(|whole| whole.0))
+}
+
+/// Up to here a binary64 number is exact: 2^53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// The answer to a write of one entry.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -210,6 +230,8 @@ pub struct HistoryItem {
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
     /// The version whose value is wanted.
+    #[cfg_attr(test, schemars(range(min = 1, max = 9_007_199_254_740_992_u64)))]
+    #[serde(deserialize_with = "whole")]
     pub to_version: u64,
 }
 
@@ -253,7 +275,8 @@ pub struct BatchEdit {
     #[serde(default, deserialize_with = "present_json", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// The version that the path must have; 0 for none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(range(max = 9_007_199_254_740_992_u64)))]
+    #[serde(default, deserialize_with = "maybe_whole", skip_serializing_if = "Option::is_none")]
     pub if_version: Option<u64>,
     /// The name of a `file`, from the root of the branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -290,6 +313,7 @@ pub struct BatchGet {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
     /// The sequence, commit, tag or time at which they are read; now when absent.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
 }

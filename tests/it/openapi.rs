@@ -103,15 +103,44 @@ fn parameters_of_pages_are_checked_everywhere() {
     }
 }
 
+/// Found by schemathesis: `0`, however it is written, was a 500, because no change set has that number.
+#[test]
+fn no_commit_is_before_the_first() {
+    let project = TestProject::example();
+    let server = project.serve();
+    for revision in ["0", "0000"] {
+        let problem = server.get(&format!("/api/commits/{revision}")).expect(400).json();
+        assert_eq!(problem["type"], "/problems/no-such-moment", "{problem}");
+    }
+    let long = "v".repeat(5_000);
+    server.get(&format!("/v1/config/motd?at={long}")).expect(400);
+    server.get(&format!("/api/commits/{long}")).expect(400);
+}
+
+/// Found by schemathesis: JSON Schema takes `1.0` for a whole number, and so do writers of JSON without integers.
+#[test]
+fn whole_numbers_may_have_a_fraction_of_zero() {
+    let project = TestProject::example();
+    let server = project.serve();
+    server.post("/api/config/myapp/motd/rollback", serde_json::json!({ "to_version": 1.0 })).expect(200);
+    for number in [1.5, -1.0, 1e300] {
+        let refused =
+            server.post("/api/config/myapp/motd/rollback", serde_json::json!({ "to_version": number }));
+        assert!(refused.expect(400).text().contains("is no whole number"));
+    }
+}
+
 fn schemathesis(server: &Server, project: &TestProject) -> String {
     let st = std::path::Path::new(&python()).with_file_name("st");
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/openapi.json");
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis.toml");
+    let hooks = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis_hooks.py");
     let mut command = Command::new(st);
+    command.env("SCHEMATHESIS_HOOKS", hooks);
     command.current_dir(project.temp.path()).args(["--config-file", config, "run", file]);
     command.args(["--url", &format!("http://{}", server.address)]);
     command.args(["--header", &format!("Authorization: Bearer {}", server.key)]);
-    command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "5", "--seed", "1"]);
+    command.args(["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "5", "--seed", "1"]);
     command.args([
         "--max-time",
         "80",

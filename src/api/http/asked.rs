@@ -63,7 +63,7 @@ pub(super) async fn look(
     let version = query.number("version")?.map(Version);
     let at = query.get("at").map(Point::parse);
     if version.is_some() && at.is_some() {
-        return Err(Problem::malformed("`version` and `at` name two moments; give one"));
+        return Err(Problem::contradiction("`version` and `at` name two moments; give one"));
     }
     let search = match query.get("q").map(Search::parse) {
         None => None,
@@ -75,7 +75,9 @@ pub(super) async fn look(
     after(&query, &target.path)?;
     limit(&query, list::PAGE, list::MOST_PER_PAGE)?;
     if version.is_some() && (search.is_some() || query.flag("recursive")? || query.flag("list")?) {
-        return Err(Problem::malformed("`version` belongs to one entry; for what is below a path give `at`"));
+        return Err(Problem::contradiction(
+            "`version` belongs to one entry; for what is below a path give `at`",
+        ));
     }
     let asked = Asked { target, query, format, version, search, fields };
     let Some(point) = at else { return Ok((asked, Arc::new(present))) };
@@ -141,12 +143,11 @@ pub(super) fn limit(query: &Query, usual: usize, most: usize) -> Result<usize, P
 /// The path after which a page begins: `after=`, which must be the `next` of a page below the same path.
 pub(super) fn after(query: &Query, at: &Path) -> Result<Option<Path>, Problem> {
     let Some(text) = query.get("after") else { return Ok(None) };
-    let path: Path = text
-        .parse()
-        .map_err(|error| Problem::malformed(format!("`after` is the `next` of a page: {error}")))?;
+    let path: Path =
+        text.parse().map_err(|error| Problem::no_path("`after` is the `next` of a page", &error))?;
     if !at.is_prefix_of(&path) {
         let detail = format!("`after` is the `next` of a page of {at}, and {path} is not below that");
-        return Err(Problem::malformed(detail));
+        return Err(Problem::foreign_cursor(detail));
     }
     Ok(Some(path))
 }

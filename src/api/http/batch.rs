@@ -14,7 +14,9 @@ use super::{App, caller, put_body, write};
 use crate::model::{Environments, Path, bytes_of_base64};
 use crate::present;
 use crate::resolve::Found;
-use crate::service::{ConfigurationFile, Edit, EditOp, Point, Precondition, Reading, ServiceError, Write};
+use crate::service::{
+    ConfigurationFile, Edit, EditOp, FileNameError, Point, Precondition, Reading, ServiceError, Write,
+};
 use crate::wire;
 
 /// How many bytes the answer of a batch of reads may have.
@@ -54,12 +56,13 @@ fn read_batch(body: &Body, environments: &Environments) -> Result<(Option<String
 fn read_edit(index: usize, edit: wire::BatchEdit, environments: &Environments) -> Result<Edit, Problem> {
     let at = |message: String| Problem::malformed(format!("edit {}: {message}", index + 1));
     if edit.op == "file" {
-        return read_file(edit, environments).map_err(at);
+        return read_file(edit, environments, at);
     }
     if edit.file.is_some() || edit.content.is_some() || edit.encoding.is_some() {
         return Err(at("`file`, `content` and `encoding` belong to the op `file`".to_owned()));
     }
-    let path: Path = edit.path.parse().map_err(|error| at(format!("`{}` is no path: {error}", edit.path)))?;
+    let no_path = |error| Problem::no_path(format!("edit {}: `{}` is no path", index + 1, edit.path), &error);
+    let path: Path = edit.path.parse().map_err(no_path)?;
     if path.is_root() {
         return Err(at("name a path: the root cannot be written as a whole".to_owned()));
     }
@@ -91,23 +94,32 @@ fn read_edit(index: usize, edit: wire::BatchEdit, environments: &Environments) -
     Ok(Edit { environment, path, layer_only: true, op, precondition })
 }
 
-/// An edit of a whole file.
-fn read_file(edit: wire::BatchEdit, environments: &Environments) -> Result<Edit, String> {
+/// An edit of a whole file; `at` says which edit of the batch is wrong.
+fn read_file(
+    edit: wire::BatchEdit,
+    environments: &Environments,
+    at: impl Fn(String) -> Problem,
+) -> Result<Edit, Problem> {
+    let wrong = |message: &str| at(message.to_owned());
     if !edit.path.is_empty() || edit.value.is_some() || edit.if_version.is_some() {
-        return Err("a `file` has `file` and `content`, but no `path`, `value` or `if_version`".to_owned());
+        return Err(wrong("a `file` has `file` and `content`, but no `path`, `value` or `if_version`"));
     }
-    let name = edit.file.ok_or("a `file` needs the name of the `file`")?;
-    let file = ConfigurationFile::parse(&name).map_err(|error| format!("`{name}`: {error}"))?;
-    let content = edit.content.ok_or("a `file` needs `content`: text, or null to remove it")?;
+    let name = edit.file.ok_or_else(|| wrong("a `file` needs the name of the `file`"))?;
+    let file = ConfigurationFile::parse(&name).map_err(|error| match error {
+        FileNameError::NoPath(error) => Problem::no_path(format!("`{name}` is no file of a path"), &error),
+        error => at(format!("`{name}`: {error}")),
+    })?;
+    let content =
+        edit.content.ok_or_else(|| wrong("a `file` needs `content`: text, or null to remove it"))?;
     let content = match (content, edit.encoding.as_deref()) {
         (Some(text), None) => Some(Bytes::from(text)),
         (Some(text), Some("base64")) => {
-            let bytes = bytes_of_base64(&text).ok_or("`content` is no base64 (RFC 4648, with padding)")?;
-            Some(Bytes::from(bytes))
+            let no_base64 = || wrong("`content` is no base64 (RFC 4648, with padding)");
+            Some(Bytes::from(bytes_of_base64(&text).ok_or_else(no_base64)?))
         }
         (None, None) => None,
-        (None, Some(_)) => return Err("a `content` of null has no `encoding`".to_owned()),
-        (_, Some(other)) => return Err(format!("unknown encoding `{other}`; there is base64")),
+        (None, Some(_)) => return Err(wrong("a `content` of null has no `encoding`")),
+        (_, Some(other)) => return Err(at(format!("unknown encoding `{other}`; there is base64"))),
     };
     let environment = edit.env.map_or_else(|| environments.default_name().clone(), Arc::from);
     Ok(Edit::file(environment, file, content))
@@ -120,9 +132,10 @@ pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Res
     let body = Body::read(&app, request).await?;
     let asked: wire::BatchGet = body.json()?;
     check_count(asked.paths.len(), "paths", wire::MOST_BATCH_PATHS)?;
-    let paths = asked.paths.iter().map(|text| {
-        text.parse().map_err(|error| Problem::malformed(format!("`{text}` is no path: {error}")))
-    });
+    let paths = asked
+        .paths
+        .iter()
+        .map(|text| text.parse().map_err(|error| Problem::no_path(format!("`{text}` is no path"), &error)));
     let paths = paths.collect::<Result<Vec<Path>, _>>()?;
     let present = app.project.core().reading(&grant);
     let env = asked.env.unwrap_or_else(|| present.environments().default_name().to_string());

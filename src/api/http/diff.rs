@@ -39,13 +39,18 @@ pub(super) async fn of_path(app: App, request: Request) -> Result<Response, Prob
         let sides = (side("from")?, side("to")?);
         if sides.0.point.is_none() {
             let detail = "`from` names the moment to compare with: a sequence, commit, tag or time";
-            return Err(Problem::malformed(detail));
+            return Err(Problem::contradiction(detail));
         }
         return between(&app, &head, grant, sides, target.path.clone(), &query).await;
     }
     after(&query, &target.path)?;
     limit(&query, PAGE, MOST_PER_PAGE)?;
-    let version = |name| query.number(name).map(|number| number.map(Version));
+    let of_entry = |_| {
+        let detail =
+            format!("{} is an entry: `from` and `to` name versions of it, whole numbers", target.path);
+        Problem::new(StatusCode::BAD_REQUEST, "no-such-moment", detail)
+    };
+    let version = |name| query.number(name).map(|number| number.map(Version)).map_err(of_entry);
     let (from, to) = (version("from")?, version("to")?);
     let moment = reply::Moment::of(&reading, &target.environment);
     let (environment, path) = (target.environment, target.path);
@@ -63,7 +68,9 @@ pub(super) async fn of_project(State(app): State<App>, request: Request) -> Resu
     let path = path(&query)?;
     let names = [query.get("from_env"), query.get("to_env")];
     if names.iter().any(Option::is_some) && query.get("env").is_some() {
-        return Err(Problem::malformed("`env` names both sides: leave it out with `from_env` and `to_env`"));
+        return Err(Problem::contradiction(
+            "`env` names both sides: leave it out with `from_env` and `to_env`",
+        ));
     }
     let usual = query.get("env").unwrap_or(reading.environments().default_name());
     let side = |name: Option<&str>, at| {
@@ -71,7 +78,7 @@ pub(super) async fn of_project(State(app): State<App>, request: Request) -> Resu
     };
     let sides = (side(names[0], "from")?, side(names[1], "to")?);
     if sides.0.environment == sides.1.environment && sides.0.point.is_none() && sides.1.point.is_none() {
-        return Err(Problem::malformed(
+        return Err(Problem::contradiction(
             "name two sides: `from` (and `to`) as a sequence, commit, tag or time, or `from_env` and `to_env`",
         ));
     }
@@ -81,7 +88,7 @@ pub(super) async fn of_project(State(app): State<App>, request: Request) -> Resu
 /// `path=`: a path, or a dotted key; the root when not given.
 pub(super) fn path(query: &Query) -> Result<Path, Problem> {
     let text = query.get("path").unwrap_or("/");
-    text.parse().map_err(|error| Problem::malformed(format!("`path`: {error}")))
+    text.parse().map_err(|error| Problem::no_path("`path`", &error))
 }
 
 fn point(query: &Query, name: &str) -> Result<Option<Point>, Problem> {

@@ -62,7 +62,9 @@ impl Format {
         }
         let value = std::str::from_utf8(&json).ok().and_then(|text| Value::from_json(text).ok());
         let Some(value) = value else {
-            return Err(Problem::malformed(format!("{path} cannot be written in another format than json")));
+            return Err(Problem::not_expressible(format!(
+                "{path} cannot be written in another format than json"
+            )));
         };
         let body = match (self, value) {
             (Format::Text, Value::String(text)) if is_bytes => {
@@ -76,16 +78,19 @@ impl Format {
                     "{path} is of type {}; format=text is for strings, numbers and booleans",
                     value.kind()
                 );
-                return Err(Problem::malformed(detail));
+                return Err(Problem::not_expressible(detail));
             }
             (Format::Toml, value @ Value::Object(_)) => document::emit(document::Format::Toml, &value)
-                .map_err(|error| Problem::malformed(format!("{path} cannot be written as TOML: {error}")))?,
+                .map_err(|error| {
+                    Problem::not_expressible(format!("{path} cannot be written as TOML: {error}"))
+                })?,
             (Format::Toml, value) => {
                 let detail = format!("{path} is of type {}; a TOML document is an object", value.kind());
-                return Err(Problem::malformed(detail));
+                return Err(Problem::not_expressible(detail));
             }
-            (_, value) => document::emit(document::Format::Yaml, &value)
-                .map_err(|error| Problem::malformed(format!("{path} cannot be written as YAML: {error}")))?,
+            (_, value) => document::emit(document::Format::Yaml, &value).map_err(|error| {
+                Problem::not_expressible(format!("{path} cannot be written as YAML: {error}"))
+            })?,
         };
         Ok((self.media_type(), body.into()))
     }

@@ -39,7 +39,9 @@ pub(super) async fn list(app: App, request: Request) -> Result<Response, Problem
             page.versions.into_iter().map(|(path, version)| present::history_item(version, Some(&path)));
         (items.collect::<Vec<wire::HistoryItem>>(), page.next.map(|next| next.to_string()))
     } else {
-        let before = query.number("before")?.map(Version);
+        let of_another =
+            |_| Problem::foreign_cursor("`before` is the `next` of a page of this history: a version");
+        let before = query.number("before").map_err(of_another)?.map(Version);
         let page = blocking(move || core.history(&grant, &environment, &path, before, limit)).await??;
         let items = page.versions.into_iter().map(|version| present::history_item(version, None));
         (items.collect(), page.next.map(|next| next.to_string()))

@@ -37,7 +37,7 @@ pub(super) fn names(
     found: &Found,
 ) -> Result<Response, Problem> {
     if asked.fields.is_selective() || asked.search.is_some() {
-        return Err(Problem::malformed("`fields` and `q` are for entries; leave out `list=true`"));
+        return Err(Problem::contradiction("`fields` and `q` are for entries; leave out `list=true`"));
     }
     let path = &asked.target.path;
     let after = after(&asked.query, path)?;
@@ -122,7 +122,7 @@ pub(super) fn children(asked: &Asked, object: &Merged) -> wire::Children {
 pub(super) fn wants_entries(asked: &Asked, found: &Found) -> Result<bool, Problem> {
     let is_asked = asked.search.is_some() || asked.query.flag("recursive")?;
     if !is_asked && !matches!(found, Found::Entry(_)) && asked.fields.is_selective() {
-        return Err(Problem::malformed(
+        return Err(Problem::contradiction(
             "`fields` selects members of entries: add recursive=true, or name an entry",
         ));
     }

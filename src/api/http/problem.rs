@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::auth::Denied;
 use crate::git::ReadError;
-use crate::model::Diagnostic;
+use crate::model::{Diagnostic, PathError};
 use crate::present::problem_item;
 use crate::service::ServiceError;
 use crate::wire;
@@ -31,6 +31,30 @@ impl Problem {
     /// 400: the request cannot be understood.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::BAD_REQUEST, "malformed", detail)
+    }
+
+    /// 400: each part of the request can be understood, but they cannot hold together, or one needs another.
+    pub fn contradiction(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, "contradiction", detail)
+    }
+
+    /// 400: a page that begins where no page of this list ends.
+    pub fn foreign_cursor(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, "foreign-cursor", detail)
+    }
+
+    /// 400: what stands there cannot be written in the format that is asked for.
+    pub fn not_expressible(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, "not-expressible", detail)
+    }
+
+    /// 400: a text that names no path; `context` begins what is said of it.
+    pub fn no_path(context: impl std::fmt::Display, error: &PathError) -> Self {
+        let name = match error {
+            PathError::TooLong { .. } | PathError::TooDeep { .. } => "path-too-long",
+            _ => "malformed",
+        };
+        Problem::new(StatusCode::BAD_REQUEST, name, format!("{context}: {error}"))
     }
 
     /// 405: the resource takes these methods only.
@@ -93,9 +117,14 @@ impl From<ServiceError> for Problem {
                 Problem::new(StatusCode::GONE, "gone", detail).at_path(&path)
             }
             ServiceError::NotKept { .. } => Problem::new(StatusCode::GONE, "gone", detail),
-            ServiceError::NoSuchPoint { .. } | ServiceError::Cursor { .. } => Problem::malformed(detail),
+            ServiceError::NoSuchPoint { .. } => {
+                Problem::new(StatusCode::BAD_REQUEST, "no-such-moment", detail)
+            }
+            ServiceError::Cursor { .. } => Problem::foreign_cursor(detail),
             ServiceError::EnvironmentExists { .. } => Problem::new(StatusCode::CONFLICT, "conflict", detail),
-            ServiceError::Settings(mistakes) => Problem::malformed(detail).about(&mistakes),
+            ServiceError::Settings(mistakes) => {
+                Problem::new(StatusCode::BAD_REQUEST, "invalid", detail).about(&mistakes)
+            }
             ServiceError::Patch { path, .. } => {
                 Problem::new(StatusCode::BAD_REQUEST, "patch-does-not-apply", detail).at_path(&path)
             }
@@ -104,7 +133,9 @@ impl From<ServiceError> for Problem {
                     .at_path(&path);
                 Problem { current, ..problem }
             }
-            ServiceError::Invalid { path, .. } => Problem::malformed(detail).at_path(&path),
+            ServiceError::Invalid { path, .. } => {
+                Problem::new(StatusCode::BAD_REQUEST, "invalid", detail).at_path(&path)
+            }
             ServiceError::Conflict(diagnostic) => {
                 Problem::new(StatusCode::CONFLICT, "conflict", detail).about(&[diagnostic])
             }
@@ -143,6 +174,12 @@ pub(super) fn internal(reason: &str) -> Problem {
 fn title(name: &str) -> &'static str {
     match name {
         "malformed" => "The request cannot be understood",
+        "contradiction" => "Parts of the request contradict each other",
+        "foreign-cursor" => "No page of this list begins there",
+        "path-too-long" => "The path has more bytes, or segments, than one may have",
+        "no-such-moment" => "There is no such moment",
+        "not-expressible" => "This format cannot say what stands there",
+        "invalid" => "No configuration can be so",
         "unauthorized" => "A valid key is needed",
         "patch-does-not-apply" => "The patch cannot be applied",
         "forbidden" => "Not allowed",

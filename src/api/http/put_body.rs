@@ -7,7 +7,7 @@ use super::problem::Problem;
 use crate::document::{self, Format};
 use crate::model::{Limits, Value, bytes_of_base64};
 use crate::patch::{Patch, PatchError};
-use crate::service::{Member, Metadata, ServiceError};
+use crate::service::{Member, Metadata};
 use crate::wire;
 
 /// What a `PUT` says: the value, what describes it, and what the commit shall say.
@@ -118,7 +118,7 @@ fn envelope(body: &[u8]) -> Result<PutBody, Problem> {
     let metadata = Metadata { description: text(put.description), owner: text(put.owner), schema };
     if !metadata.is_silent() && matches!(&value, Value::Object(members) if !members.is_empty()) {
         let detail = "description, owner and schema belong to an entry; this value is an object of entries";
-        return Err(Problem::malformed(detail));
+        return Err(Problem::contradiction(detail));
     }
     Ok(PutBody { value, metadata, as_text: false, message: put.message })
 }
@@ -167,5 +167,5 @@ pub(super) fn batch_patch(value: Value) -> Result<Patch, PatchError> {
 }
 
 fn malformed_patch(reason: PatchError) -> Problem {
-    ServiceError::Patch { path: crate::model::Path::root(), reason }.into()
+    Problem::malformed(format!("the patch is none: {reason}"))
 }

@@ -58,12 +58,12 @@ impl Target {
         if operation.is_some() {
             segments.pop();
         }
-        let path = Path::from_segments(&segments)
-            .map_err(|error| Problem::malformed(format!("this is no path: {error}")))?;
+        let path =
+            Path::from_segments(&segments).map_err(|error| Problem::no_path("this is no path", &error))?;
         let environment = match (environment, query.get("env")) {
             (Some(inside), Some(named)) if &*inside != named => {
                 let detail = format!("the path names the environment `{inside}` and `env=` names `{named}`");
-                return Err(Problem::malformed(detail));
+                return Err(Problem::contradiction(detail));
             }
             (Some(inside), _) => inside,
             (None, Some(named)) => Arc::from(named),

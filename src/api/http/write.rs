@@ -128,7 +128,9 @@ fn target(
 /// The message for the commit, which the body or the URL may give.
 fn one_message(body: Option<String>, url: Option<String>) -> Result<Option<String>, Problem> {
     match (body, url) {
-        (Some(_), Some(_)) => Err(Problem::malformed("`message` is in the body and in the URL; give one")),
+        (Some(_), Some(_)) => {
+            Err(Problem::contradiction("`message` is in the body and in the URL; give one"))
+        }
         (body, url) => Ok(body.or(url)),
     }
 }
@@ -152,7 +154,7 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
     match (list(IF_MATCH)?, list(IF_NONE_MATCH)?) {
         (None, None) => Ok(Precondition::None),
         (Some(_), Some(_)) => {
-            Err(Problem::malformed("If-Match and If-None-Match cannot hold together; send one"))
+            Err(Problem::contradiction("If-Match and If-None-Match cannot hold together; send one"))
         }
         (None, Some(star)) if star.trim() == "*" => Ok(Precondition::Absent),
         (None, Some(_)) => Err(Problem::malformed("a write takes If-None-Match: * only")),

@@ -91,8 +91,11 @@ impl Core {
             Point::Commit(id) => self.locate_commit(reader, *id),
             Point::Tag(name) => match self.repository.find_ref(&format!("refs/tags/{name}"))?.id() {
                 Some(id) => {
-                    let commit = reader.peel_to_commit(id).map_err(|_| ServiceError::NoSuchPoint {
-                        reason: format!("the tag `{name}` does not name a commit"),
+                    // A tag can name what is not here.
+                    let commit = self.repository.still_reader()?.peel_to_commit(id).map_err(|_| {
+                        ServiceError::NoSuchPoint {
+                            reason: format!("the tag `{name}` does not name a commit"),
+                        }
                     })?;
                     self.locate_commit(reader, commit.id)
                 }

@@ -2,6 +2,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use super::parameter;
 use crate::wire;
 
 /// What operations refer to: schemas of the wire's types, headers, and problems.
@@ -33,6 +34,33 @@ impl Components {
     /// A type that is taken.
     pub fn request<T: JsonSchema>(&mut self) -> Value {
         self.requests.subschema_for::<T>().to_value()
+    }
+
+    /// A type that is taken, described more closely than the type can: `refine` gets its schema.
+    pub fn refined<T: JsonSchema>(&mut self, refine: impl FnOnce(&mut Value)) -> Value {
+        let reference = self.request::<T>();
+        let name = T::schema_name();
+        if let Some(schema) = self.requests.definitions_mut().get_mut(&*name) {
+            refine(schema);
+        }
+        reference
+    }
+
+    /// A value of the configuration.
+    pub fn value(&mut self) -> Value {
+        let object = json!({
+            "type": "object",
+            "propertyNames": parameter::segment(),
+            "additionalProperties": { "$ref": "#/components/schemas/ConfigValue" },
+        });
+        let description = "Any JSON; the names of members can be segments of a path.";
+        self.named(
+            "ConfigValue",
+            json!({
+                "description": description,
+                "anyOf": [{ "type": ["null", "boolean", "number", "string", "array"] }, object],
+            }),
+        )
     }
 
     /// A schema that is no type of its own.

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::components::Components;
 use super::operation::Operation;
+use super::parameter;
 use crate::api::http::asked::{BARE, DESCRIBED};
 use crate::api::http::{diff, history, list, write};
 use crate::wire;
@@ -96,9 +97,10 @@ fn written(components: &mut Components) -> Vec<Operation> {
             .of_project()
             .problems(&[404, 409, 412, 413, 503])
     };
-    let put = components.request::<wire::Put>();
+    let value = components.value();
+    let put = components.refined::<wire::Put>(|put| refine_put(put, &value));
     let patches = [
-        ("application/merge-patch+json", any()),
+        ("application/merge-patch+json", value),
         ("application/json-patch+json", components.named("JsonPatch", json_patch())),
     ];
     vec![
@@ -131,6 +133,18 @@ fn written(components: &mut Components) -> Vec<Operation> {
         .answers(201, "The version's value was written where nothing stood.", &WRITTEN, &answered())
         .problems(&[410]),
     ]
+}
+
+/// Bytes are text in the envelope.
+fn refine_put(put: &mut Value, value: &Value) {
+    let members = &mut put["properties"];
+    members["value"] = value.clone();
+    members["encoding"]["enum"] = json!(["base64", null]);
+    members["schema"] = json!({
+        "description": members["schema"]["description"], "type": ["object", "boolean", "null"],
+    });
+    put["if"] = json!({ "required": ["encoding"], "properties": { "encoding": { "const": "base64" } } });
+    put["then"] = json!({ "properties": { "value": parameter::base64() } });
 }
 
 fn over_time(components: &mut Components) -> Vec<Operation> {

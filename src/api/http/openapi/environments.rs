@@ -1,6 +1,7 @@
 use super::components::Components;
 use super::entries::WRITTEN;
 use super::operation::Operation;
+use super::parameter;
 use crate::wire;
 
 pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
@@ -17,7 +18,19 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
             ),
         Operation::new("post", "/api/environments", "create_environment", "Makes an environment")
             .tagged("environments")
-            .body(&[("application/json", components.request::<wire::NewEnvironment>())])
+            .body(&[(
+                "application/json",
+                components.refined::<wire::NewEnvironment>(|new| {
+                    let members = &mut new["properties"];
+                    for (member, schema) in [
+                        ("name", parameter::environment()),
+                        ("branch", parameter::branch()),
+                        ("inherits", parameter::environment()),
+                    ] {
+                        members[member]["pattern"] = schema["pattern"].clone();
+                    }
+                }),
+            )])
             .answers(201, "It was made.", &WRITTEN, &written)
             .of_project()
             .problems(&[409, 503]),

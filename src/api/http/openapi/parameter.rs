@@ -11,16 +11,52 @@ pub(super) fn path_in_url() -> Value {
             slash is `%2F`. `env/{env}/…` names one environment's own layer. OpenAPI cannot say that a parameter \
             spans segments; a client that escapes the slashes speaks of one segment.",
         "schema": {
-            "type": "string", "minLength": 1, "maxLength": Path::MAX_BYTES / 4,
+            "type": "string", "minLength": 1, "maxLength": Path::MAX_BYTES,
             "pattern": "^(?!\\.{1,2}$)(?!(history|diff|explain|rollback)$)[^\\u0000-\\u001F\\u007F-\\u009F/]+$",
         },
-        "example": "motd",
+        "example": "myapp",
     })
 }
 
-/// A configuration path as text, in a query or a body.
-pub(super) fn path_text() -> Value {
-    json!({ "type": "string", "maxLength": Path::MAX_BYTES })
+/// What a segment of a path is, as text: no slash, no control character, neither `.` nor `..`.
+const SEGMENT: &str = "(?!\\.{1,2}(/|$))[^\\u0000-\\u001F\\u007F-\\u009F/]+";
+
+/// A configuration path as text, in a query or a body; `least` segments long.
+pub(super) fn path_text(least: usize) -> Value {
+    let segments = format!("{SEGMENT}(/{SEGMENT}){{0,{}}}", Path::MAX_SEGMENTS - 1);
+    let pattern = if least == 0 { format!("^/?({segments})?$") } else { format!("^/?{segments}$") };
+    json!({ "type": "string", "maxLength": Path::MAX_BYTES, "pattern": pattern })
+}
+
+/// The name of a member of a value, which is a segment of a path.
+pub(super) fn segment() -> Value {
+    json!({ "maxLength": Path::MAX_BYTES, "pattern": "^(?!\\.{1,2}$)[^\\u0000-\\u001F\\u007F-\\u009F]+$" })
+}
+
+/// Bytes as text (RFC 4648 section 4, with padding).
+pub(super) fn base64() -> Value {
+    json!({
+        "type": "string", "contentEncoding": "base64",
+        "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)?$",
+    })
+}
+
+/// The name of a file of a branch.
+pub(super) fn file() -> Value {
+    let part = "(?!\\.)[^\\u0000-\\u001F\\u007F-\\u009F/]+";
+    json!({ "type": "string", "maxLength": Path::MAX_BYTES, "pattern": format!("^(\\.confgit/)?{part}(/{part}){{0,30}}$") })
+}
+
+/// The name of an environment.
+pub(super) fn environment() -> Value {
+    json!({ "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$" })
+}
+
+/// The name of a branch: the rules of git-check-ref-format(1).
+pub(super) fn branch() -> Value {
+    let never = "\\.\\.|@\\{|//|/\\.|\\./|\\.lock(/|$)|[./]$";
+    let pattern = format!("^(?![-./]|@$)(?!.*({never}))[^\\u0000-\\u0020\\u007F-\\u009F~^:?*\\[\\\\]+$");
+    json!({ "type": "string", "maxLength": 200, "pattern": pattern })
 }
 
 fn flag() -> Value {
@@ -42,7 +78,7 @@ fn point() -> Value {
 /// A parameter of a query: each name means one thing wherever it is taken, so it is described once.
 pub(super) fn of_query(name: &str, (usual, most): (usize, usize), formats: &[&str], ends: &Value) -> Value {
     let (description, schema) = match name {
-        "env" => ("The environment; the project's default one when absent.", text()),
+        "env" => ("The environment; the project's default one when absent.", environment()),
         "default" => ("The value answered where nothing stands: JSON, or text where it is none.", text()),
         "format" => {
             ("How the answer is written; before `Accept`.", json!({ "type": "string", "enum": formats }))
@@ -53,7 +89,7 @@ pub(super) fn of_query(name: &str, (usual, most): (usize, usize), formats: &[&st
         "version" => ("A version of the entry, from 1.", number()),
         "at" => ("A moment: a sequence, a commit's 40 digits, a tag, or a time (RFC 3339).", point()),
         "recursive" => ("Whether all entries below are answered, rather than names.", flag()),
-        "after" => ("Where the page begins: the `next` of the page before.", path_text()),
+        "after" => ("Where the page begins: the `next` of the page before.", path_text(0)),
         "before" => ("Where the page begins: the `next` of the page before.", ends.clone()),
         "limit" => (
             "How many items a page has.",
@@ -72,11 +108,11 @@ pub(super) fn of_query(name: &str, (usual, most): (usize, usize), formats: &[&st
         ),
         "message" => ("What the commit says.", text()),
         "hide" => ("Whether a parent environment's value is hidden as well.", flag()),
-        "path" => ("The path at or below which is looked; all when absent.", path_text()),
+        "path" => ("The path at or below which is looked; all when absent.", path_text(0)),
         "from" => ("The earlier side: a version of an entry, else a moment as `at` names it.", ends.clone()),
         "to" => ("The later side; now when absent.", ends.clone()),
-        "from_env" => ("The environment of the earlier side.", text()),
-        "to_env" => ("The environment of the later side.", text()),
+        "from_env" => ("The environment of the earlier side.", environment()),
+        "to_env" => ("The environment of the later side.", environment()),
         other => unreachable!("describe the parameter `{other}` here"),
     };
     let mut parameter = json!({ "name": name, "in": "query", "description": description, "schema": schema });
