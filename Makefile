@@ -43,7 +43,8 @@ crash: ## kill -9 under load and compare, ROUNDS times (default 50)
 	CONFGIT_CRASH_ROUNDS=$(ROUNDS) $(CARGO) test --features failpoints --test it -- crash:: --nocapture
 
 # PyYAML is an oracle for what confgit writes; jsonschema for what schemas/ says; openapi-spec-validator and
-# schemathesis for openapi.json; prometheus-client for what /metrics shows; the others are validators of deploy/.
+# schemathesis for openapi.json; playwright drives a browser through /docs; prometheus-client for what /metrics
+# shows; the others are validators of deploy/.
 $(VENV)/ready: tests/requirements.txt
 	@command -v python3 >/dev/null || { echo "python3 is missing: apt-get install python3 python3-venv"; exit 1; }
 	python3 -m venv $(VENV)

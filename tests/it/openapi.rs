@@ -176,3 +176,13 @@ fn a_browser_shows_the_operations() {
         assert!(page.contains(summary), "{summary} is missing:\n{page}\n{:?}", output.stderr.len());
     }
 }
+
+/// A path of several segments, and a slash within a key, reach the server as they were typed, with the key.
+#[test]
+fn a_person_tries_an_operation_in_a_browser() {
+    let project = TestProject::example();
+    let server = project.serve();
+    server.put("/paths/a%2Fb", serde_json::json!("a slash in a key")).expect(201);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser_docs.py");
+    run(Command::new(python()).args([script, &format!("http://{}", server.address), &server.key]));
+}

@@ -8,12 +8,28 @@ function asPath(request) {
   return request;
 }
 
-SwaggerUIBundle({
-  url: "openapi.json",
-  dom_id: "#docs",
-  deepLinking: true,
-  filter: true,
-  requestInterceptor: asPath,
-  // Without this the page would ask a server elsewhere whether the description is valid.
-  validatorUrl: null,
+// The description speaks of one segment, and Swagger UI sends nothing that does not fit it.
+function withWholePaths(description) {
+  for (const { parameters = [] } of Object.values(description.paths).flatMap(Object.values)) {
+    const path = parameters.find((parameter) => parameter.in === "path" && parameter.name === "path");
+    if (path) delete path.schema.pattern;
+  }
+  return description;
+}
+
+async function show() {
+  const answer = await fetch("openapi.json");
+  SwaggerUIBundle({
+    spec: withWholePaths(await answer.json()),
+    dom_id: "#docs",
+    deepLinking: true,
+    filter: true,
+    requestInterceptor: asPath,
+    // Without this the page would ask a server elsewhere whether the description is valid.
+    validatorUrl: null,
+  });
+}
+
+show().catch((error) => {
+  document.getElementById("docs").textContent = `openapi.json cannot be read: ${error.message}`;
 });
