@@ -10,6 +10,7 @@
 //! as of a change set, and the newest version that every path had by then.
 
 mod base;
+mod beginning;
 mod compare;
 mod draft;
 mod error;
@@ -31,7 +32,8 @@ use file::LogFile;
 use inner::Inner;
 use record::Before;
 
-pub use base::{Base, BaseHead, BaseVersion, Beginning};
+pub use base::{Base, BaseHead, BaseVersion};
+pub use beginning::Beginning;
 pub use error::HistoryError;
 pub use stamps::Stamps;
 

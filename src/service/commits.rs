@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::core::Core;
 use super::diff::{EntryChange, PathPage};
 use super::past::{Point, plain_message, stamp_of, unless_pruned};
-use super::project::Core;
 use super::replay::first_parent_chain;
 use super::{Cursor, ServiceError};
 use crate::auth::ReadGrant;

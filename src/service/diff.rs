@@ -1,7 +1,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::project::Core;
+use super::core::Core;
 use super::read::Reading;
 use super::{Point, ServiceError};
 use crate::auth::ReadGrant;

@@ -3,8 +3,8 @@ use std::io;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use super::committer::branch_moves;
-use super::project::{CONFIG_REPOSITORY, META_REPOSITORY};
+use super::layout::{CONFIG_REPOSITORY, META_REPOSITORY};
+use super::refs::branch_moves;
 use crate::auth::{ACCESS_FILE, Access, ApiKey};
 use crate::document::EditError;
 use crate::git::{NewCommit, Pack, RefMove, Repository, Signature, WorkTree, journal, publish};

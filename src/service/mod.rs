@@ -5,9 +5,11 @@
 //! on a thread that may wait.
 
 mod backup;
+mod bodies;
 mod checkpoint;
 mod commits;
 mod committer;
+mod core;
 mod cursor;
 mod diff;
 mod environment_rollback;
@@ -16,15 +18,22 @@ mod fold;
 mod fsck;
 mod health;
 mod init;
+mod layout;
 mod load;
+mod meta;
 mod moment;
+mod open;
 mod outside;
+mod outside_gate;
+mod packs;
 mod past;
+mod past_cache;
 mod prepare;
 mod progress;
 mod project;
 mod read;
 mod recover;
+mod refs;
 mod replay;
 mod restore;
 mod retention;
@@ -33,6 +42,7 @@ mod search;
 mod signal;
 mod status;
 
+pub use self::core::Core;
 pub use backup::{ArchiveError, Backup, BackupError, Manifest, ManifestFile, RepositoryRefs, check_archive};
 pub use commits::{CommitInfo, CommitPage, CommitView};
 pub use committer::{
@@ -46,9 +56,10 @@ pub use error::ServiceError;
 pub use fsck::{Check, Finding, FsckError, FsckReport, Severity, fsck};
 pub use health::WriteState;
 pub use init::{InitError, Initialized, init};
+pub use open::OpenError;
 pub use past::{HistoryPage, ObjectHistoryPage, PastEntry, Point, VersionValue};
 pub use progress::Progress;
-pub use project::{Core, OpenError, Project};
+pub use project::Project;
 pub use read::{EntryDetails, Reading, entity_tag, entry_tag};
 pub use restore::{RestoreError, Restored, restore};
 pub use rollback::rollback_write;

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use super::ServiceError;
-use super::committer::branch_ref;
-use super::project::Core;
+use super::core::Core;
+use super::refs::branch_ref;
 use super::replay::{Replay, first_parent_chain};
 use crate::git::{Reader, RefState, Repository};
 use crate::history::NewVersion;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::ServiceError;
 use super::checkpoint::Checkpoint;
-use super::project::Core;
+use super::core::Core;
 use super::recover::{JournalState, journal_error};
 use super::replay::{Replay, stamped};
 use crate::git::{Reader, journal};

@@ -1,77 +1,37 @@
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::Path as FilePath;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use bytes::Bytes;
-use quick_cache::sync::Cache;
-
+use super::bodies::BodyCache;
 use super::checkpoint;
 use super::committer::{Committer, NewEnvironment, Worker, Write, Written};
-use super::fold::{self, Packs};
+use super::core::Core;
+use super::fold;
 use super::health::Health;
+use super::layout::{CONFIG_REPOSITORY, DERIVED, HISTORY_FILE, META_REPOSITORY};
 use super::load::{Loader, Scope};
+use super::meta::read_meta;
+use super::open::{OpenError, take_lock};
 use super::outside;
-use super::past::PastCache;
+use super::outside_gate::OutsideGate;
+use super::packs::Packs;
+use super::past_cache::PastCache;
 use super::prepare::{self, Prepared};
-use super::read::BodyCache;
 use super::recover::{self, JournalState};
-use super::retention::{self, OutsideGate};
+use super::retention;
 use super::signal::Signal;
 use super::{ServiceError, replay};
-use crate::auth::{ACCESS_FILE, Access};
+use crate::auth::Access;
 use crate::git::{Reader, Repository};
 use crate::history::History;
 use crate::index::{Branch, Index, State};
-use crate::model::{Diagnostic, Environments, Limits, Revision, Timestamp};
-use crate::settings::{ProjectSettings, SETTINGS_FILE};
+use crate::model::Timestamp;
+use crate::settings::ProjectSettings;
 use crate::telemetry::ProjectMetrics;
-
-/// Where the parts of a project are, within its directory.
-pub(super) const CONFIG_REPOSITORY: &str = "config.git";
-pub(super) const META_REPOSITORY: &str = "meta.git";
-pub(super) const DERIVED: &str = "derived";
-pub(super) const HISTORY_FILE: &str = "history";
-pub(super) const LOCK_FILE: &str = "lock";
-
-/// Why a project's directory cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// It is none.
-    #[error("{} is no confgit project; make one with `confgit init {}`", dir.display(), dir.display())]
-    NoProject {
-        /// The directory.
-        dir: PathBuf,
-    },
-    /// Another process has it.
-    #[error("{} is in use by another confgit process; stop that one first", dir.display())]
-    InUse {
-        /// The directory.
-        dir: PathBuf,
-    },
-    /// Its settings or access file have mistakes.
-    #[error("the settings of {} cannot be used:\n{}", dir.display(), mistakes.iter().map(|m| format!("  {m}")).collect::<Vec<_>>().join("\n"))]
-    Settings {
-        /// The directory.
-        dir: PathBuf,
-        /// What is wrong, and where.
-        mistakes: Vec<Diagnostic>,
-    },
-    /// A repository cannot be opened.
-    #[error(transparent)]
-    Repository(#[from] crate::git::OpenError),
-    /// The project cannot be read.
-    #[error("{}: {source}", dir.display())]
-    Unreadable {
-        /// The directory.
-        dir: PathBuf,
-        /// What failed.
-        source: ServiceError,
-    },
-}
 
 /// One project, open: what reads and writes go through.
 #[derive(Debug)]
@@ -82,35 +42,6 @@ pub struct Project {
     threads: Vec<JoinHandle<()>>,
     /// Held as long as the project is open: there is one committer.
     _lock: File,
-}
-
-/// What all parts of an open project share.
-pub struct Core {
-    /// The project's directory.
-    pub dir: PathBuf,
-    pub(super) repository: Repository,
-    /// Settings and access.
-    pub(super) meta: Repository,
-    pub(super) history: History,
-    pub(super) index: Index,
-    pub(super) settings: ProjectSettings,
-    pub(super) health: Health,
-    pub(super) metrics: ProjectMetrics,
-    pub(super) bodies: BodyCache,
-    pub(super) past: PastCache,
-    /// Held while a commit is read as a whole: two at once would take twice the memory.
-    pub(super) whole_loads: Mutex<()>,
-    pub(super) packs: Packs,
-    pub(super) outside: OutsideGate,
-    fold: Signal,
-    pub(super) retention: Signal,
-    history_ready: AtomicBool,
-}
-
-impl std::fmt::Debug for Core {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core").field("dir", &self.dir).finish_non_exhaustive()
-    }
 }
 
 impl Project {
@@ -276,77 +207,6 @@ impl Drop for Project {
     }
 }
 
-impl Core {
-    /// Whether versions are known and writes possible.
-    pub fn history_ready(&self) -> bool {
-        self.history_ready.load(Ordering::Acquire)
-    }
-
-    pub(super) fn writable(&self) -> Result<(), ServiceError> {
-        self.health.check()?;
-        if self.history_ready() { Ok(()) } else { Err(ServiceError::NotReady { part: "the history index" }) }
-    }
-
-    /// Tells the folding thread that there are more packs.
-    pub(super) fn packs_added(&self, packs: usize) {
-        self.fold.add(packs);
-    }
-
-    /// How large what people write may be.
-    pub fn limits(&self) -> &Limits {
-        &self.settings.limits
-    }
-
-    /// The environments there are now.
-    pub fn environments(&self) -> Arc<Environments> {
-        self.index.load().environments.clone()
-    }
-}
-
-pub(super) fn take_lock(dir: &FilePath) -> Result<File, OpenError> {
-    let io = |source: io::Error| OpenError::Unreadable { dir: dir.to_owned(), source: source.into() };
-    let file =
-        File::options().create(true).truncate(false).write(true).open(dir.join(LOCK_FILE)).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: dir.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(io(error)),
-    }
-}
-
-/// The branch of the settings' repository that counts.
-pub(super) const META_BRANCH: &str = "refs/heads/main";
-
-/// The head of the settings' repository, and what one of its files holds; a missing file is empty.
-pub(super) fn read_meta_file(
-    meta: &Repository,
-    reader: &Reader,
-    name: &str,
-) -> Result<(Revision, Vec<u8>), ServiceError> {
-    let head = meta.find_ref(META_BRANCH)?.id();
-    let head =
-        head.ok_or_else(|| io::Error::other(format!("{} has no {META_BRANCH}", meta.dir().display())))?;
-    let tree = reader.tree(reader.commit(head)?.tree)?;
-    let content = match tree.get(name.as_bytes()) {
-        Some(entry) => reader.blob(entry.id, Limits::default().document_bytes as u64)?,
-        None => Vec::new(),
-    };
-    Ok((head, content))
-}
-
-pub(super) fn read_meta(dir: &FilePath, meta: &Repository) -> Result<(ProjectSettings, Access), OpenError> {
-    let unreadable = |source: ServiceError| OpenError::Unreadable { dir: dir.to_owned(), source };
-    let reader = meta.reader();
-    let file = |name: &str| read_meta_file(meta, &reader, name).map(|(_, content)| content);
-    let mistakes = |mistakes| OpenError::Settings { dir: dir.to_owned(), mistakes };
-    let settings = ProjectSettings::parse(&file(SETTINGS_FILE).map_err(unreadable)?).map_err(mistakes)?;
-    let access = Access::parse(&file(ACCESS_FILE).map_err(unreadable)?).map_err(mistakes)?;
-    if !settings.without_effect.is_empty() {
-        tracing::warn!(sections = ?settings.without_effect, "settings that this version does not act on");
-    }
-    Ok((settings, access))
-}
-
 /// What readers see first: every branch where the journal has it.
 fn first_state(
     settings: &ProjectSettings,
@@ -389,17 +249,4 @@ impl Drop for EndOfWrites {
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name.to_owned()).spawn(body)
-}
-
-/// A bounded cache of bytes by key.
-pub(super) type ByteCache<K> = Cache<K, Bytes, ByLength>;
-
-/// Weighs cached bytes by their length.
-#[derive(Debug, Clone)]
-pub(super) struct ByLength;
-
-impl<K> quick_cache::Weighter<K, Bytes> for ByLength {
-    fn weight(&self, _: &K, bytes: &Bytes) -> u64 {
-        bytes.len() as u64 + 64
-    }
 }

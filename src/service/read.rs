@@ -2,37 +2,14 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quick_cache::sync::Cache;
 
 use super::ServiceError;
-use super::project::{ByLength, ByteCache, Core};
+use super::core::Core;
 use crate::auth::ReadGrant;
 use crate::index::State;
 use crate::model::{Environments, Path, Revision, Value};
 use crate::resolve::{Found, FoundEntry, Layer, Merged, View};
-use crate::snapshot::{Digest, Entry, Snapshot, metadata_path};
-use crate::telemetry::PresentCache;
-
-/// How many bytes of object bodies are kept.
-const BODY_CACHE_BYTES: u64 = 64 << 20;
-
-/// The bodies of objects by the hash of their content. The path is part of the key: a hash that somebody forges
-/// can only stand for what they may write.
-pub(super) struct BodyCache(ByteCache<(Path, Digest)>);
-
-impl Default for BodyCache {
-    fn default() -> Self {
-        BodyCache(Cache::with_weighter(10_000, BODY_CACHE_BYTES, ByLength))
-    }
-}
-
-impl BodyCache {
-    /// How the cache does.
-    pub fn present(&self) -> PresentCache {
-        let BodyCache(cache) = self;
-        PresentCache { name: "bodies", bytes: cache.weight(), hits: cache.hits(), misses: cache.misses() }
-    }
-}
+use crate::snapshot::{Entry, Snapshot, metadata_path};
 
 /// One consistent look at a project: everything read through it is of one moment.
 #[derive(Debug)]

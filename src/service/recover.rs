@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::committer::{OUTSIDE_TRAILER, branch_moves, branch_ref};
+use super::refs::{OUTSIDE_TRAILER, branch_moves, branch_ref};
 use super::{ServiceError, replay};
 use crate::git::{Pack, PublishError, Reader, RefMove, RefState, Repository, journal, publish, restore_ref};
 use crate::model::{ChangeSet, Environments, Move, Revision, Sequence, Timestamp};

@@ -6,8 +6,8 @@ use tempfile::TempDir;
 
 use super::backup::{ArchiveError, Manifest, REPOSITORIES, unpack};
 use super::fsck::{FsckError, FsckReport, fsck};
+use super::layout::CONFIG_REPOSITORY;
 use super::progress::Progress;
-use super::project::CONFIG_REPOSITORY;
 use crate::git::Repository;
 
 /// Why a project is not restored. Nothing is left behind.

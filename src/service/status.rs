@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use super::Project;
+use super::core::Core;
 use super::health::WriteState;
-use super::project::Core;
 use crate::auth::ReadGrant;
 use crate::model::{Diagnostic, Revision, Rule, Sequence};
 use crate::snapshot::Snapshot;

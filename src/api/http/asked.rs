@@ -9,7 +9,6 @@ use tokio::time::timeout;
 use super::App;
 use super::fields::Fields;
 use super::format::Format;
-use super::list;
 use super::problem::Problem;
 use super::query::Query;
 use super::target::Target;
@@ -18,6 +17,10 @@ use crate::model::{Path, Version};
 use crate::resolve::Found;
 use crate::service::{PastEntry, Point, Reading, Search, ServiceError};
 use crate::telemetry::trace;
+
+/// How many names or entries a page has, unless told; and at most.
+pub(super) const PAGE: usize = 1_000;
+pub(super) const MOST_PER_PAGE: usize = 10_000;
 
 /// The parameters of `GET /v1/config/{path}`.
 pub(super) const BARE: [&str; 6] = ["env", "default", "format", "literal", "version", "at"];
@@ -73,7 +76,7 @@ pub(super) async fn look(
     let fields = Fields::of(&query)?;
     // Checked even where the answer has no pages: what is wrong is refused, whatever stands there.
     after(&query, &target.path)?;
-    limit(&query, list::PAGE, list::MOST_PER_PAGE)?;
+    limit(&query, PAGE, MOST_PER_PAGE)?;
     if version.is_some() && (search.is_some() || query.flag("recursive")? || query.flag("list")?) {
         return Err(Problem::contradiction(
             "`version` belongs to one entry; for what is below a path give `at`",

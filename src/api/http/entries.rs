@@ -4,7 +4,7 @@ use axum::response::Response;
 
 use super::problem::Problem;
 use super::query::Query;
-use super::target::Target;
+use super::target::{OPERATIONS, PATH, ROOT, Target};
 use super::{App, caller, diff, history, list, read, write};
 
 /// The parameters of any request below `/api/config`.
@@ -26,19 +26,6 @@ const PARAMETERS: [&str; 17] = [
     "message",
     "from",
     "to",
-];
-
-/// What a path itself takes.
-pub(super) const PATH: &[&str] = &["GET", "HEAD", "LIST", "PUT", "PATCH", "DELETE"];
-/// What the root takes: it cannot be written as a whole.
-pub(super) const ROOT: &[&str] = &["GET", "HEAD", "LIST"];
-/// What the operations on a path take.
-pub(super) const OPERATIONS: [(&str, &[&str]); 4] = [
-    ("history", &["GET", "HEAD"]),
-    ("diff", &["GET", "HEAD"]),
-    ("rollback", &["POST"]),
-    // Kept for later: a key of that name needs `literal=true` already.
-    ("explain", &[]),
 ];
 
 /// Everything below `/api/config`: the method, and the last segment where it names an operation, say what.

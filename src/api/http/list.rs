@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::App;
 use super::answer::answer_body;
-use super::asked::{Asked, DESCRIBED, after, blocking, find, limit, look};
+use super::asked::{Asked, DESCRIBED, MOST_PER_PAGE, PAGE, after, blocking, find, limit, look};
 use super::caller;
 use super::links;
 use super::problem::Problem;
@@ -15,10 +15,6 @@ use crate::present;
 use crate::resolve::{Found, Merged};
 use crate::service::{EntryDetails, EntryPage, Reading, page};
 use crate::wire;
-
-/// How many items a page has, unless told; and at most.
-pub(super) const PAGE: usize = 1_000;
-pub(super) const MOST_PER_PAGE: usize = 10_000;
 
 /// `LIST /api/config/{path}`: the names right below a path.
 pub(super) async fn list(app: App, request: Request) -> Result<Response, Problem> {

@@ -3,10 +3,22 @@ use std::sync::Arc;
 use axum::http::Uri;
 use percent_encoding::percent_decode_str;
 
-use super::entries::OPERATIONS;
 use super::problem::Problem;
 use super::query::Query;
 use crate::model::{Environments, Path};
+
+/// What a path itself takes.
+pub(super) const PATH: &[&str] = &["GET", "HEAD", "LIST", "PUT", "PATCH", "DELETE"];
+/// What the root takes: it cannot be written as a whole.
+pub(super) const ROOT: &[&str] = &["GET", "HEAD", "LIST"];
+/// What the operations on a path take.
+pub(super) const OPERATIONS: [(&str, &[&str]); 4] = [
+    ("history", &["GET", "HEAD"]),
+    ("diff", &["GET", "HEAD"]),
+    ("rollback", &["POST"]),
+    // Kept for later: a key of that name needs `literal=true` already.
+    ("explain", &[]),
+];
 
 /// What the path of a URL below `/v1/config` or `/api/config` is about.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::git::{check_name, packed_refs};
 use crate::model::ObjectId;
-use crate::service::project::{CONFIG_REPOSITORY, META_REPOSITORY};
+use crate::service::layout::{CONFIG_REPOSITORY, META_REPOSITORY};
 
 /// The name of the archive's first member.
 pub(in crate::service) const MANIFEST_FILE: &str = "manifest.json";

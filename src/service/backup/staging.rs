@@ -2,7 +2,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path as FilePath, PathBuf};
 
-use crate::service::project::DERIVED;
+use crate::service::layout::DERIVED;
 
 /// Where a project is pinned, and the lock that says somebody does; both in its derived data.
 const FOLDER: &str = "pinned";

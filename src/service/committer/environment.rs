@@ -1,14 +1,15 @@
 use std::collections::BTreeMap;
 
+use super::Worker;
 use super::batch::{Working, state_of};
 use super::publishing::{Accepted, Outcome};
 use super::request::{NewEnvironment, Written};
-use super::{Worker, branch_ref};
 use crate::document::{self, Change, Format, Op};
 use crate::git::{NewCommit, Pack, PackError, RefMove, Repository, Signature, WorkTree, publish};
 use crate::model::{ChangeSet, Limits, Move, Object, Revision, Timestamp, Value};
 use crate::service::ServiceError;
-use crate::service::project::{META_BRANCH, read_meta_file};
+use crate::service::meta::{META_BRANCH, read_meta_file};
+use crate::service::refs::branch_ref;
 use crate::settings::{ProjectSettings, SETTINGS_FILE};
 
 impl Worker {

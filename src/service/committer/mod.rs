@@ -23,14 +23,13 @@ use self::batch::{Batch, Context, Failure, Working};
 use self::publishing::{Accepted, Outcome};
 use self::texts::Texts;
 use super::ServiceError;
+use super::core::Core;
 use super::outside;
-use super::project::Core;
 use crate::git::{Pack, WorkTree};
 use crate::model::{Environments, Revision, Sequence, Timestamp};
 use crate::telemetry::trace;
 
 pub use self::configuration_file::{ConfigurationFile, FileNameError};
-pub(super) use self::publishing::{KEPT, OUTSIDE_TRAILER, branch_moves, branch_ref};
 pub(super) use self::queue::run;
 pub use self::queue::{Committer, QUEUE_CAPACITY};
 pub use self::request::{

@@ -1,5 +1,4 @@
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::Worker;
@@ -7,15 +6,10 @@ use super::batch::state_of;
 use crate::git::failpoint::{Step, reach};
 use crate::git::{Pack, PublishError, RefMove, journal, publish};
 use crate::history::NewVersion;
-use crate::model::{ChangeSet, Move, Revision, Sequence, Timestamp};
+use crate::model::{ChangeSet, Revision, Sequence, Timestamp};
 use crate::service::recover;
+use crate::service::refs::{KEPT, OUTSIDE_TRAILER, branch_moves};
 use crate::telemetry::Phase;
-
-/// The trailer of a journal commit whose change sets others had made before: their branches stand there.
-pub(in crate::service) const OUTSIDE_TRAILER: &str = "Outside";
-
-/// Where a head is kept that a branch was moved away from: history goes on naming it.
-pub(in crate::service) const KEPT: &str = "refs/confgit/kept";
 
 /// The change sets of a batch, with the versions they make.
 pub(super) struct Accepted {
@@ -183,22 +177,4 @@ impl Worker {
         self.core.health.break_down(reason);
         self.broken = Some(reason.to_owned());
     }
-}
-
-/// Each branch's one step over all change sets of a batch.
-pub(in crate::service) fn branch_moves<'a>(change_sets: impl Iterator<Item = &'a ChangeSet>) -> Vec<RefMove> {
-    let mut steps: Vec<RefMove> = Vec::new();
-    for Move { branch, old, new } in change_sets.flat_map(|change_set| &change_set.moves) {
-        let name = branch_ref(branch);
-        match steps.iter_mut().find(|step| step.name == name) {
-            Some(step) => step.new = *new,
-            None => steps.push(RefMove { name, old: *old, new: *new }),
-        }
-    }
-    steps
-}
-
-/// The full name of a branch's ref.
-pub(in crate::service) fn branch_ref(branch: &Arc<str>) -> String {
-    format!("refs/heads/{branch}")
 }

@@ -7,7 +7,7 @@ use tracing::Span;
 use super::request::{NewEnvironment, Write, Written};
 use super::{Waiting, Work, Worker};
 use crate::service::ServiceError;
-use crate::service::project::Core;
+use crate::service::core::Core;
 use crate::telemetry::Phase;
 
 /// How many writes may wait for the committer; one more is told to try again.

@@ -1,8 +1,8 @@
 use super::{Check, Findings, Subject, counted};
 use crate::service::OpenError;
-use crate::service::committer::branch_ref;
 use crate::service::load::{Loader, Scope};
-use crate::service::project::read_meta;
+use crate::service::meta::read_meta;
+use crate::service::refs::branch_ref;
 use crate::settings::ProjectSettings;
 
 /// Reads settings and access the way a start does: what it would refuse is damage.

@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use super::{Check, Findings, Subject, counted};
 use crate::git::{Reader, journal};
 use crate::model::{Revision, Sequence, Timestamp};
-use crate::service::committer::branch_ref;
 use crate::service::recover::journal_error;
+use crate::service::refs::branch_ref;
 
 /// What the journal says in the end.
 #[derive(Default)]

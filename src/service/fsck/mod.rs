@@ -21,9 +21,10 @@ pub use self::report::{Check, Finding, FsckReport, Severity};
 
 use self::report::Findings;
 use super::backup::Staging;
+use super::layout::{CONFIG_REPOSITORY, META_REPOSITORY};
 use super::moment::Moment;
+use super::open::take_lock;
 use super::progress::Progress;
-use super::project::{CONFIG_REPOSITORY, META_REPOSITORY, take_lock};
 use super::{OpenError, ServiceError};
 use crate::git::{PinError, RefState, Repository, pin};
 use crate::model::ObjectId;

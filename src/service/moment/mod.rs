@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use super::ServiceError;
-use super::committer::{KEPT, OUTSIDE_TRAILER, branch_moves};
 use super::recover::journal_error;
+use super::refs::{KEPT, OUTSIDE_TRAILER, branch_moves};
 use crate::git::journal::{self, Batch};
 use crate::git::{Reader, RefState, Repository};
 use crate::model::{ObjectId, Revision, Sequence};

@@ -1,4 +1,3 @@
-mod cache;
 mod objects;
 mod point;
 
@@ -6,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use super::ServiceError;
+use super::core::Core;
 use super::load::{Loader, Scope};
-use super::project::Core;
 use super::read::{EntryDetails, Reading, details_in};
 use crate::auth::ReadGrant;
 use crate::git::{ReadError, Reader};
@@ -17,7 +16,6 @@ use crate::model::{Environment, Environments, Path, Revision, Sequence, Version}
 use crate::snapshot::{Entry, EntryKind, Snapshot, Stamp, metadata_path};
 use crate::telemetry::Phase;
 
-pub(super) use cache::PastCache;
 pub(super) use objects::MOST_SCANNED;
 pub use objects::ObjectHistoryPage;
 pub(super) use point::Located;

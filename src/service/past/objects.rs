@@ -5,7 +5,7 @@ use crate::auth::ReadGrant;
 use crate::git::{ReadError, Reader};
 use crate::history::{NewVersion, VersionRecord};
 use crate::model::{ChangeSet, Path, Revision, Sequence};
-use crate::service::project::Core;
+use crate::service::core::Core;
 use crate::service::{Cursor, ServiceError};
 use crate::snapshot::{EntryKind, Node, Snapshot};
 

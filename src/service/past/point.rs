@@ -5,7 +5,7 @@ use crate::git::{ReadError, Reader};
 use crate::history::HistoryError;
 use crate::model::{ChangeSet, Move, ObjectId, Revision, Sequence, Timestamp};
 use crate::service::ServiceError;
-use crate::service::project::Core;
+use crate::service::core::Core;
 
 /// How many change sets after a commit's date, and before it (clocks run apart), are searched for it.
 const MOST_LATER: usize = 10_000;

@@ -2,7 +2,7 @@ use crate::git::journal;
 use crate::history::{History, HistoryError};
 use crate::model::{Revision, Sequence, Timestamp};
 use crate::service::ServiceError;
-use crate::service::project::Core;
+use crate::service::core::Core;
 use crate::service::recover::journal_error;
 use crate::settings::Retention;
 

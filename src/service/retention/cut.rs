@@ -8,8 +8,8 @@ use crate::history::Base;
 use crate::model::{Revision, Sequence};
 use crate::service::ServiceError;
 use crate::service::checkpoint::{self, Checkpoint, Draft};
+use crate::service::core::Core;
 use crate::service::load::Loader;
-use crate::service::project::Core;
 
 /// Lets history begin with a change set; answers the checkpoint that says so, none when somebody moved
 /// branches meanwhile and it is to be tried again. Nothing has gone yet when it returns.

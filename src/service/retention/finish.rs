@@ -10,9 +10,10 @@ use crate::git::{
 use crate::model::{Revision, Sequence};
 use crate::service::ServiceError;
 use crate::service::checkpoint::{Checkpoint, other};
-use crate::service::committer::KEPT;
+use crate::service::core::Core;
 use crate::service::fold::GRACE;
-use crate::service::project::{Core, DERIVED, HISTORY_FILE};
+use crate::service::layout::{DERIVED, HISTORY_FILE};
+use crate::service::refs::KEPT;
 
 /// Names the checkpoint whose cut is finished.
 const MARKER: &str = "pruned";

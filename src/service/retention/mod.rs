@@ -9,11 +9,10 @@ mod cut;
 mod finish;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::checkpoint::Checkpoint;
-use super::project::Core;
+use super::core::Core;
 use super::{ServiceError, WriteState};
 use crate::model::Timestamp;
 use crate::settings::Retention;
@@ -29,24 +28,6 @@ const LOOK: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_secs(60);
 /// How often a project that is being opened is looked at.
 const READY_LOOK: Duration = Duration::from_millis(50);
-
-/// Where moves from outside pass one at a time, and not while history is being cut: both follow commits.
-#[derive(Debug, Default)]
-pub(super) struct OutsideGate(Mutex<u64>);
-
-impl OutsideGate {
-    /// Passes, and is counted; others wait until the answer is dropped.
-    pub fn pass(&self) -> MutexGuard<'_, u64> {
-        let mut passed = self.close();
-        *passed += 1;
-        passed
-    }
-
-    /// How many have passed; nobody does until the answer is dropped.
-    pub fn close(&self) -> MutexGuard<'_, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Keeps history as short as the settings ask for, until the project closes. Where they ask for nothing, a cut
 /// that was begun is finished.

@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 use super::components::Components;
 use super::operation::Operation;
 use super::parameter;
-use crate::api::http::asked::{BARE, DESCRIBED};
-use crate::api::http::{diff, history, list, write};
+use crate::api::http::asked::{BARE, DESCRIBED, MOST_PER_PAGE, PAGE};
+use crate::api::http::{diff, history, write};
 use crate::wire;
 
 /// Headers of the answer to a write.
@@ -70,7 +70,7 @@ fn described(components: &mut Components) -> Vec<Operation> {
                 "An entry; of an object the names below; with `list=true` the names with their kinds; with \
                  `recursive=true` or `q` the entries below.",
             )
-            .pages(list::PAGE, list::MOST_PER_PAGE)
+            .pages(PAGE, MOST_PER_PAGE)
             .query(&DESCRIBED)
             .conditional()
             .read("What stands there.", true, &formats(answer.clone()))

@@ -82,7 +82,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::api::http::{docs, entries, project_routes, server_routes};
+    use crate::api::http::{docs, project_routes, server_routes, target};
 
     #[test]
     fn the_committed_description_is_true() {
@@ -110,10 +110,10 @@ mod tests {
         };
         for (path, methods) in project_routes().list().chain(server_routes().list()) {
             match (path, methods) {
-                ("/api/config" | "/api/config/", []) => add(path, entries::ROOT),
+                ("/api/config" | "/api/config/", []) => add(path, target::ROOT),
                 ("/api/config/{*path}", []) => {
-                    add(path, entries::PATH);
-                    for (name, methods) in entries::OPERATIONS {
+                    add(path, target::PATH);
+                    for (name, methods) in target::OPERATIONS {
                         add(&format!("{path}/{name}"), methods);
                     }
                 }

@@ -13,7 +13,7 @@ const CACHED_BYTES: u64 = 64 << 20;
 const ENTRY_BYTES: usize = 256;
 
 /// Parts of old commits that were read lately.
-pub(in crate::service) struct PastCache(Cache<(Revision, Path), Weighed, ByBytes>);
+pub(super) struct PastCache(Cache<(Revision, Path), Weighed, ByBytes>);
 
 /// A snapshot, and what it takes: counted once, for a cache asks often.
 #[derive(Debug, Clone)]

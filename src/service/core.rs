@@ -1,0 +1,73 @@
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::ServiceError;
+use super::bodies::BodyCache;
+use super::health::Health;
+use super::outside_gate::OutsideGate;
+use super::packs::Packs;
+use super::past_cache::PastCache;
+use super::signal::Signal;
+use crate::git::Repository;
+use crate::history::History;
+use crate::index::Index;
+use crate::model::{Environments, Limits};
+use crate::settings::ProjectSettings;
+use crate::telemetry::ProjectMetrics;
+
+/// What all parts of an open project share.
+pub struct Core {
+    /// The project's directory.
+    pub dir: PathBuf,
+    pub(super) repository: Repository,
+    /// Settings and access.
+    pub(super) meta: Repository,
+    pub(super) history: History,
+    pub(super) index: Index,
+    pub(super) settings: ProjectSettings,
+    pub(super) health: Health,
+    pub(super) metrics: ProjectMetrics,
+    pub(super) bodies: BodyCache,
+    pub(super) past: PastCache,
+    /// Held while a commit is read as a whole: two at once would take twice the memory.
+    pub(super) whole_loads: Mutex<()>,
+    pub(super) packs: Packs,
+    pub(super) outside: OutsideGate,
+    pub(super) fold: Signal,
+    pub(super) retention: Signal,
+    pub(super) history_ready: AtomicBool,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Whether versions are known and writes possible.
+    pub fn history_ready(&self) -> bool {
+        self.history_ready.load(Ordering::Acquire)
+    }
+
+    pub(super) fn writable(&self) -> Result<(), ServiceError> {
+        self.health.check()?;
+        if self.history_ready() { Ok(()) } else { Err(ServiceError::NotReady { part: "the history index" }) }
+    }
+
+    /// Tells the folding thread that there are more packs.
+    pub(super) fn packs_added(&self, packs: usize) {
+        self.fold.add(packs);
+    }
+
+    /// How large what people write may be.
+    pub fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
+    /// The environments there are now.
+    pub fn environments(&self) -> Arc<Environments> {
+        self.index.load().environments.clone()
+    }
+}

@@ -1,0 +1,7 @@
+//! Where the parts of a project are, within its directory.
+
+pub(super) const CONFIG_REPOSITORY: &str = "config.git";
+pub(super) const META_REPOSITORY: &str = "meta.git";
+pub(super) const DERIVED: &str = "derived";
+pub(super) const HISTORY_FILE: &str = "history";
+pub(super) const LOCK_FILE: &str = "lock";

@@ -1,0 +1,44 @@
+//! The repository of settings and access.
+
+use std::io;
+use std::path::Path as FilePath;
+
+use super::ServiceError;
+use super::open::OpenError;
+use crate::auth::{ACCESS_FILE, Access};
+use crate::git::{Reader, Repository};
+use crate::model::{Limits, Revision};
+use crate::settings::{ProjectSettings, SETTINGS_FILE};
+
+/// The branch of the settings' repository that counts.
+pub(super) const META_BRANCH: &str = "refs/heads/main";
+
+/// The head of the settings' repository, and what one of its files holds; a missing file is empty.
+pub(super) fn read_meta_file(
+    meta: &Repository,
+    reader: &Reader,
+    name: &str,
+) -> Result<(Revision, Vec<u8>), ServiceError> {
+    let head = meta.find_ref(META_BRANCH)?.id();
+    let head =
+        head.ok_or_else(|| io::Error::other(format!("{} has no {META_BRANCH}", meta.dir().display())))?;
+    let tree = reader.tree(reader.commit(head)?.tree)?;
+    let content = match tree.get(name.as_bytes()) {
+        Some(entry) => reader.blob(entry.id, Limits::default().document_bytes as u64)?,
+        None => Vec::new(),
+    };
+    Ok((head, content))
+}
+
+pub(super) fn read_meta(dir: &FilePath, meta: &Repository) -> Result<(ProjectSettings, Access), OpenError> {
+    let unreadable = |source: ServiceError| OpenError::Unreadable { dir: dir.to_owned(), source };
+    let reader = meta.reader();
+    let file = |name: &str| read_meta_file(meta, &reader, name).map(|(_, content)| content);
+    let mistakes = |mistakes| OpenError::Settings { dir: dir.to_owned(), mistakes };
+    let settings = ProjectSettings::parse(&file(SETTINGS_FILE).map_err(unreadable)?).map_err(mistakes)?;
+    let access = Access::parse(&file(ACCESS_FILE).map_err(unreadable)?).map_err(mistakes)?;
+    if !settings.without_effect.is_empty() {
+        tracing::warn!(sections = ?settings.without_effect, "settings that this version does not act on");
+    }
+    Ok((settings, access))
+}

@@ -1,0 +1,55 @@
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path as FilePath, PathBuf};
+
+use super::ServiceError;
+use super::layout::LOCK_FILE;
+use crate::model::Diagnostic;
+
+/// Why a project's directory cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is none.
+    #[error("{} is no confgit project; make one with `confgit init {}`", dir.display(), dir.display())]
+    NoProject {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Another process has it.
+    #[error("{} is in use by another confgit process; stop that one first", dir.display())]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Its settings or access file have mistakes.
+    #[error("the settings of {} cannot be used:\n{}", dir.display(), mistakes.iter().map(|m| format!("  {m}")).collect::<Vec<_>>().join("\n"))]
+    Settings {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong, and where.
+        mistakes: Vec<Diagnostic>,
+    },
+    /// A repository cannot be opened.
+    #[error(transparent)]
+    Repository(#[from] crate::git::OpenError),
+    /// The project cannot be read.
+    #[error("{}: {source}", dir.display())]
+    Unreadable {
+        /// The directory.
+        dir: PathBuf,
+        /// What failed.
+        source: ServiceError,
+    },
+}
+
+/// Takes the lock that makes this process the only one that has the project open.
+pub(super) fn take_lock(dir: &FilePath) -> Result<File, OpenError> {
+    let io = |source: io::Error| OpenError::Unreadable { dir: dir.to_owned(), source: source.into() };
+    let file =
+        File::options().create(true).truncate(false).write(true).open(dir.join(LOCK_FILE)).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: dir.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(io(error)),
+    }
+}
