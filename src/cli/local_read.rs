@@ -5,7 +5,7 @@ use crate::model::{Path, Version};
 use crate::present;
 use crate::resolve::{Found, FoundEntry};
 use crate::service::{Point, Reading};
-use crate::wire::{Children, Entry, HistoryItem, Json, Status};
+use crate::wire::{Children, Entry, Explanation, HistoryItem, Json, Status};
 
 impl Local {
     /// What stands at a path.
@@ -89,6 +89,15 @@ impl Local {
         }
         let page = core.history(&self.grant(), &environment, &place.path, None, most)?;
         Ok(page.versions.into_iter().map(|version| present::history_item(version, None)).collect())
+    }
+
+    /// Why an environment shows what it shows at a path.
+    pub fn explain(&self, place: &Place, at: Option<&str>) -> Result<Explanation, CliError> {
+        let environment = self.environment(place.env.as_deref())?;
+        let moment = at.map_or(Moment::Now, |at| Moment::At(at.to_owned()));
+        let reading = self.reading(&moment, &environment, &place.path)?;
+        let explained = self.project.core().explain(&self.grant(), &reading, &environment, &place.path)?;
+        Ok(present::explanation(&explained))
     }
 
     /// How the project is.

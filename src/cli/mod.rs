@@ -14,6 +14,7 @@ mod diff;
 mod edit;
 mod env;
 mod error;
+mod explain;
 mod first_start;
 mod fsck;
 mod get;
@@ -91,6 +92,7 @@ enum Command {
     Import(import::Import),
     History(history::History),
     Diff(diff::Diff),
+    Explain(explain::Explain),
     Log(log::Log),
     Rollback(rollback::Rollback),
     Env(env::Env),
@@ -142,6 +144,7 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Search(search) => search.run(options, output),
         Command::Patch(patch) => patch.run(options, output),
         Command::Diff(diff) => diff.run(options, output),
+        Command::Explain(explain) => explain.run(options, output),
         Command::Env(env) => env.run(options, output),
         Command::Whoami(whoami) => whoami.run(options, output),
         Command::Tree(tree) => tree.run(options, output),

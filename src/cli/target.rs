@@ -4,8 +4,8 @@ use super::local::Local;
 use crate::client::{Client, Comparison, Expect, Listing, Moment, Node, PatchKind, Place, Written};
 use crate::model::Path;
 use crate::wire::{
-    Batch, BatchWritten, Commit, CommitDetails, Diff, Entry, EnvironmentRollback, Environments, HistoryItem,
-    Json, NewEnvironment, Put, Status, Whoami, WrittenEntry, WrittenEnvironment, WrittenObject,
+    Batch, BatchWritten, Commit, CommitDetails, Diff, Entry, EnvironmentRollback, Environments, Explanation,
+    HistoryItem, Json, NewEnvironment, Put, Status, Whoami, WrittenEntry, WrittenEnvironment, WrittenObject,
 };
 
 /// What a command works on: one method per verb, the same for both.
@@ -54,6 +54,14 @@ impl Target {
         match self {
             Target::Server(client) => Ok(client.history(place, most)?),
             Target::Local(local) => local.history(place, most),
+        }
+    }
+
+    /// Why an environment shows what it shows at a path.
+    pub fn explain(&self, place: &Place, at: Option<&str>) -> Result<Explanation, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.explain(place, at)?),
+            Target::Local(local) => local.explain(place, at),
         }
     }
 

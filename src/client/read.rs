@@ -1,7 +1,7 @@
 use super::transport::Call;
 use super::{Client, ClientError, Listing, Moment, Node, Place};
 use crate::model::Path;
-use crate::wire::{Entries, Entry, HistoryItem, Json, Status};
+use crate::wire::{Entries, Entry, Explanation, HistoryItem, Json, Status};
 
 /// Names that mean an operation at the end of an address, unless `literal=true` says otherwise.
 const OPERATIONS: [&str; 4] = ["history", "diff", "explain", "rollback"];
@@ -71,6 +71,14 @@ impl Client {
         }
         all.truncate(most);
         Ok(all)
+    }
+
+    /// Why an environment shows what it shows at a path.
+    pub fn explain(&self, place: &Place, at: Option<&str>) -> Result<Explanation, ClientError> {
+        let mut query: Vec<(&str, String)> = Vec::new();
+        query.extend(place.env.clone().map(|env| ("env", env)));
+        query.extend(at.map(|at| ("at", at.to_owned())));
+        self.transport.json(get(self.server().url("/api/config", &place.path, "/explain", &query)))
     }
 
     /// How the server is.

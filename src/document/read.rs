@@ -1,6 +1,8 @@
+use std::borrow::Cow;
+
 use super::place::{content, fault_at, position_at};
 use super::{Fault, FaultKind, Format, json, toml, yaml};
-use crate::model::{Limits, Position, Value};
+use crate::model::{Limits, Path, Position, Value};
 
 /// What a file says, with its bytes, so that places in it can be told.
 #[derive(Debug, Clone)]
@@ -77,4 +79,11 @@ pub(super) fn check_size(bytes: &[u8], limits: &Limits) -> Result<(), Fault> {
     }
     let message = format!("{} bytes, more than the limit of {}", bytes.len(), limits.document_bytes);
     Err(fault_at(bytes, 0, FaultKind::Limit, message))
+}
+
+/// Where in a file the value of a path stands, when the file holds it; `base` is the path of the whole file.
+pub fn position_of(file: &str, base: &Path, path: &Path, bytes: &[u8], limits: &Limits) -> Option<Position> {
+    let document = read(Format::of(file), bytes, limits).ok()?;
+    let keys: Vec<String> = path.strip_prefix(base)?.segments().map(Cow::into_owned).collect();
+    document.position_of(&keys)
 }

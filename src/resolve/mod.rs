@@ -1,11 +1,15 @@
 //! From a path and an environment to what a reader sees: the environment's own layer first, then its parents'.
 
+mod candidate;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::Path;
 use crate::snapshot::{Digest, Entry, EntryKind, Node, Object, Snapshot};
+
+pub use candidate::{Candidate, Has, Outcome};
 
 /// One layer of a view: the environment it belongs to and what its branch holds.
 #[derive(Debug, Clone)]
@@ -98,7 +102,7 @@ impl View {
         for (index, layer) in self.layers.iter().enumerate() {
             match lookup(&layer.snapshot, path) {
                 Lookup::Nothing => {}
-                Lookup::Hidden => break,
+                Lookup::Hidden { .. } => break,
                 Lookup::Entry(_) if !parts.is_empty() => break,
                 Lookup::Entry(entry) => {
                     return Some(Found::Entry(FoundEntry {
@@ -121,23 +125,27 @@ impl View {
 
 enum Lookup {
     Nothing,
-    /// A tombstone at the path or a value above it: nothing further is looked for.
-    Hidden,
+    /// A tombstone at the path, or a value or a tombstone above it: nothing further is looked for. `depth` is how
+    /// many segments of the path lead to it.
+    Hidden {
+        entry: Arc<Entry>,
+        depth: usize,
+    },
     Entry(Arc<Entry>),
     Object(Arc<Object>),
 }
 
 fn lookup(snapshot: &Snapshot, path: &Path) -> Lookup {
     let mut at = snapshot.root();
-    let mut segments = path.segments().peekable();
-    while let Some(segment) = segments.next() {
+    let mut segments = path.segments().zip(1..).peekable();
+    while let Some((segment, depth)) = segments.next() {
         match at.child(&segment) {
             None => return Lookup::Nothing,
             Some(Node::Object(object)) => at = object,
             Some(Node::Entry(entry)) if segments.peek().is_none() && entry.kind() != EntryKind::Tombstone => {
                 return Lookup::Entry(entry.clone());
             }
-            Some(Node::Entry(_)) => return Lookup::Hidden,
+            Some(Node::Entry(entry)) => return Lookup::Hidden { entry: entry.clone(), depth },
         }
     }
     Lookup::Object(at.clone())

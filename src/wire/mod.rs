@@ -5,6 +5,7 @@
 mod commit;
 mod diff;
 mod environment;
+mod explanation;
 mod listing;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub use diff::{Change, Diff, DiffSide};
 pub use environment::{
     Environment, EnvironmentRollback, Environments, NewEnvironment, Whoami, WrittenEnvironment,
 };
+pub use explanation::{ExplainedLayer, Explanation};
 pub use listing::{ListItem, Listing};
 
 /// A raw JSON value.

@@ -1,6 +1,7 @@
 //! The whole surface of REST: every verb, every format, pages, diffs, commits, environments, several projects.
 
 mod environments;
+mod explaining;
 mod looking_back;
 mod projects;
 mod reading;

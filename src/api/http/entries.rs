@@ -1,11 +1,11 @@
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::response::Response;
 
 use super::problem::Problem;
 use super::query::Query;
 use super::target::{OPERATIONS, PATH, ROOT, Target};
-use super::{App, caller, diff, history, list, read, write};
+use super::{App, caller, diff, explain, history, list, read, write};
 
 /// The parameters of any request below `/api/config`.
 const PARAMETERS: [&str; 17] = [
@@ -40,6 +40,7 @@ pub(super) async fn dispatch(State(app): State<App>, request: Request) -> Result
         (None, method) if method.as_str() == "LIST" => list::list(app, request).await,
         (Some("history"), &Method::GET | &Method::HEAD) => history::list(app, request).await,
         (Some("diff"), &Method::GET | &Method::HEAD) => diff::of_path(app, request).await,
+        (Some("explain"), &Method::GET | &Method::HEAD) => explain::explain(app, request).await,
         (Some("rollback"), &Method::POST) => write::rollback(app, request).await,
         (operation, method) => Err(refusal(operation, is_root, method)),
     }
@@ -48,17 +49,13 @@ pub(super) async fn dispatch(State(app): State<App>, request: Request) -> Result
 fn refusal(operation: Option<&str>, is_root: bool, method: &Method) -> Problem {
     let (allow, hint) = match operation {
         None if is_root => (ROOT, "the root cannot be written as a whole; name a path"),
-        None => (PATH, "operations are GET …/history, GET …/diff and POST …/rollback"),
+        None => (PATH, "operations are GET …/history, …/diff, …/explain and POST …/rollback"),
         Some(name) => {
             let found = OPERATIONS.iter().find(|(other, _)| *other == name);
             let allow = found.map_or(&[][..], |(_, allow)| allow);
             (allow, "the last segment names an operation; for a key of that name add ?literal=true")
         }
     };
-    if allow.is_empty() {
-        let detail = format!("this version does not have that operation: {hint}");
-        return Problem::new(StatusCode::NOT_FOUND, "not-found", detail);
-    }
     Problem::wrong_method(allow.join(", "), format!("{method} is not taken here: {hint}"))
 }
 

@@ -11,6 +11,7 @@ mod diff;
 mod docs;
 mod entries;
 mod environments;
+mod explain;
 mod fields;
 mod format;
 mod history;

@@ -16,8 +16,7 @@ pub(super) const OPERATIONS: [(&str, &[&str]); 4] = [
     ("history", &["GET", "HEAD"]),
     ("diff", &["GET", "HEAD"]),
     ("rollback", &["POST"]),
-    // Kept for later: a key of that name needs `literal=true` already.
-    ("explain", &[]),
+    ("explain", &["GET", "HEAD"]),
 ];
 
 /// What the path of a URL below `/v1/config` or `/api/config` is about.

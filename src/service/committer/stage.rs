@@ -260,10 +260,7 @@ impl<'a> Stage<'a> {
 
     fn position_in(&self, file: &str, path: &Path) -> Option<crate::model::Position> {
         let bytes = self.content(file)?;
-        let base = base_path(file).ok()?;
-        let document = document::read(Format::of(file), &bytes, self.limits).ok()?;
-        let keys: Vec<String> = path.strip_prefix(&base)?.segments().map(|s| s.into_owned()).collect();
-        document.position_of(&keys)
+        document::position_of(file, &base_path(file).ok()?, path, &bytes, self.limits)
     }
 
     fn content(&self, file: &str) -> Option<Bytes> {

@@ -154,3 +154,19 @@ fn colours_are_for_terminals() {
         }
     });
 }
+
+#[test]
+fn an_explanation_names_layers_and_places() {
+    on_both(|on| {
+        let told = on.run(&["explain", "/myapp/database/pool_size", "--env", "prod"]).ok();
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines[0], "/myapp/database/pool_size in prod is 40, from prod");
+        assert!(lines[3].starts_with("prod ") && lines[3].contains("shown"), "{told}");
+        assert!(lines[5].starts_with("base ") && lines[5].contains("main:myapp/database.yaml:3"), "{told}");
+        let data = on.run(&["explain", "myapp.database.pool_size", "--env", "prod", "-o", "json"]).json();
+        assert_eq!((&data["origin"], &data["layers"][2]["value"]), (&json!("prod"), &json!(10)));
+        let nothing = on.run(&["explain", "/no/such", "--at", "1"]).ok();
+        assert!(nothing.starts_with("/no/such in base: nothing stands there\n"), "{nothing}");
+        on.run(&["explain", "/myapp", "--env", "nowhere"]).fails(3);
+    });
+}

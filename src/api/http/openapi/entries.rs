@@ -4,7 +4,7 @@ use super::components::Components;
 use super::operation::Operation;
 use super::parameter;
 use crate::api::http::asked::{BARE, DESCRIBED, MOST_PER_PAGE, PAGE};
-use crate::api::http::{diff, history, write};
+use crate::api::http::{diff, explain, history, write};
 use crate::wire;
 
 /// Headers of the answer to a write.
@@ -27,7 +27,7 @@ fn formats(json: Value) -> [(&'static str, Value); 5] {
 }
 
 pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
-    [bare(), described(components), written(components), over_time(components)]
+    [bare(), described(components), written(components), over_time(components), vec![explained(components)]]
         .into_iter()
         .flatten()
         .collect()
@@ -182,6 +182,21 @@ fn over_time(components: &mut Components) -> Vec<Operation> {
         .read("What differs.", true, &differences)
         .problems(&[404, 410, 413, 503]),
     ]
+}
+
+fn explained(components: &mut Components) -> Operation {
+    let explanation = [("application/json", components.answer::<wire::Explanation>())];
+    Operation::new("get", "/api/config/{path}/explain", "explain_path", "Why an environment shows what it shows")
+        .tagged("entries")
+        .says(
+            "What each layer of the environment has at the path, nearest first: which is shown, which hides or is \
+             hidden, and the file, line, version, commit and author it comes from. A path at which nothing stands \
+             is explained as well.",
+        )
+        .query(&explain::PARAMETERS)
+        .conditional()
+        .read("The explanation.", false, &explanation)
+        .problems(&[404, 410, 413, 503])
 }
 
 fn json_patch() -> Value {

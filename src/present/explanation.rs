@@ -1,0 +1,96 @@
+use super::entry::{encoding, raw};
+use crate::resolve::{Found, Has, Outcome};
+use crate::service::{ExplainedLayer, Explanation};
+use crate::snapshot::{Entry, EntryKind};
+use crate::wire::{self, Json};
+
+/// Why an environment shows what it shows at a path.
+pub fn explanation(explained: &Explanation) -> wire::Explanation {
+    let entry = match &explained.found {
+        Some(Found::Entry(found)) => Some(found),
+        _ => None,
+    };
+    let (value, encoding) = entry.map(|found| value_of(&found.entry)).unwrap_or_default();
+    wire::Explanation {
+        path: explained.path.to_string(),
+        env: explained.environment.to_string(),
+        kind: match explained.found {
+            None => "nothing",
+            Some(Found::Entry(_)) => "entry",
+            Some(Found::Object(_)) => "object",
+        }
+        .to_owned(),
+        value,
+        encoding,
+        origin: entry.map(|found| found.origin.to_string()),
+        layers: explained.layers.iter().map(layer).collect(),
+    }
+}
+
+fn value_of(entry: &Entry) -> (Option<Json>, Option<String>) {
+    (Some(raw(entry.json())), encoding(entry.kind() == EntryKind::Bytes))
+}
+
+fn layer(explained: &ExplainedLayer) -> wire::ExplainedLayer {
+    let candidate = &explained.candidate;
+    let entry = candidate.has.entry();
+    let stamp = entry.and_then(|entry| entry.stamp());
+    let origin = stamp.map(|stamp| &stamp.origin);
+    let (value, encoding) = match &candidate.has {
+        Has::Entry(entry) => value_of(entry),
+        _ => (None, None),
+    };
+    let (author, message) = explained.commit.clone().unzip();
+    wire::ExplainedLayer {
+        env: candidate.environment.to_string(),
+        branch: explained.branch.to_string(),
+        has: match candidate.has {
+            Has::Nothing => "nothing",
+            Has::Entry(_) => "entry",
+            Has::Tombstone { .. } => "tombstone",
+            Has::ValueAbove { .. } => "value-above",
+            Has::Object(_) => "object",
+        }
+        .to_owned(),
+        outcome: match candidate.outcome {
+            Outcome::Shown => "shown",
+            Outcome::Hides => "hides",
+            Outcome::Hidden => "hidden",
+            Outcome::Passed => "passed",
+        }
+        .to_owned(),
+        reason: reason(&candidate.has, candidate.outcome),
+        at: match &candidate.has {
+            Has::Tombstone { at, .. } | Has::ValueAbove { at, .. } => Some(at.to_string()),
+            _ => None,
+        },
+        value,
+        encoding,
+        entries: match &candidate.has {
+            Has::Object(object) => Some(object.entries()),
+            _ => None,
+        },
+        file: entry.map(|entry| entry.file().to_string()),
+        line: explained.position.map(|position| position.line),
+        column: explained.position.map(|position| position.column),
+        version: stamp.map(|stamp| stamp.version.0),
+        revision: origin.map(|origin| origin.revision.to_string()),
+        sequence: origin.map(|origin| origin.sequence.0),
+        updated_at: origin.map(|origin| origin.time.to_string()),
+        updated_by: origin.map(|origin| origin.account.to_string()),
+        author: author.map(|author| author.to_string()),
+        message,
+    }
+}
+
+fn reason(has: &Has, outcome: Outcome) -> String {
+    match (outcome, has) {
+        (Outcome::Passed, _) => "has nothing there".to_owned(),
+        (Outcome::Hidden, _) => "a nearer layer decides".to_owned(),
+        (Outcome::Shown, Has::Object(_)) => "its members are shown where no nearer layer has them".to_owned(),
+        (Outcome::Shown, _) => "the nearest layer that has it".to_owned(),
+        (_, Has::Tombstone { at, .. }) => format!("null at {at}: nothing here, and nothing from parents"),
+        (_, Has::ValueAbove { at, .. }) => format!("a value at {at}: nothing can be below it"),
+        (Outcome::Hides, _) => "all below it is null".to_owned(),
+    }
+}

@@ -1,0 +1,106 @@
+use std::sync::Arc;
+
+use super::core::Core;
+use super::past::{plain_message, unless_pruned};
+use super::{Reading, ServiceError};
+use crate::auth::ReadGrant;
+use crate::document;
+use crate::git::{ReadError, Reader};
+use crate::model::{Limits, Path, Position};
+use crate::resolve::{Candidate, Found, Has};
+use crate::snapshot::{Entry, Snapshot, base_path};
+
+/// Why an environment shows what it shows at a path.
+#[derive(Debug)]
+pub struct Explanation {
+    /// The path.
+    pub path: Path,
+    /// The environment asked.
+    pub environment: Arc<str>,
+    /// What readers see; none where nothing stands.
+    pub found: Option<Found>,
+    /// What each layer has, nearest first.
+    pub layers: Vec<ExplainedLayer>,
+}
+
+/// What one layer has at the path, and where that comes from.
+#[derive(Debug)]
+pub struct ExplainedLayer {
+    /// What it has, and what becomes of it.
+    pub candidate: Candidate,
+    /// The branch that holds the layer.
+    pub branch: Arc<str>,
+    /// Where in its file the entry stands; none where the file cannot be read.
+    pub position: Option<Position>,
+    /// Whom Git names as the author of the commit that made the entry's version, and what the commit says; none
+    /// where it is not known or not kept.
+    pub commit: Option<(Arc<str>, String)>,
+}
+
+impl Core {
+    /// Explains what a reading shows at a path. Blocks.
+    pub fn explain(
+        &self,
+        _grant: &ReadGrant,
+        reading: &Reading,
+        environment: &Arc<str>,
+        path: &Path,
+    ) -> Result<Explanation, ServiceError> {
+        let view = reading.view(environment)?;
+        let reader = self.repository.reader();
+        let mut layers = Vec::new();
+        for (candidate, layer) in view.candidates(path).into_iter().zip(view.layers()) {
+            let branch = reading.environments().get(&candidate.environment).map(|found| found.branch.clone());
+            let mut explained = ExplainedLayer {
+                candidate,
+                branch: branch.unwrap_or_default(),
+                position: None,
+                commit: None,
+            };
+            if let Some(entry) = explained.candidate.has.entry().cloned() {
+                let at = match &explained.candidate.has {
+                    Has::Tombstone { at, .. } | Has::ValueAbove { at, .. } => at,
+                    _ => path,
+                };
+                explained.position = position_in(&reader, &layer.snapshot, entry.file(), at, self.limits())?;
+                explained.commit = self.made_by(&reader, &entry)?;
+            }
+            layers.push(explained);
+        }
+        Ok(Explanation {
+            path: path.clone(),
+            environment: environment.clone(),
+            found: view.find(path),
+            layers,
+        })
+    }
+
+    fn made_by(&self, reader: &Reader, entry: &Entry) -> Result<Option<(Arc<str>, String)>, ServiceError> {
+        let Some(stamp) = entry.stamp() else { return Ok(None) };
+        let id = stamp.origin.revision;
+        // A commit that was cut off is looked for once.
+        if self.history.base().is_some() && !self.repository.still_reader()?.contains(id)? {
+            return Ok(None);
+        }
+        let commit = unless_pruned(reader.commit(id))?;
+        Ok(commit.map(|commit| (commit.author.clone(), plain_message(&commit.message))))
+    }
+}
+
+fn position_in(
+    reader: &Reader,
+    snapshot: &Snapshot,
+    file: &str,
+    path: &Path,
+    limits: &Limits,
+) -> Result<Option<Position>, ServiceError> {
+    let Some(blob) = snapshot.file(file) else { return Ok(None) };
+    let bytes = match reader.blob(blob, limits.document_bytes as u64) {
+        Ok(bytes) => bytes,
+        Err(ReadError::Missing { .. } | ReadError::TooLarge { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let found =
+        base_path(file).ok().and_then(|base| document::position_of(file, &base, path, &bytes, limits));
+    Ok(found)
+}
