@@ -81,6 +81,10 @@ fn words(query: &str) -> Vec<(String, bool)> {
     words
 }
 
+/// From here on a needle is looked for in a lowered copy: byte by byte, a text that nearly holds it at every place
+/// would be read once for each of its bytes.
+const LONG: usize = 32;
+
 /// Whether a text holds a needle that is in lower case.
 fn contains_ignoring_case(text: &[u8], needle: &str) -> bool {
     if !needle.is_ascii() {
@@ -89,6 +93,9 @@ fn contains_ignoring_case(text: &[u8], needle: &str) -> bool {
         return memchr::memmem::find(text.as_bytes(), needle.as_bytes()).is_some();
     }
     let needle = needle.as_bytes();
+    if needle.len() > LONG {
+        return memchr::memmem::find(&text.to_ascii_lowercase(), needle).is_some();
+    }
     let Some((&first, rest)) = needle.split_first() else { return true };
     if text.len() < needle.len() {
         return false;

@@ -127,9 +127,12 @@ pub(super) async fn blocking<T: Send + 'static>(
     };
     let place = timeout(PATIENCE, AT_ONCE.acquire()).await.ok().and_then(Result::ok).ok_or_else(full)?;
     let span = trace::past();
-    let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
-    drop(place);
-    done.map_err(|_| {
+    // Work goes on when its client hangs up, so it holds its place itself.
+    let placed = move || {
+        let _place = place;
+        span.in_scope(work)
+    };
+    tokio::task::spawn_blocking(placed).await.map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this")
     })
 }
@@ -153,4 +156,30 @@ pub(super) fn after(query: &Query, at: &Path) -> Result<Option<Path>, Problem> {
         return Err(Problem::foreign_cursor(detail));
     }
     Ok(Some(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_keeps_its_place_when_nobody_waits_for_it() {
+        let free = AT_ONCE.available_permits();
+        let (begun, has_begun) = mpsc::channel();
+        let (finish, may_finish) = mpsc::channel::<()>();
+        let asking = tokio::spawn(blocking(move || {
+            begun.send(()).unwrap();
+            let _ = may_finish.recv();
+        }));
+        tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+        asking.abort();
+        assert!(asking.await.unwrap_err().is_cancelled());
+        assert_eq!(AT_ONCE.available_permits(), free - 1);
+        finish.send(()).unwrap();
+        while AT_ONCE.available_permits() < free {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
 }

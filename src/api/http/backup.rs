@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -10,7 +10,9 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::problem::Problem;
 use super::query::Query;
@@ -23,6 +25,9 @@ use crate::service::{Backup, BackupError, ServiceError};
 /// How much of the archive waits in memory for a slow client: so many chunks of so many bytes.
 const MOST_CHUNKS: usize = 4;
 const CHUNK_BYTES: usize = 64 << 10;
+
+/// How long a client may take nothing: one backup is made at a time, and others wait for it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `GET /api/backup`: the whole project as a tar archive, for administrators. It is pinned and hashed before
 /// the first byte is sent, so what cannot be backed up is answered with its reason.
@@ -64,7 +69,7 @@ fn now() -> Timestamp {
 }
 
 fn send(backup: Backup, sender: mpsc::Sender<io::Result<Bytes>>) {
-    let mut chunks = Chunks { sender, buffer: BytesMut::with_capacity(CHUNK_BYTES) };
+    let mut chunks = Chunks { sender, buffer: BytesMut::with_capacity(CHUNK_BYTES), patience: PATIENCE };
     let written = backup.write(&mut chunks, &mut ());
     // Whoever has the last byte may ask for the next backup at once, so this one makes room before it goes.
     drop(backup);
@@ -75,7 +80,7 @@ fn send(backup: Backup, sender: mpsc::Sender<io::Result<Bytes>>) {
         Err(error) => {
             tracing::error!(%error, "a backup was given up half-way");
             // The connection ends before the announced length, so nobody takes the part for the whole.
-            let _ = chunks.sender.blocking_send(Err(io::Error::other(error.to_string())));
+            let _ = chunks.sender.try_send(Err(io::Error::other(error.to_string())));
         }
     }
 }
@@ -85,6 +90,7 @@ fn send(backup: Backup, sender: mpsc::Sender<io::Result<Bytes>>) {
 struct Chunks {
     sender: mpsc::Sender<io::Result<Bytes>>,
     buffer: BytesMut,
+    patience: Duration,
 }
 
 impl Write for Chunks {
@@ -108,7 +114,14 @@ impl Chunks {
         if chunk.is_empty() {
             return Ok(());
         }
-        self.sender.blocking_send(Ok(chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        let sending = timeout(self.patience, self.sender.send(Ok(chunk)));
+        match Handle::current().block_on(sending) {
+            Ok(sent) => sent.map_err(|_| io::ErrorKind::BrokenPipe.into()),
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("the client took nothing for {} seconds", self.patience.as_secs()),
+            )),
+        }
     }
 }
 
@@ -163,5 +176,20 @@ fn problem(error: &BackupError) -> Problem {
         | BackupError::Pin(PinError::Open(_) | PinError::Io(_)) => {
             ServiceError::Io(io::Error::other(detail)).into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (sender, _taken_by_nobody) = mpsc::channel(1);
+        let patience = Duration::from_millis(5);
+        let mut chunks = Chunks { sender, buffer: BytesMut::new(), patience };
+        let write = move || chunks.write_all(&vec![0; 3 * CHUNK_BYTES]);
+        let written = tokio::task::spawn_blocking(write).await.unwrap();
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -64,10 +64,13 @@ fn anonymous(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Pro
     Ok(Principal::anonymous(app.anonymous))
 }
 
+/// The one name that a request was sent to; none where it gives two, for who is to say which was meant.
 fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
-    match headers.get(HOST) {
-        Some(value) => value.to_str().ok(),
-        None => uri.authority().map(|authority| authority.as_str()),
+    let mut named = headers.get_all(HOST).iter();
+    match (named.next(), named.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        (None, _) => uri.authority().map(|authority| authority.as_str()),
+        (Some(_), Some(_)) => None,
     }
 }
 
@@ -107,7 +110,19 @@ pub(super) fn check_origin(request: &Request) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
+
+    #[test]
+    fn two_hosts_are_none() {
+        let uri = Uri::from_static("/");
+        let mut headers = HeaderMap::new();
+        headers.append(HOST, HeaderValue::from_static("localhost"));
+        assert_eq!(host(&headers, &uri), Some("localhost"));
+        headers.append(HOST, HeaderValue::from_static("evil.example"));
+        assert_eq!(host(&headers, &uri), None);
+    }
 
     #[test]
     fn loopback_hosts() {

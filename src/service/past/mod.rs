@@ -131,9 +131,10 @@ impl Core {
         commit: Revision,
         paths: &[Path],
     ) -> Result<Arc<Snapshot>, ReadError> {
+        let is_whole = paths.iter().any(Path::is_root);
+        let _alone = is_whole.then(|| self.whole_loads.lock().unwrap_or_else(PoisonError::into_inner));
         // What is asked for by many paths at once is hardly asked for again.
         let [path] = paths else { return self.load_around(reader, commit, paths) };
-        let _alone = path.is_root().then(|| self.whole_loads.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(snapshot) = self.past.get(commit, path) {
             return Ok(snapshot);
         }
