@@ -1,18 +1,26 @@
+use std::collections::BTreeSet;
+
 use super::PatchError;
 use super::operations::{Operation, OperationKind};
-use crate::model::{Object, Value};
+use crate::model::Value;
 
 /// How much all copies of one patch may make, counting a byte of each text and each value: a few copies of copies
 /// would otherwise fill the memory.
 const MOST_COPIED: usize = 16 << 20;
 
+/// How many members and items all removals of one patch may move up: each moves those that come after it, and
+/// thousands of them in one large object would keep all other writers waiting.
+const MOST_MOVED: usize = 50_000_000;
+
 /// How deep a patched value may be nested: what no reader would take is not built.
 const MOST_LEVELS: usize = 64;
 
-/// The value after all operations; none where the last of it was removed.
+/// The value after all operations, each as RFC 6902 has it. At the end the objects that removals have emptied go,
+/// and those above that this empties; none where nothing is left.
 pub(super) fn apply(value: Option<Value>, operations: &[Operation]) -> Result<Option<Value>, PatchError> {
     let mut root = value;
-    let mut copied = 0;
+    let (mut copied, mut moved) = (0, 0);
+    let mut perhaps_emptied: BTreeSet<&[String]> = BTreeSet::new();
     for (operation, index) in operations.iter().zip(1..) {
         let pointer = &operation.path;
         let does_not_fit = |reason: String| PatchError::DoesNotFit {
@@ -21,9 +29,20 @@ pub(super) fn apply(value: Option<Value>, operations: &[Operation]) -> Result<Op
             pointer: pointer.to_string(),
             reason,
         };
+        let left = match &operation.kind {
+            OperationKind::Remove => Some(pointer),
+            OperationKind::Move(from) => Some(from),
+            _ => None,
+        };
+        perhaps_emptied.extend(left.and_then(|left| left.tokens().split_last()).map(|(_, above)| above));
+        if operation.kind.sets() {
+            forget_below(&mut perhaps_emptied, pointer.tokens());
+        }
         match &operation.kind {
             OperationKind::Add(new) => add(&mut root, pointer.tokens(), new.clone()).map_err(does_not_fit)?,
-            OperationKind::Remove => drop(take(&mut root, pointer.tokens()).map_err(does_not_fit)?),
+            OperationKind::Remove => {
+                take(&mut root, pointer.tokens(), &mut moved).map_err(does_not_fit)?;
+            }
             OperationKind::Replace(new) => {
                 check_depth(pointer.tokens(), new).map_err(does_not_fit)?;
                 *find_mut(&mut root, pointer.tokens()).map_err(does_not_fit)? = new.clone();
@@ -36,8 +55,8 @@ pub(super) fn apply(value: Option<Value>, operations: &[Operation]) -> Result<Op
                 return Err(does_not_fit("a value cannot be moved into itself".to_owned()));
             }
             OperationKind::Move(from) => {
-                let moved = take(&mut root, from.tokens()).map_err(does_not_fit)?;
-                add(&mut root, pointer.tokens(), moved).map_err(does_not_fit)?;
+                let taken = take(&mut root, from.tokens(), &mut moved).map_err(does_not_fit)?;
+                add(&mut root, pointer.tokens(), taken).map_err(does_not_fit)?;
             }
             OperationKind::Copy(from) => {
                 let found = find(&root, from.tokens()).map_err(does_not_fit)?;
@@ -58,7 +77,33 @@ pub(super) fn apply(value: Option<Value>, operations: &[Operation]) -> Result<Op
             }
         }
     }
+    for tokens in perhaps_emptied.into_iter().rev() {
+        if root.as_mut().is_some_and(|value| prune(value, tokens)) {
+            root = None;
+        }
+    }
     Ok(root)
+}
+
+/// What was set as a whole is as it was set, empty or not.
+fn forget_below(perhaps_emptied: &mut BTreeSet<&[String]>, tokens: &[String]) {
+    while let Some(below) = perhaps_emptied.range(tokens..).next().copied()
+        && below.starts_with(tokens)
+    {
+        perhaps_emptied.remove(below);
+    }
+}
+
+/// Removes the object that a pointer leads to through objects, where it is empty, and what that empties above it.
+/// Answers whether `at` itself is an empty object now. What is in a list stays: a list keeps its places.
+fn prune(at: &mut Value, tokens: &[String]) -> bool {
+    let Value::Object(members) = at else { return false };
+    let Some((token, rest)) = tokens.split_first() else { return members.is_empty() };
+    if !members.get_mut(token).is_some_and(|child| prune(child, rest)) {
+        return false;
+    }
+    members.shift_remove(token);
+    members.is_empty()
 }
 
 fn find<'a>(root: &'a Option<Value>, tokens: &[String]) -> Result<&'a Value, String> {
@@ -98,10 +143,6 @@ fn add(root: &mut Option<Value>, tokens: &[String], new: Value) -> Result<(), St
         *root = Some(new);
         return Ok(());
     };
-    // What a move emptied may be what the value goes into.
-    if root.is_none() && above.is_empty() {
-        *root = Some(Value::Object(Object::new()));
-    }
     match find_mut(root, above)? {
         Value::Object(members) => {
             members.insert(last.clone(), new);
@@ -149,45 +190,31 @@ fn weight(value: &Value) -> usize {
     }
 }
 
-/// Takes a part away, and with it every object above that this empties.
-fn take(root: &mut Option<Value>, tokens: &[String]) -> Result<Value, String> {
-    if tokens.is_empty() {
-        return root.take().ok_or_else(nothing);
+/// Takes a part away.
+fn take(root: &mut Option<Value>, tokens: &[String], moved: &mut usize) -> Result<Value, String> {
+    let Some((last, above)) = tokens.split_last() else { return root.take().ok_or_else(nothing) };
+    let container = find_mut(root, above)?;
+    *moved += match container {
+        Value::Object(members) => members.len(),
+        Value::Array(items) => items.len(),
+        _ => 0,
+    };
+    if *moved > MOST_MOVED {
+        return Err(
+            "the removals of this patch go through too many members; send a merge patch, or several patches"
+                .to_owned(),
+        );
     }
-    let Some(value) = root.as_mut() else { return Err(nothing()) };
-    let (taken, is_emptied) = take_below(value, tokens)?;
-    if is_emptied {
-        *root = None;
-    }
-    Ok(taken)
-}
-
-/// What was taken, and whether that leaves an object without members.
-fn take_below(at: &mut Value, tokens: &[String]) -> Result<(Value, bool), String> {
-    let Some((token, rest)) = tokens.split_first() else { return Err(nothing()) };
-    match at {
-        Value::Object(members) => {
-            let child = members.get_mut(token).ok_or_else(|| no_member(token))?;
-            let taken = if rest.is_empty() {
-                members.shift_remove(token).ok_or_else(|| no_member(token))?
-            } else {
-                let (taken, is_emptied) = take_below(child, rest)?;
-                if is_emptied {
-                    members.shift_remove(token);
-                }
-                taken
-            };
-            Ok((taken, members.is_empty()))
-        }
+    match container {
+        Value::Object(members) => members.shift_remove(last).ok_or_else(|| no_member(last)),
         Value::Array(items) => {
-            let length = items.len();
-            let index = index_of(token, length)?;
-            let child = items.get_mut(index).ok_or_else(|| out_of_range(token, length))?;
-            let taken = if rest.is_empty() { items.remove(index) } else { take_below(child, rest)?.0 };
-            // A list keeps its places: an emptied list, or an emptied object in one, is a value.
-            Ok((taken, false))
+            let index = index_of(last, items.len())?;
+            if index >= items.len() {
+                return Err(out_of_range(last, items.len()));
+            }
+            Ok(items.remove(index))
         }
-        other => Err(no_container(token, other)),
+        other => Err(no_container(last, other)),
     }
 }
 
@@ -214,7 +241,7 @@ fn out_of_range(token: &str, length: usize) -> String {
 }
 
 fn no_container(token: &str, found: &Value) -> String {
-    format!("`{token}` is looked for in a {}, which has no members", found.kind())
+    format!("`{token}` is looked for in a value of type {}, which has no members", found.kind())
 }
 
 /// Equality as RFC 6902 section 4.6 has it: numbers by amount, members in any order.

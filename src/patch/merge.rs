@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::model::{Object, Value};
 
 /// RFC 7396 section 2, but for what a removal empties.
@@ -10,9 +12,10 @@ pub(super) fn apply(target: Option<Value>, patch: &Value) -> Option<Value> {
         _ => (Object::new(), false),
     };
     let had_members = !members.is_empty();
+    let mut gone: HashSet<&String> = HashSet::new();
     for (name, change) in patch {
         if *change == Value::Null {
-            members.shift_remove(name);
+            gone.insert(name);
             continue;
         }
         let before = members.get(name).cloned();
@@ -21,9 +24,13 @@ pub(super) fn apply(target: Option<Value>, patch: &Value) -> Option<Value> {
                 members.insert(name.clone(), after);
             }
             None => {
-                members.shift_remove(name);
+                gone.insert(name);
             }
         }
+    }
+    // At once: each removal alone would move all that come after it.
+    if !gone.is_empty() {
+        members.retain(|name, _| !gone.contains(name));
     }
     let is_emptied = was_object && had_members && members.is_empty();
     (!is_emptied).then_some(Value::Object(members))

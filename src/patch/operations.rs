@@ -42,6 +42,11 @@ impl OperationKind {
             OperationKind::Test(_) => "test",
         }
     }
+
+    /// Whether it sets what stands at its path.
+    pub(super) fn sets(&self) -> bool {
+        !matches!(self, OperationKind::Remove | OperationKind::Test(_))
+    }
 }
 
 /// Reads a patch document: a list of objects.

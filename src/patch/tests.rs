@@ -69,6 +69,28 @@ fn the_examples_of_rfc_6902() {
         (r#"{"a":1}"#, r#"[{"op":"move","from":"/a","path":"/a"}]"#, r#"{"a":1}"#),
         (r#"{"a":{"b":1},"c":2}"#, r#"[{"op":"remove","path":"/a/b"}]"#, r#"{"c":2}"#),
         (r#"{"a":1}"#, r#"[{"op":"move","from":"/a","path":"/b"}]"#, r#"{"b":1}"#),
+        // A member is renamed: its object is empty for a moment.
+        (
+            r#"{"a":{"b":1},"x":2}"#,
+            r#"[{"op":"move","from":"/a/b","path":"/a/c"}]"#,
+            r#"{"a":{"c":1},"x":2}"#,
+        ),
+        (
+            r#"{"a":{"b":1},"x":2}"#,
+            r#"[{"op":"remove","path":"/a/b"},{"op":"add","path":"/a/c","value":1}]"#,
+            r#"{"a":{"c":1},"x":2}"#,
+        ),
+        (
+            r#"{"a":{"b":{"c":1}},"x":2}"#,
+            r#"[{"op":"remove","path":"/a/b/c"},{"op":"add","path":"/x","value":3}]"#,
+            r#"{"x":3}"#,
+        ),
+        (
+            r#"{"a":{"b":1},"x":2}"#,
+            r#"[{"op":"remove","path":"/a/b"},{"op":"replace","path":"/a","value":{}}]"#,
+            r#"{"a":{},"x":2}"#,
+        ),
+        (r#"{"a":[{"b":1}]}"#, r#"[{"op":"remove","path":"/a/0/b"}]"#, r#"{"a":[{}]}"#),
     ] {
         assert_eq!(patched(target, patch).unwrap().as_deref(), Some(result), "{target} {patch}");
     }
@@ -98,7 +120,7 @@ fn what_does_not_fit_names_the_operation() {
         (
             r#"{"a":1}"#,
             r#"[{"op":"remove","path":"/a/b"}]"#,
-            "`b` is looked for in a integer, which has no members",
+            "`b` is looked for in a value of type integer, which has no members",
         ),
         ("{}", r#"[{"op":"replace","path":"/a","value":1}]"#, "there is no member `a`"),
         ("{}", r#"[{"op":"spam","path":"/a"}]"#, "operation 1: unknown op `spam`"),
@@ -131,4 +153,18 @@ fn copies_of_copies_and_deep_values_end() {
     let path = "/0".repeat(64);
     let error = patched("[]", &format!(r#"[{{"op":"add","path":"{path}","value":[]}}]"#)).unwrap_err();
     assert!(error.contains("nested deeper than 64 levels"), "{error}");
+}
+
+#[test]
+fn removals_in_a_large_object_are_bounded() {
+    let members: Vec<String> = (0..20_000).map(|n| format!(r#""k{n}":{n}"#)).collect();
+    let removals: Vec<String> = (0..5_000).map(|n| format!(r#"{{"op":"remove","path":"/k{n}"}}"#)).collect();
+    let target = format!("{{{}}}", members.join(","));
+    let refused = patched(&target, &format!("[{}]", removals.join(","))).unwrap_err();
+    assert!(refused.contains("too many members"), "{refused}");
+    assert!(patched(&target, &format!("[{}]", removals[..1_000].join(","))).is_ok());
+    let nulls: Vec<String> = (0..20_000).map(|n| format!(r#""k{n}":null"#)).collect();
+    let merge = Patch::Merge(Value::from_json(&format!("{{{}}}", nulls[..19_999].join(","))).unwrap());
+    let left = merge.apply(Some(Value::from_json(&target).unwrap())).unwrap().unwrap();
+    assert_eq!(left.to_json(), r#"{"k19999":19999}"#);
 }

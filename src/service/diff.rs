@@ -2,6 +2,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::core::Core;
+use super::past::Located;
 use super::read::Reading;
 use super::{Point, ServiceError};
 use crate::auth::ReadGrant;
@@ -82,9 +83,14 @@ impl Core {
         path: &Path,
         page: &PathPage,
     ) -> Result<Difference, ServiceError> {
-        let places = self.changed_places(from, to, path)?;
-        let (old, old_side) = self.look_at(grant, from, &places)?;
-        let (new, new_side) = self.look_at(grant, to, &places)?;
+        // Found once: between the search for what changed and the look at it, the present goes on and tags move.
+        let present = self.reading(grant);
+        let reader = self.repository.reader();
+        let (from_located, to_located) = (self.located(&reader, from)?, self.located(&reader, to)?);
+        let looks = [(from, from_located.as_ref()), (to, to_located.as_ref())];
+        let places = self.changed_places(&reader, &present, looks, path)?;
+        let (old, old_side) = self.look_at(&reader, &present, looks[0], &places)?;
+        let (new, new_side) = self.look_at(&reader, &present, looks[1], &places)?;
         let mut changes = Vec::new();
         let mut is_there = path.is_root();
         for place in &places {
@@ -151,15 +157,26 @@ impl Core {
         }
     }
 
+    /// The point of a moment, found; none for now.
+    fn located(&self, reader: &Reader, moment: &Moment) -> Result<Option<Located>, ServiceError> {
+        let Some(point) = &moment.point else { return Ok(None) };
+        self.require_history()?;
+        self.locate(reader, point).map(Some)
+    }
+
     fn look_at(
         &self,
-        grant: &ReadGrant,
-        moment: &Moment,
+        reader: &Reader,
+        present: &Reading,
+        (moment, located): (&Moment, Option<&Located>),
         places: &[Path],
     ) -> Result<(Reading, Side), ServiceError> {
-        let reading = match &moment.point {
-            None => self.reading(grant),
-            Some(point) => self.reading_at(grant, point, &moment.environment, places)?,
+        let reading = match located {
+            None => present.clone(),
+            Some(located) => {
+                let named = (present.environments(), &*moment.environment);
+                self.reading_of(reader, located, named, places)?
+            }
         };
         reading.view(&moment.environment)?;
         let side = Side {
@@ -173,19 +190,23 @@ impl Core {
 
     /// The places at or below a path where the two moments can differ: of the same environment, those whose files
     /// changed; of two environments, all.
-    fn changed_places(&self, from: &Moment, to: &Moment, path: &Path) -> Result<Vec<Path>, ServiceError> {
+    fn changed_places(
+        &self,
+        reader: &Reader,
+        present: &Reading,
+        [(from, old), (to, new)]: [(&Moment, Option<&Located>); 2],
+        path: &Path,
+    ) -> Result<Vec<Path>, ServiceError> {
         let everything = Ok(vec![path.clone()]);
-        if from.environment != to.environment || (from.point.is_none() && to.point.is_none()) {
+        if from.environment != to.environment || (old.is_none() && new.is_none()) {
             return everything;
         }
-        self.environment(&from.environment)?;
-        let reader = self.repository.reader();
-        let state = self.index.snapshot();
-        let chain: Vec<Environment> = state.environments.chain(&from.environment).cloned().collect();
+        present.view(&from.environment)?;
+        let chain: Vec<Environment> = present.environments().chain(&from.environment).cloned().collect();
         let mut places = Vec::new();
-        let (old, new) = (self.heads_at(&reader, from, &chain)?, self.heads_at(&reader, to, &chain)?);
+        let (old, new) = (self.heads_at(present, old, &chain)?, self.heads_at(present, new, &chain)?);
         for (old, new) in old.into_iter().zip(new) {
-            match changed_files(&reader, old, new) {
+            match changed_files(reader, old, new) {
                 Ok(files) => places.extend(files.iter().filter_map(|file| place_of(file, path))),
                 // Reading it will say what is missing, or that it is too much.
                 Err(_) => return everything,
@@ -203,20 +224,19 @@ impl Core {
         if outermost.len() > MOST_PLACES { everything } else { Ok(outermost) }
     }
 
-    /// The heads of a chain of environments at a moment.
+    /// The heads of a chain of environments at a point that was found, or in the present.
     fn heads_at(
         &self,
-        reader: &Reader,
-        moment: &Moment,
+        present: &Reading,
+        located: Option<&Located>,
         chain: &[Environment],
     ) -> Result<Vec<Option<Revision>>, ServiceError> {
-        let Some(point) = &moment.point else {
-            let state = self.index.load();
-            let head = |environment: &Environment| state.branches.get(&environment.branch)?.head;
-            return Ok(chain.iter().map(head).collect());
-        };
-        let located = self.locate(reader, point)?;
-        chain.iter().map(|environment| self.located_head(&located, &environment.branch)).collect()
+        match located {
+            None => Ok(chain.iter().map(|environment| present.revision(&environment.name)).collect()),
+            Some(located) => {
+                chain.iter().map(|environment| self.located_head(located, &environment.branch)).collect()
+            }
+        }
     }
 }
 

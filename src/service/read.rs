@@ -12,7 +12,7 @@ use crate::resolve::{Found, FoundEntry, Layer, Merged, View};
 use crate::snapshot::{Entry, Snapshot, metadata_path};
 
 /// One consistent look at a project: everything read through it is of one moment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reading {
     state: Arc<State>,
 }

@@ -51,8 +51,8 @@ pub fn prunable(repository: &Repository) -> io::Result<Vec<String>> {
 /// without anything else, and those that are damaged, stay as they are.
 ///
 /// What is reachable must have been found after these packs were listed. A pack that is published meanwhile is
-/// none of them, and what a write needs of older ones is reachable: it takes over whole directories of the head
-/// that it follows, and packs everything else itself.
+/// none of them, and what a write needs of older ones must be reachable: it takes over whole directories of the
+/// head that it follows, or the tree of a commit that is kept, and packs everything else itself.
 pub fn prune(
     repository: &Repository,
     reachable: &Reachable,

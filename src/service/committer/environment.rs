@@ -5,8 +5,10 @@ use super::batch::{Working, state_of};
 use super::publishing::{Accepted, Outcome};
 use super::request::{NewEnvironment, Written};
 use crate::document::{self, Change, Format, Op};
-use crate::git::{NewCommit, Pack, PackError, RefMove, Repository, Signature, WorkTree, publish};
-use crate::model::{ChangeSet, Limits, Move, Object, Revision, Timestamp, Value};
+use crate::git::{
+    NewCommit, Pack, PackError, PackFile, PublishError, RefMove, Repository, Signature, WorkTree, publish,
+};
+use crate::model::{ChangeSet, Diagnostic, Limits, Move, Object, Revision, Rule, Timestamp, Value};
 use crate::service::ServiceError;
 use crate::service::meta::{META_BRANCH, read_meta_file};
 use crate::service::refs::branch_ref;
@@ -23,26 +25,70 @@ impl Worker {
             return Err(ServiceError::EnvironmentExists { name: new.name.clone() });
         }
         self.take_in_outside_moves()?;
+        self.check_branch(&new.branch)?;
         let time = self.now();
-        let settings = write_settings(&self.core.meta, new, time)?;
+        let (settings, pack, step) = add_to_settings(&self.core.meta, new, time)?;
+        if let Err(error) = publish(&self.core.meta, Some(pack), None, &[step]) {
+            let reason = format!("the settings could not be written: {error}");
+            // A failed flush is never tried again, and what may be half written is for the next start.
+            if let PublishError::SyncFailed(_)
+            | PublishError::Uncertain(_)
+            | PublishError::AfterCommitPoint(_) = error
+            {
+                self.break_down(&reason);
+            }
+            return Err(ServiceError::WritesUnavailable { reason });
+        }
+        // Others may have come into the file from outside.
         self.environments = settings.environments;
-        self.branches.entry(new.branch.clone()).or_insert_with(|| Working {
-            head: None,
-            tree_id: None,
-            snapshot: Default::default(),
-            tree: WorkTree::new(None),
-        });
+        for environment in self.environments.iter() {
+            self.branches.entry(environment.branch.clone()).or_insert_with(|| Working {
+                head: None,
+                tree_id: None,
+                snapshot: Default::default(),
+                tree: WorkTree::new(None),
+            });
+        }
         self.core.index.swap(state_of(&self.branches, &self.environments, self.sequence));
         tracing::info!(environment = %new.name, branch = %new.branch, "an environment was made");
-        if self.core.repository.find_ref(&branch_ref(&new.branch))?.id().is_some() {
-            // Somebody pushed the branch before: what it holds is what the environment begins with.
-            self.take_in_outside_moves()?;
-        } else {
+        // Where somebody pushed a branch before, what it holds is what the environment begins with.
+        self.take_in_outside_moves()?;
+        if self.core.repository.find_ref(&branch_ref(&new.branch))?.id().is_none() {
             self.make_branch(new, time)?;
         }
         let head = self.branches.get(&new.branch).and_then(|working| working.head);
         let revisions = head.map(|head| (new.name.clone(), head)).into_iter().collect::<BTreeMap<_, _>>();
         Ok(Written { sequence: self.sequence, revisions, changed: true, edits: Vec::new() })
+    }
+
+    /// Git keeps no branch below another: a name that has no room beside those there are is refused before
+    /// anything is written.
+    fn check_branch(&self, branch: &str) -> Result<(), ServiceError> {
+        let refused = |message: String| {
+            let file = Some(SETTINGS_FILE.to_owned());
+            ServiceError::Conflict(Diagnostic {
+                rule: Rule::Settings,
+                file,
+                position: None,
+                path: None,
+                message,
+            })
+        };
+        if branch.starts_with("refs/") {
+            let message = format!("name the branch without `refs/heads/`: `{branch}` would be below that");
+            return Err(refused(message));
+        }
+        let refs = self.core.repository.refs("refs/heads/")?;
+        let made = refs.iter().filter_map(|(name, _)| name.strip_prefix("refs/heads/"));
+        let named = self.environments.iter().map(|environment| &*environment.branch);
+        let is_below =
+            |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+        match made.chain(named).find(|other| is_below(branch, other) || is_below(other, branch)) {
+            Some(other) => Err(refused(format!(
+                "Git cannot have the branch `{branch}` beside `{other}`; give the environment another `branch`"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// The branch's first commit: an orphan with the empty tree.
@@ -90,12 +136,13 @@ fn first_commit(
     Ok((commit, tree))
 }
 
-/// Adds the environment to the settings file, in place, and commits that to the settings' repository.
-fn write_settings(
+/// Adds the environment to the settings file, in place: the settings then, and the commit of that with the step
+/// of the settings' branch.
+fn add_to_settings(
     meta: &Repository,
     new: &NewEnvironment,
     time: Timestamp,
-) -> Result<ProjectSettings, ServiceError> {
+) -> Result<(ProjectSettings, PackFile, RefMove), ServiceError> {
     let reader = meta.reader();
     let (head, file) = read_meta_file(meta, &reader, SETTINGS_FILE)?;
     let mut members = Object::from_iter([("branch".to_owned(), Value::from(&*new.branch))]);
@@ -126,6 +173,5 @@ fn write_settings(
     .map_err(unavailable)?;
     let step = RefMove { name: META_BRANCH.to_owned(), old: Some(head), new: Some(commit) };
     let pack = pack.finish().map_err(|error| unavailable(error.to_string()))?;
-    publish(meta, Some(pack), None, &[step]).map_err(|error| unavailable(error.to_string()))?;
-    Ok(settings)
+    Ok((settings, pack, step))
 }

@@ -172,7 +172,7 @@ impl Worker {
         }
     }
 
-    fn break_down(&mut self, reason: &str) {
+    pub(super) fn break_down(&mut self, reason: &str) {
         tracing::error!(%reason, "no further writes until a restart");
         self.core.health.break_down(reason);
         self.broken = Some(reason.to_owned());

@@ -39,6 +39,15 @@ pub(super) fn value_of_node(node: &Node) -> Value {
     }
 }
 
+/// What it costs to go through what stands at a path of a layer, in bytes: an entry costs as much as 256 of them.
+pub(super) fn bytes_of_node(node: &Node) -> usize {
+    const OF_ENTRY: usize = 256;
+    match node {
+        Node::Entry(entry) => entry.json().len() + OF_ENTRY,
+        Node::Object(object) => object.children().map(|(_, child)| bytes_of_node(child)).sum(),
+    }
+}
+
 fn walk(path: &Path, node: Option<&Node>, wanted: &Value, steps: &mut Vec<Step>) -> Result<(), PathError> {
     let set = |steps: &mut Vec<Step>| steps.push(Step { path: path.clone(), value: Some(wanted.clone()) });
     match (node, wanted) {

@@ -58,6 +58,8 @@ pub enum EditOp {
     Restore {
         /// The tree, of a commit that the repository holds.
         tree: ObjectId,
+        /// The change set at which the commit was seen: where history begins later by now, the tree may go.
+        seen_at: Sequence,
     },
     /// A file has these bytes from now on, or with none is gone. The edit's path is where its content stands;
     /// there is no precondition.

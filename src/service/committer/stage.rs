@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::configuration_file::ConfigurationFile;
 use super::file_name::{new_document_for, stem_for};
-use super::reconcile::{Step, steps_to_nothing, steps_towards, value_of_node};
+use super::reconcile::{Step, bytes_of_node, steps_to_nothing, steps_towards, value_of_node};
 use super::request::{Member, Metadata, WrittenEdit};
 use crate::document::{self, Change, EditError, FaultKind, Format, Op};
 use crate::model::{Diagnostic, Limits, ObjectId, Path, Rule, Value};
@@ -159,12 +159,17 @@ impl<'a> Stage<'a> {
             steps.append(&mut found.map_err(|error| invalid(path, error.to_string()))?);
         }
         let Some((first, _)) = puts.first() else { return Ok(()) };
-        self.take(first, steps, false)
+        let gone = self.entries_gone(&steps);
+        self.take(first, steps, false)?;
+        self.forget(&gone)
     }
 
     /// Changes what stands at a path, and below it, by a patch.
     pub fn patch(&mut self, path: &Path, patch: &Patch) -> Result<(), ServiceError> {
-        let before = self.draft.find(path).map(|node| value_of_node(&node));
+        let found = self.draft.find(path);
+        // A patch goes through all that stands there, whatever it changes.
+        self.go_through(path, found.as_ref().map_or(0, bytes_of_node))?;
+        let before = found.map(|node| value_of_node(&node));
         let after =
             patch.apply(before).map_err(|reason| ServiceError::Patch { path: path.clone(), reason })?;
         match after {
@@ -215,7 +220,33 @@ impl<'a> Stage<'a> {
         let node = self.draft.find(path);
         let steps =
             steps_towards(path, node.as_ref(), value).map_err(|error| invalid(path, error.to_string()))?;
-        self.take(path, steps, as_text)
+        let gone = self.entries_gone(&steps);
+        self.take(path, steps, as_text)?;
+        self.forget(&gone)
+    }
+
+    /// The entries that steps take away, or put an object in the place of.
+    fn entries_gone(&self, steps: &[Step]) -> Vec<Path> {
+        let is_gone = |step: &&Step| match &step.value {
+            None => true,
+            Some(Value::Object(members)) => !members.is_empty() && self.draft.entry(&step.path).is_some(),
+            Some(_) => false,
+        };
+        steps.iter().filter(is_gone).map(|step| step.path.clone()).collect()
+    }
+
+    /// Takes away what described entries that are gone: an entry of the same path later is another.
+    fn forget(&mut self, gone: &[Path]) -> Result<(), ServiceError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.refresh();
+        let mut steps = Vec::new();
+        for at in gone.iter().filter_map(|path| metadata_path(path).ok()) {
+            steps.extend(self.draft.find(&at).iter().flat_map(|node| steps_to_nothing(&at, node)));
+        }
+        let Some(first) = steps.first().map(|step| step.path.clone()) else { return Ok(()) };
+        self.take(&first, steps, false)
     }
 
     fn check_value(&self, path: &Path, value: &Value) -> Result<(), ServiceError> {
@@ -268,6 +299,19 @@ impl<'a> Stage<'a> {
             Some(draft) => draft.bytes.clone(),
             None => self.blobs.content(self.draft.file(file)?),
         }
+    }
+
+    /// Counts bytes that an edit has to go through.
+    fn go_through(&mut self, path: &Path, bytes: usize) -> Result<(), ServiceError> {
+        self.edited_bytes += bytes;
+        if self.edited_bytes <= MOST_EDITED_BYTES {
+            return Ok(());
+        }
+        let reason = format!(
+            "the edits of this write read and write more than {MOST_EDITED_BYTES} bytes, one after the other; send \
+             them in several writes"
+        );
+        Err(invalid(path, reason))
     }
 
     /// Sorts the steps by the file in which each is to be made, and makes them.
@@ -376,14 +420,7 @@ impl<'a> Stage<'a> {
             let old = old.as_deref().unwrap_or_default();
             let edited = document::edit(format, old, &changes, self.limits)
                 .map_err(|error| refused(&file, path, error))?;
-            self.edited_bytes += old.len() + edited.bytes.len();
-            if self.edited_bytes > MOST_EDITED_BYTES {
-                let reason = format!(
-                    "the edits of this write read and write more than {MOST_EDITED_BYTES} bytes of files, one after \
-                     the other; send them in several writes"
-                );
-                return Err(invalid(path, reason));
-            }
+            self.go_through(path, old.len() + edited.bytes.len())?;
             let value = edited.document.into_value();
             let emptied = gone && matches!(&value, Value::Object(members) if members.is_empty());
             if emptied {

@@ -65,12 +65,23 @@ impl Core {
         paths: &[Path],
     ) -> Result<Reading, ServiceError> {
         self.require_history()?;
-        let asked = self.environment(environment)?;
         let reader = self.repository.reader();
         let located = self.locate(&reader, point)?;
+        self.reading_of(&reader, &located, (&self.environments(), environment), paths)
+    }
+
+    /// The same at a point that was found, of these environments.
+    pub(super) fn reading_of(
+        &self,
+        reader: &Reader,
+        located: &Located,
+        (environments, environment): (&Environments, &str),
+        paths: &[Path],
+    ) -> Result<Reading, ServiceError> {
+        let unknown = || ServiceError::unknown_environment(environments, environment);
+        let asked = environments.get(environment).ok_or_else(unknown)?;
         let sequence = located.sequence;
-        let state = self.index.snapshot();
-        let chain: Vec<Environment> = state.environments.chain(&asked.name).cloned().collect();
+        let chain: Vec<Environment> = environments.chain(&asked.name).cloned().collect();
         let mut branches = HashMap::new();
         let none = HashSet::new();
         for Environment { branch, .. } in &chain {
@@ -79,7 +90,7 @@ impl Core {
                 None => (self.history.head_at(branch, sequence)?, &none),
             };
             let snapshot = match head {
-                Some(head) => self.past_snapshot(&reader, (head, paths), (branch, sequence, unmade))?,
+                Some(head) => self.past_snapshot(reader, (head, paths), (branch, sequence, unmade))?,
                 None => Arc::default(),
             };
             branches.insert(branch.clone(), Branch { head, snapshot, ..Branch::default() });

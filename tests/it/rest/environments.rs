@@ -101,3 +101,39 @@ fn an_environment_goes_back_as_a_whole() {
     assert_eq!(project.serve().get("/api/config/?recursive=true&env=prod&limit=10000").json(), all);
     project.git(&["fsck", "--full", "--strict"]);
 }
+
+/// Git keeps no branch below another, and says so only when the branch is made: the settings must not know of it then.
+#[test]
+fn a_branch_that_cannot_be_is_refused_before_anything_is_written() {
+    let (project, server) = example();
+    let meta = project.dir().join("meta.git");
+    let before = git(&meta, &["rev-parse", "main"]);
+    for branch in ["prod/sub", "refs/heads/x"] {
+        let refused = server.post("/api/environments", json!({"name": "e5", "branch": branch})).expect(409);
+        assert!(refused.text().contains(branch), "{}", refused.text());
+    }
+    assert_eq!(git(&meta, &["rev-parse", "main"]), before);
+    server.get("/api/environments/e5").expect(404);
+    assert_eq!(server.get("/api/status").json()["writable"], true);
+    server.post("/api/environments", json!({"name": "e5", "branch": "e5/main"})).expect(201);
+    server.put("/a?env=e5", json!(1)).expect(201);
+}
+
+/// What came into the settings file from outside while the server ran is an environment like any other.
+#[test]
+fn environments_that_others_wrote_are_whole_when_one_is_made() {
+    let (project, server) = example();
+    let meta = project.dir().join("meta.git");
+    let clone = project.temp.path().join("meta");
+    git(project.temp.path(), &["clone", "-q", meta.to_str().unwrap(), clone.to_str().unwrap()]);
+    let file = clone.join("settings.yaml");
+    let settings = std::fs::read_to_string(&file).unwrap();
+    let added = settings.replace("  prod:", "  other: { branch: other, inherits: base }\n  prod:");
+    assert_ne!(added, settings);
+    std::fs::write(&file, added).unwrap();
+    git(&clone, &["commit", "-qam", "another"]);
+    git(&clone, &["push", "-q", "origin", "HEAD:main"]);
+    server.post("/api/environments", json!({"name": "mine"})).expect(201);
+    server.put("/a?env=other", json!(1)).expect(201);
+    server.put("/a?env=mine", json!(2)).expect(201);
+}

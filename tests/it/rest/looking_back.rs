@@ -213,3 +213,31 @@ fn commits_are_listed_and_shown() {
     }
     server.get("/api/commits?env=nowhere").expect(404);
 }
+
+/// Who goes on from the sequence that a diff answered misses nothing, whatever is written meanwhile.
+#[test]
+fn a_diff_up_to_now_has_all_up_to_its_sequence() {
+    let (_project, server) = example();
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    let mut seen = std::collections::BTreeSet::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..300 {
+                server.put(&format!("/race/f{number}/k"), json!(number)).expect(201);
+            }
+            is_done.store(true, std::sync::atomic::Ordering::Release);
+        });
+        let mut from = 1;
+        loop {
+            let was_done = is_done.load(std::sync::atomic::Ordering::Acquire);
+            let diff = server.get(&format!("/api/diff?from={from}")).expect(200).json();
+            seen.extend(each(&diff["changes"], "path").iter().map(|path| path.as_str().unwrap().to_owned()));
+            from = diff["to"]["sequence"].as_u64().unwrap();
+            if was_done {
+                break;
+            }
+        }
+    });
+    let missed: Vec<_> = (0..300).filter(|n| !seen.contains(&format!("/race/f{n}/k"))).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}

@@ -186,3 +186,33 @@ fn many_deletes_are_made_together() {
     server.post("/api/batch", json!({"edits": rest})).expect(200);
     assert!(!project.git(&["ls-tree", "-r", "--name-only", "main"]).contains("large"));
 }
+
+/// What described an entry goes with it, however it goes: a later entry of the same path is another.
+#[test]
+fn metadata_goes_with_the_entry_that_is_overwritten() {
+    let (project, server) = example();
+    let described = json!({"value": 1, "description": "old", "schema": {"type": "integer"}}).to_string();
+    let overwrites = [
+        ("PUT", "/api/config/r", r#"{"value": {"b": 2}}"#, "application/json"),
+        ("PUT", "/api/config/r", r#"{"value": 9}"#, "application/json"),
+        ("PATCH", "/api/config/r", "5", "application/merge-patch+json"),
+        ("PUT", "/api/config/r/a", r#"{"value": {"x": 1}}"#, "application/json"),
+        (
+            "PATCH",
+            "/api/config/r",
+            r#"[{"op":"replace","path":"","value":{"b":1}}]"#,
+            "application/json-patch+json",
+        ),
+    ];
+    for (method, target, body, kind) in overwrites {
+        server.request("PUT", "/api/config/r/a", &[], described.as_bytes()).expect(201);
+        assert_eq!(server.get("/api/config/r/a").json()["description"], "old");
+        send(&server, method, target, kind, body).expect(200);
+        let files = project.git(&["ls-tree", "-r", "--name-only", "main"]);
+        assert!(!files.contains(".confgit/keys/r"), "{method} {target} {body}: {files}");
+        server.delete("/r").expect(200);
+        server.put("/r/a", json!("text")).expect(201);
+        assert_eq!(server.get("/api/config/r/a").json().get("description"), None);
+        server.delete("/r").expect(200);
+    }
+}

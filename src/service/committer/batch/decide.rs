@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::{Batch, Content, Decided, Working};
 use crate::git::{EntryKind, ReadError, Reader};
-use crate::model::{Diagnostic, Environment, ObjectId, Path, Rule, Value};
+use crate::model::{Diagnostic, Environment, ObjectId, Path, Rule, Sequence, Value};
 use crate::resolve::{Found, Layer, View};
 use crate::service::committer::request::{Edit, EditOp, Precondition, Write, WrittenEdit};
 use crate::service::committer::runs::{plain_put, runs};
@@ -15,8 +15,8 @@ use crate::snapshot::{Blobs as _, Node, Snapshot, Update};
 impl Batch<'_> {
     /// What a write comes to, edit by edit and branch by branch; nothing is changed yet.
     pub(super) fn decide(&mut self, write: &Write) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
-        if let [edit @ Edit { op: EditOp::Restore { tree }, .. }] = &write.edits[..] {
-            return self.decide_restore(edit, *tree);
+        if let [edit @ Edit { op: EditOp::Restore { tree, seen_at }, .. }] = &write.edits[..] {
+            return self.decide_restore(edit, *tree, *seen_at);
         }
         let mut stages: BTreeMap<Arc<str>, Stage<'_>> = BTreeMap::new();
         let mut edits = Vec::new();
@@ -130,7 +130,13 @@ impl Batch<'_> {
         &mut self,
         edit: &Edit,
         tree: ObjectId,
+        seen_at: Sequence,
     ) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
+        // The tree is not packed anew. What is kept stays for now: history begins later some time before anything
+        // goes.
+        if let Some(oldest) = self.context.history.base().filter(|oldest| seen_at < *oldest) {
+            return Err(ServiceError::NotKept { what: format!("change set {seen_at}"), oldest });
+        }
         let environment = self.environment(&edit.environment)?;
         let working = self.branch(&environment.branch)?;
         let stage = Stage::new(&working.snapshot, &*self.texts, self.context.limits);
