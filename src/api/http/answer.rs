@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::asked::Asked;
 use super::format::Format;
-use super::problem::Problem;
+use super::problem::{Problem, internal};
 use super::reply::{Reply, if_none_match, tag_of_body, tag_with_body};
 use super::target::Target;
 use crate::model::Sequence;
@@ -33,7 +33,7 @@ pub(super) fn answer_body<T: serde::Serialize>(
     tag: Option<String>,
     body: &T,
 ) -> Result<Response, Problem> {
-    let json = Bytes::from(serde_json::to_vec(body).map_err(|error| Problem::malformed(error.to_string()))?);
+    let json = Bytes::from(serde_json::to_vec(body).map_err(|error| internal(&error.to_string()))?);
     let format = if asked.format == Format::Text { Format::Json } else { asked.format };
     let rendered = format.render(&asked.target.path, json, false)?;
     // An entry's version says all about it, unless a parent's layer may describe it as well, or the body

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::asked::blocking;
 use super::body::Body;
-use super::problem::Problem;
+use super::problem::{Problem, internal};
 use super::query::Query;
 use super::reply::{Reply, tag_of_body};
 use super::{App, caller, put_body, write};
@@ -41,7 +41,7 @@ pub(super) async fn write(State(app): State<App>, request: Request) -> Result<Re
     let write = Write { grant, message, request_id, edits };
     let written = write::commit(&app, write, Some(body)).await?;
     let body = present::batch(&written);
-    let body = serde_json::to_vec(&body).map_err(|error| Problem::malformed(error.to_string()))?;
+    let body = serde_json::to_vec(&body).map_err(|error| internal(&error.to_string()))?;
     let reply = Reply { tag: None, revision: None, sequence: written.sequence };
     Ok(reply.with(StatusCode::OK, HeaderValue::from_static("application/json"), body.into()))
 }
@@ -159,7 +159,7 @@ pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Res
         entries.push(item);
     }
     let got = wire::BatchGot { sequence: reading.state().sequence.0, env: env.clone(), entries };
-    let body = serde_json::to_vec(&got).map_err(|error| Problem::malformed(error.to_string()))?;
+    let body = serde_json::to_vec(&got).map_err(|error| internal(&error.to_string()))?;
     let tag = Some(tag_of_body(&body));
     let reply = Reply { tag, revision: reading.revision(&env), sequence: reading.state().sequence };
     Ok(reply.json(body))

@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use super::asked::blocking;
 use super::body::Body;
-use super::problem::Problem;
+use super::problem::{Problem, internal};
 use super::query::Query;
 use super::reply::{Moment, Reply, answer_json};
 use super::{App, caller, write};
@@ -85,7 +85,7 @@ pub(super) async fn rollback(
 
 fn answer(environment: &str, written: &Written, status: StatusCode) -> Result<Response, Problem> {
     let body = serde_json::to_vec(&present::written_environment(environment, written))
-        .map_err(|error| Problem::malformed(error.to_string()))?;
+        .map_err(|error| internal(&error.to_string()))?;
     let revision = written.revisions.get(environment).copied();
     let reply = Reply { tag: None, revision, sequence: written.sequence };
     Ok(reply.with(status, HeaderValue::from_static("application/json"), body.into()))

@@ -1,6 +1,6 @@
 use serde_json::value::RawValue;
 
-use super::problem::Problem;
+use super::problem::{Problem, internal};
 use super::query::Query;
 use crate::wire;
 
@@ -53,7 +53,7 @@ impl Fields {
 
     /// An entry with the wanted members alone, as JSON.
     pub fn select(&self, entry: &wire::Entry) -> Result<wire::Json, Problem> {
-        let broken = |error: serde_json::Error| Problem::malformed(error.to_string());
+        let broken = |error: serde_json::Error| internal(&error.to_string());
         let json = serde_json::to_string(entry).map_err(broken)?;
         if !self.is_selective() {
             return RawValue::from_string(json).map_err(broken);

@@ -157,7 +157,7 @@ impl From<ServiceError> for Problem {
 
 fn repository_problem(error: &ReadError) -> Problem {
     match error {
-        ReadError::TooLarge { .. } => {
+        ReadError::TooLarge { .. } | ReadError::TooDeep { .. } => {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", error.to_string())
         }
         other => internal(&other.to_string()),

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::problem::Problem;
+use super::problem::{Problem, internal};
 use crate::model::{Revision, Sequence};
 use crate::service::Reading;
 
@@ -44,7 +44,7 @@ pub(super) fn answer_json(
     moment: Moment,
     body: &impl serde::Serialize,
 ) -> Result<Response, Problem> {
-    let body = serde_json::to_vec(body).map_err(|error| Problem::malformed(error.to_string()))?;
+    let body = serde_json::to_vec(body).map_err(|error| internal(&error.to_string()))?;
     let reply = Reply { tag: Some(tag_of_body(&body)), ..moment.reply() };
     if if_none_match(headers, reply.tag.as_deref()) {
         return Ok(reply.not_modified());

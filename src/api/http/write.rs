@@ -6,7 +6,7 @@ use tracing::Instrument as _;
 
 use super::asked::blocking;
 use super::body::Body;
-use super::problem::Problem;
+use super::problem::{Problem, internal};
 use super::put_body::{self, PutBody, PutType};
 use super::query::Query;
 use super::reply::{Reply, content_tag, tags};
@@ -181,6 +181,6 @@ fn answer(written: &Written, created: bool) -> Result<Response, Problem> {
         if created && edit.created && written.changed { StatusCode::CREATED } else { StatusCode::OK };
     let revision = written.revisions.get(&edit.environment).copied();
     let reply = Reply { tag: None, revision, sequence: written.sequence };
-    let body = body.map_err(|error| Problem::malformed(error.to_string()))?;
+    let body = body.map_err(|error| internal(&error.to_string()))?;
     Ok(reply.with(status, HeaderValue::from_static("application/json"), body.into()))
 }

@@ -28,7 +28,7 @@ that method. A method that a path does not take, `OPTIONS` among them, is 405 wi
 
 Every answer from 400 on is `application/problem+json` (RFC 9457), except where the request is no HTTP that could \
 be routed: a head larger than 64 KiB is 431 or 414, one that is malformed 400, each without a body. Parameters \
-that are unknown, or given twice, are refused. Members may be added to answers; clients ignore those that they do \
+that are unknown, or given twice, are refused but by `/healthz`, `/readyz` and `/metrics`, which take no notice of any. Members may be added to answers; clients ignore those that they do \
 not know.";
 
 /// The whole description.
