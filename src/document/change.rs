@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{Document, EditError, EmitError};
 use crate::model::{Object, Value};
@@ -34,10 +34,14 @@ pub struct Edited {
 
 /// Applies the changes in order to the value itself: what the edited file must then say.
 pub(super) fn apply(root: &mut Value, changes: &[Change<'_>]) -> Result<(), EditError> {
-    for change in changes {
-        match &change.op {
-            Op::Set(value) => set(root, change.keys, value)?,
-            Op::Remove => remove(root, change.keys)?,
+    for run in changes.chunk_by(|a, b| a.op == Op::Remove && b.op == Op::Remove) {
+        match run {
+            [Change { keys, op: Op::Set(value) }] => set(root, keys, value)?,
+            [Change { keys, op: Op::Remove }] => remove(root, keys)?,
+            removals => match Touched::by(removals) {
+                Touched::Members(members) => remove_all(root, &members, &mut Vec::new())?,
+                Touched::Whole | Touched::Nothing => *root = Value::Object(Object::new()),
+            },
         }
     }
     Ok(())
@@ -90,6 +94,34 @@ fn remove(root: &mut Value, keys: &[String]) -> Result<(), EditError> {
         return Ok(());
     }
     step(root, keys, 0)
+}
+
+/// Several removals at once: each alone would move all members that come after it.
+fn remove_all(
+    at: &mut Value,
+    touched: &BTreeMap<&str, Touched<'_>>,
+    way: &mut Vec<String>,
+) -> Result<(), EditError> {
+    let members = match at {
+        Value::Object(members) => members,
+        Value::Null => return Err(EditError::Absent { keys: way.clone() }),
+        other => return Err(EditError::Shape { keys: way.clone(), kind: other.kind() }),
+    };
+    let mut gone = HashSet::new();
+    for (key, below) in touched {
+        way.push((*key).to_owned());
+        let child = members.get_mut(*key).ok_or_else(|| EditError::Absent { keys: way.clone() })?;
+        if let Touched::Members(touched) = below {
+            remove_all(child, touched, way)?;
+        }
+        let is_emptied = matches!(child, Value::Object(members) if members.is_empty());
+        if matches!(below, Touched::Whole) || is_emptied {
+            gone.insert(*key);
+        }
+        way.pop();
+    }
+    members.retain(|key, _| !gone.contains(key.as_str()));
+    Ok(())
 }
 
 /// Which keys the changes name, as a tree: whatever it does not name is as it was.
@@ -158,6 +190,30 @@ mod tests {
             apply(&mut value, &[Change { keys: &keys, op }]).unwrap();
             assert_eq!(value.to_json(), after, "{before} {path}");
         }
+    }
+
+    /// Removals that come together do what they do one by one.
+    #[test]
+    fn removals_at_once_are_those_one_by_one() {
+        let before = Value::from_json(r#"{"a":{"b":1,"c":{"d":2}},"e":3,"f":{"g":{"h":4}},"i":5}"#).unwrap();
+        let paths = ["a/b", "a/c/d", "e", "f/g/h"].map(keys);
+        for chosen in 1_u8..16 {
+            let is_chosen = |(index, _): &(usize, &Vec<String>)| chosen & (1 << index) != 0;
+            let changes: Vec<Change<'_>> = paths
+                .iter()
+                .enumerate()
+                .filter(is_chosen)
+                .map(|(_, keys)| Change { keys, op: Op::Remove })
+                .collect();
+            let (mut at_once, mut one_by_one) = (before.clone(), before.clone());
+            apply(&mut at_once, &changes).unwrap();
+            changes.iter().for_each(|change| remove(&mut one_by_one, change.keys).unwrap());
+            assert_eq!(at_once.to_json(), one_by_one.to_json());
+        }
+        let missing = keys("a/x");
+        let changes = [&paths[0], &missing].map(|keys| Change { keys, op: Op::Remove });
+        let error = apply(&mut before.clone(), &changes).unwrap_err();
+        assert_eq!(error, EditError::Absent { keys: missing.clone() });
     }
 
     #[test]
