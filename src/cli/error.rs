@@ -89,6 +89,7 @@ impl Exit {
     pub fn of_status(status: u16) -> Self {
         match status {
             404 => Exit::NotFound,
+            400 => Exit::Usage,
             401 | 403 | 422 => Exit::Refused,
             409 | 412 => Exit::Conflict,
             _ => Exit::Failed,
@@ -163,7 +164,7 @@ impl CliError {
             CliError::Open(OpenError::InUse { .. }) => Some(
                 "the project is served by another process: leave out --repo, and name that server with --server URL".to_owned(),
             ),
-            CliError::Service(ServiceError::PreconditionFailed { .. }) => Some(STALE.to_owned()),
+            CliError::Service(ServiceError::PreconditionFailed(_)) => Some(STALE.to_owned()),
             CliError::Serve(ServeError::Listen { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {
                 Some("another server is there: stop it, or take another port with --listen 127.0.0.1:8001".to_owned())
             }
@@ -172,7 +173,7 @@ impl CliError {
     }
 }
 
-const STALE: &str = "look at it with `confgit history`, and repeat with the version it has now";
+const STALE: &str = "nothing was written: look at what stands there with `confgit get` and `confgit history`, then decide anew";
 
 fn advice_of_client(error: &ClientError) -> Option<String> {
     match error {
@@ -203,19 +204,23 @@ fn of_service(error: &ServiceError) -> Exit {
     match error {
         ServiceError::UnknownEnvironment { .. }
         | ServiceError::NotFound { .. }
+        | ServiceError::NoEntry { .. }
         | ServiceError::NoVersion { .. } => Exit::NotFound,
-        ServiceError::PreconditionFailed { .. }
+        ServiceError::Problems(problems) if !problems.iter().any(|problem| problem.rule.is_conflict()) => {
+            Exit::Refused
+        }
+        ServiceError::PreconditionFailed(_)
         | ServiceError::Conflict(_)
         | ServiceError::Problems(_)
         | ServiceError::EnvironmentExists { .. } => Exit::Conflict,
-        ServiceError::Gone { .. }
-        | ServiceError::Pruned { .. }
-        | ServiceError::NotKept { .. }
-        | ServiceError::NoSuchPoint { .. }
+        ServiceError::NoSuchPoint { .. }
         | ServiceError::Cursor { .. }
         | ServiceError::Settings(_)
         | ServiceError::Patch { .. }
-        | ServiceError::Invalid { .. }
+        | ServiceError::Invalid { .. } => Exit::Usage,
+        ServiceError::Gone { .. }
+        | ServiceError::Pruned { .. }
+        | ServiceError::NotKept { .. }
         | ServiceError::TooLarge { .. }
         | ServiceError::Busy
         | ServiceError::WritesUnavailable { .. }
@@ -251,15 +256,22 @@ pub fn place_of_item(item: &ProblemItem) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::{Precondition, Unmet};
 
     #[test]
     fn exit_codes() {
         for (status, code) in
-            [(400, 1), (401, 4), (403, 4), (404, 3), (409, 5), (410, 1), (412, 5), (422, 4), (503, 1)]
+            [(400, 2), (401, 4), (403, 4), (404, 3), (409, 5), (410, 1), (412, 5), (422, 4), (503, 1)]
         {
             assert_eq!(Exit::of_status(status) as u8, code, "{status}");
         }
         let path: crate::model::Path = "/a".parse().unwrap();
+        let unmet = Unmet {
+            path: path.clone(),
+            expected: Precondition::Absent,
+            current: Some("1.0".to_owned()),
+            version: None,
+        };
         for (error, code) in [
             (
                 ServiceError::NotFound {
@@ -270,8 +282,8 @@ mod tests {
                 3,
             ),
             (ServiceError::UnknownEnvironment { name: "x".to_owned(), known: Vec::new() }, 3),
-            (ServiceError::Problems(Vec::new()), 5),
-            (ServiceError::PreconditionFailed { path, current: None }, 5),
+            (ServiceError::Problems(Vec::new()), 4),
+            (ServiceError::PreconditionFailed(Box::new(unmet)), 5),
             (ServiceError::Busy, 1),
         ] {
             assert_eq!(CliError::from(error).exit() as u8, code);

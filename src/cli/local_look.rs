@@ -119,7 +119,8 @@ impl Local {
         expect: Expect,
     ) -> Result<Written, CliError> {
         let document = value_of(patch)?;
-        let malformed = |reason| ServiceError::Patch { path: place.path.clone(), reason };
+        let malformed =
+            |reason| ServiceError::Patch { path: place.path.clone(), reason: Box::new(reason), heir: None };
         let patch = match kind {
             PatchKind::Merge => Patch::Merge(document),
             PatchKind::Operations => Patch::operations(&document).map_err(malformed)?,

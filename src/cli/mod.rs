@@ -67,7 +67,7 @@ use crate::bench::BenchArgs;
     disable_help_subcommand = true,
     arg_required_else_help = true,
     after_help = "Try it: `confgit demo` starts a server with example configuration.\n\n\
-        Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not found; 4 not allowed or not valid; \
+        Exit codes: 0 done; 1 failed; 2 wrong usage, or a request that makes no sense; 3 not found; 4 not allowed or not valid; \
         5 something else is there by now."
 )]
 struct Cli {

@@ -14,6 +14,9 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:8000";
 /// The process variable that names the server. It does not clash with `--repo`, as `--server` does.
 const SERVER_VARIABLE: &str = "CONFGIT_SERVER";
 
+/// The process variable that holds the key. Clap would show an option that it reads itself as one to be given.
+const TOKEN_VARIABLE: &str = "CONFGIT_TOKEN";
+
 /// What every command takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
@@ -21,8 +24,8 @@ pub struct Options {
     /// The server to work on [env: CONFGIT_SERVER] [default: http://127.0.0.1:8000]
     #[arg(long, global = true, value_name = "URL", conflicts_with = "repo")]
     server: Option<ServerAddress>,
-    /// The key to show the server; the variable keeps it out of the list of processes
-    #[arg(long, global = true, value_name = "KEY", env = "CONFGIT_TOKEN", hide_env_values = true)]
+    /// The key to show the server; the variable keeps it out of the list of processes [env: CONFGIT_TOKEN]
+    #[arg(long, global = true, value_name = "KEY")]
     token: Option<GivenToken>,
     /// Work on the project in this directory, without a server
     #[arg(long, global = true, value_name = "DIR")]
@@ -136,7 +139,11 @@ impl Options {
 
     /// The key; one that is empty is none.
     fn checked_token(&self) -> Result<Option<Token>, CliError> {
-        let given = self.token.as_ref().map(|given| given.0.trim()).filter(|token| !token.is_empty());
+        let token = match &self.token {
+            Some(GivenToken(token)) => Some(token.clone()),
+            None => std::env::var(TOKEN_VARIABLE).ok(),
+        };
+        let given = token.as_deref().map(str::trim).filter(|token| !token.is_empty());
         given
             .map(|token| {
                 token.parse().map_err(|error| CliError::Usage(format!("--token or CONFGIT_TOKEN: {error}")))

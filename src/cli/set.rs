@@ -172,7 +172,8 @@ pub fn print(written: &Written, value: Option<&Json>, output: &mut Output) -> Re
             output.line(format!("{}: {count}  (sequence {})", object.path, object.sequence))?;
             let mut table = super::table::Table::bare(&[]);
             for entry in &object.entries {
-                table.row(vec![format!("  {}", entry.path), format!("version {}", entry.version)]);
+                let gone = if entry.deleted { ", removed" } else { "" };
+                table.row(vec![format!("  {}", entry.path), format!("version {}{gone}", entry.version)]);
             }
             output.table(&table)
         }

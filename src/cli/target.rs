@@ -210,10 +210,8 @@ impl Target {
 fn of_batch(place: &Place, batch: BatchWritten) -> Written {
     let (path, sequence) = (place.path.to_string(), batch.sequence);
     let (env, revision) = batch.revisions.into_iter().next().unwrap_or_default();
-    match &batch.entries[..] {
-        [only] if only.path == path => {
-            Written::Entry(WrittenEntry { path, version: only.version, revision, sequence, env })
-        }
-        _ => Written::Object(WrittenObject { path, entries: batch.entries, revision, sequence, env }),
+    match batch.entries.iter().find(|changed| changed.path == path && !changed.deleted) {
+        Some(entry) => Written::Entry(WrittenEntry { path, version: entry.version, revision, sequence, env }),
+        None => Written::Object(WrittenObject { path, entries: batch.entries, revision, sequence, env }),
     }
 }

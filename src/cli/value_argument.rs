@@ -1,5 +1,5 @@
 use std::fs;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 
 use clap::ValueEnum;
 
@@ -45,7 +45,25 @@ pub fn value(argument: &str, as_string: bool, format: Option<ValueFormat>) -> Re
     };
     match format.map(ValueFormat::format).or(by_name).filter(|_| !as_string) {
         Some(format) => parse(argument, &text, format),
-        None => Ok(interpret(text, as_string)),
+        None => {
+            let value = interpret(text, as_string);
+            note_broken_json(&value, as_string);
+            Ok(value)
+        }
+    }
+}
+
+/// Tells on standard error of a string that looks as if it was meant to be JSON.
+fn note_broken_json(value: &Value, as_string: bool) {
+    let Value::String(text) = value else { return };
+    if as_string || !text.trim_start().starts_with(['{', '[', '"']) {
+        return;
+    }
+    if let Err(error) = Value::from_json(text) {
+        let note = format!(
+            "note: this is no JSON ({error}), so it is taken for a string; --format json refuses it\n"
+        );
+        let _ = io::stderr().lock().write_all(note.as_bytes());
     }
 }
 

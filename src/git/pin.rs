@@ -78,17 +78,6 @@ pub fn packed_refs(refs: &BTreeMap<String, ObjectId>) -> String {
 }
 
 impl Repository {
-    /// The commits whose parents were taken away, as the file `shallow` lists them; none in a whole repository.
-    pub fn shallow(&self) -> io::Result<Vec<ObjectId>> {
-        let text = match fs::read_to_string(self.dir().join(SHALLOW)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let malformed = || io::Error::new(ErrorKind::InvalidData, "the file `shallow` is malformed");
-        text.lines().map(|line| line.parse().map_err(|_| malformed())).collect()
-    }
-
     /// What somebody put into the repository that a pinned one does not have, such as hooks: names within it.
     pub fn extras(&self) -> io::Result<Vec<String>> {
         const KNOWN: [&str; 10] = [

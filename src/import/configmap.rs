@@ -15,8 +15,15 @@ const MOST_LISTS: usize = 8;
 /// are several maps, below the name of their map. Other kinds are left out; a Secret is refused.
 pub fn read_configmaps(bytes: &[u8], to: Option<&Path>) -> Result<Import, ImportError> {
     let text = json::text(bytes, WHAT)?;
-    let documents =
-        if text.trim_start().starts_with('{') { vec![json::value(bytes, WHAT)?] } else { stream(text)? };
+    let documents = if text.trim_start().starts_with('{') {
+        // YAML in flow style begins so, too.
+        match json::value(bytes, WHAT) {
+            Ok(value) => vec![value],
+            Err(no_json) => stream(text).map_err(|_| no_json)?,
+        }
+    } else {
+        stream(text)?
+    };
     let mut found = Found::default();
     for document in documents {
         found.take(document, 0)?;

@@ -35,6 +35,14 @@ impl Rule {
     pub const ALL: [Rule; 7] =
         [Rule::Parse, Rule::DoubleSpelling, Rule::Shape, Rule::Edit, Rule::Key, Rule::Limit, Rule::Settings];
 
+    /// Whether it is about how one place fits the others, rather than about what a place says.
+    pub fn is_conflict(self) -> bool {
+        match self {
+            Rule::DoubleSpelling | Rule::Shape | Rule::Edit => true,
+            Rule::Parse | Rule::Key | Rule::Limit | Rule::Settings => false,
+        }
+    }
+
     /// The rule's name as answers and metrics show it.
     pub fn name(self) -> &'static str {
         match self {

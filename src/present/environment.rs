@@ -23,11 +23,11 @@ fn environment(branch: &BranchStatus) -> wire::Environment {
 /// What became of a write of an environment as a whole.
 pub fn written_environment(environment: &str, written: &Written) -> wire::WrittenEnvironment {
     let revision = written.revisions.get(environment).map(ToString::to_string).unwrap_or_default();
-    let changed = written.edits.iter().flat_map(|edit| &edit.entries);
+    let changed = written.edits.iter().flat_map(|edit| &edit.changed);
     wire::WrittenEnvironment {
         env: environment.to_owned(),
         revision,
         sequence: written.sequence.0,
-        entries: changed.map(|(path, version)| super::path_version(path, *version, None)).collect(),
+        entries: changed.map(|changed| super::written::path_version(changed, None)).collect(),
     }
 }

@@ -18,4 +18,4 @@ pub use explanation::explanation;
 pub use listing::{is_shown, listing};
 pub use status::{problem_item, status};
 pub use unified::unified;
-pub use written::{batch, path_version, written};
+pub use written::{batch, written};

@@ -1,10 +1,14 @@
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use similar::TextDiff;
 
 use crate::document::{self, Format};
 use crate::model::Value;
 use crate::wire::{Change, Diff, DiffSide, Json};
+
+/// How long the least difference of two texts is looked for; after that one that is not the least is given.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Differences as a unified diff (as `diff -u` and `git diff` write it): a file for each entry, named by its path,
 /// with the text of a string, or what YAML says for any other value. Bytes only say that they differ.
@@ -18,7 +22,7 @@ pub fn unified(diff: &Diff) -> String {
             continue;
         }
         let (old, new) = (lines(change.old_value.as_ref()), lines(change.value.as_ref()));
-        let diff = TextDiff::from_lines(old.as_str(), new.as_str());
+        let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(old.as_str(), new.as_str());
         let _ = write!(text, "{}", diff.unified_diff().context_radius(3).header(&old_name, &new_name));
     }
     text

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use super::ServiceError;
 use crate::git::{
     Ends, NewCommit, Pack, PackFile, ReadError, Reader, RefMove, RefState, Repository, Signature, WorkTree,
-    journal, publish, restore_ref,
+    journal, restore_ref,
 };
 use crate::history::{Base, BaseHead, BaseVersion, Beginning};
 use crate::model::{ObjectId, Path, Revision, Sequence, Version};
@@ -201,11 +201,6 @@ impl Draft {
         self.tree.set(reader, name, Some(blob)).map_err(other)?;
         Ok(())
     }
-}
-
-/// Makes a checkpoint the one that counts: durable when it returns.
-pub(super) fn place(repository: &Repository, (pack, step): (PackFile, RefMove)) -> Result<(), ServiceError> {
-    publish(repository, Some(pack), None, &[step]).map_err(other)
 }
 
 fn file_name(number: usize) -> String {

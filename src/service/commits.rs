@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::core::Core;
-use super::diff::{EntryChange, PathPage};
+use super::diff::EntryChange;
+use super::page::PathPage;
 use super::past::{Point, plain_message, stamp_of, unless_pruned};
 use super::replay::first_parent_chain;
 use super::{Cursor, ServiceError};
@@ -124,9 +125,12 @@ impl Core {
         let mut versions = self.history.versions_of(change_set.sequence)?;
         versions.retain(|version| version.branch == step.branch && version.revision == revision);
         let entries = versions.len() as u64;
-        let (versions, next) = page.cut(versions, |version| &version.path);
+        // How much its values are is known only once they are read.
+        let (versions, after_all) = page.cut(versions, |version| &version.path, |_| 0);
         let base = base_of(&reader, &step, revision)?;
         let changes = self.changes_of(&reader, &named, (base, revision), &versions)?;
+        let (changes, next) = page.cut(changes, |change| &change.path, EntryChange::bytes);
+        let next = next.or(after_all);
         let info = CommitInfo {
             revision,
             sequence: change_set.sequence,
@@ -258,6 +262,10 @@ impl CommitWalk<'_> {
         }
         let mut found = Vec::new();
         let mut met = 0;
+        if counts.is_empty() && !self.path.is_root() {
+            Cursor { sequence, skip }.check_within(0)?;
+            return Ok(found);
+        }
         let is_meant = |step: &&Move| only.is_none_or(|only| only.branch == step.branch);
         for step in change_set.moves.iter().rev().filter(is_meant) {
             let (Ok(environment), Some(new)) = (self.core.environment_of(&step.branch), step.new) else {
@@ -277,6 +285,7 @@ impl CommitWalk<'_> {
                 }
             }
         }
+        Cursor { sequence, skip }.check_within(met)?;
         Ok(found)
     }
 

@@ -27,6 +27,18 @@ impl Cursor {
     }
 }
 
+impl Cursor {
+    /// Refuses a cursor that stands beyond the items of its change set.
+    pub(super) fn check_within(self, items: usize) -> Result<(), ServiceError> {
+        if self.skip <= items {
+            return Ok(());
+        }
+        let reason =
+            format!("change set {} has {items} items of this list, not {}", self.sequence, self.skip);
+        Err(ServiceError::Cursor { reason })
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.sequence, self.skip)

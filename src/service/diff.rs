@@ -2,6 +2,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::core::Core;
+use super::page::PathPage;
 use super::past::Located;
 use super::read::Reading;
 use super::{Point, ServiceError};
@@ -44,6 +45,13 @@ pub struct EntryChange {
     pub new: Option<FoundEntry>,
 }
 
+impl EntryChange {
+    /// How much its values are.
+    pub(super) fn bytes(&self) -> usize {
+        [&self.old, &self.new].into_iter().flatten().map(|found| found.entry.json().len()).sum()
+    }
+}
+
 /// What differs at or below a path, a page of it.
 #[derive(Debug, Clone)]
 pub struct Difference {
@@ -57,15 +65,6 @@ pub struct Difference {
     pub changes: Vec<EntryChange>,
     /// The path after which the next page begins; none at the end.
     pub next: Option<Path>,
-}
-
-/// Which part of a list sorted by path is wanted.
-#[derive(Debug, Clone)]
-pub struct PathPage {
-    /// The path after which it begins.
-    pub after: Option<Path>,
-    /// How many items it has at most.
-    pub limit: usize,
 }
 
 /// How many changed places are compared one by one; where there are more, everything is read.
@@ -103,7 +102,7 @@ impl Core {
             let environment = to.environment.clone();
             return Err(ServiceError::NotFound { path: path.clone(), environment, inherited_from: None });
         }
-        let (changes, next) = page.cut(changes, |change| &change.path);
+        let (changes, next) = page.cut(changes, |change| &change.path, EntryChange::bytes);
         Ok(Difference { path: path.clone(), from: old_side, to: new_side, changes, next })
     }
 
@@ -237,20 +236,6 @@ impl Core {
                 chain.iter().map(|environment| self.located_head(located, &environment.branch)).collect()
             }
         }
-    }
-}
-
-impl PathPage {
-    /// The part of a sorted list, and the path after which the next one begins.
-    pub(super) fn cut<T>(&self, mut items: Vec<T>, path: impl Fn(&T) -> &Path) -> (Vec<T>, Option<Path>) {
-        if let Some(after) = &self.after {
-            let begins = items.partition_point(|item| path(item) <= after);
-            items.drain(..begins);
-        }
-        let has_more = items.len() > self.limit;
-        items.truncate(self.limit);
-        let next = if has_more { items.last().map(|last| path(last).clone()) } else { None };
-        (items, next)
     }
 }
 

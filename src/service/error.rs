@@ -1,5 +1,7 @@
+use std::fmt;
 use std::sync::Arc;
 
+use super::committer::Precondition;
 use crate::git::ReadError;
 use crate::history::HistoryError;
 use crate::model::{Diagnostic, Path, Sequence, Version};
@@ -26,6 +28,16 @@ pub enum ServiceError {
         environment: Arc<str>,
         /// Where an inherited value comes from.
         inherited_from: Option<Arc<str>>,
+    },
+    /// The path is an object, and a version of it was asked for.
+    #[error(
+        "{path} is an object in {environment}, and only entries have versions; name a moment with at= instead"
+    )]
+    NoEntry {
+        /// The path.
+        path: Path,
+        /// The environment asked.
+        environment: Arc<str>,
     },
     /// The path never had this version.
     #[error("{path} has no version {version} in {environment}; its newest is {newest}")]
@@ -81,12 +93,14 @@ pub enum ServiceError {
     #[error("the settings cannot be so: {}", .0.iter().map(|mistake| mistake.message.as_str()).collect::<Vec<_>>().join("; "))]
     Settings(Vec<Diagnostic>),
     /// A patch does not fit what is there.
-    #[error("{path}: {reason}")]
+    #[error("{path}: {reason}{}", match heir { Some(heir) => format!("; a patch changes what {heir} itself holds, not what it inherits"), None => String::new() })]
     Patch {
         /// The path.
         path: Path,
         /// Which operation, and why.
-        reason: PatchError,
+        reason: Box<PatchError>,
+        /// The environment, where it inherits from another and something is missing.
+        heir: Option<Arc<str>>,
     },
     /// A page that begins where no page of this listing ends.
     #[error("this is no cursor of this listing: {reason}")]
@@ -95,13 +109,8 @@ pub enum ServiceError {
         reason: String,
     },
     /// `If-Match` or `If-None-Match` does not hold.
-    #[error("{path} is not what the precondition expects{}", match current { Some(current) => format!(": it is now {current}"), None => ": it does not exist".to_owned() })]
-    PreconditionFailed {
-        /// The path.
-        path: Path,
-        /// The present entity tag; none when nothing stands there.
-        current: Option<String>,
-    },
+    #[error("{}", .0)]
+    PreconditionFailed(Box<Unmet>),
     /// The request asks for what no configuration can be.
     #[error("{path}: {reason}")]
     Invalid {
@@ -149,18 +158,54 @@ pub enum ServiceError {
     Io(#[from] std::io::Error),
 }
 
+/// A precondition that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// The path.
+    pub path: Path,
+    /// What was asked for.
+    pub expected: Precondition,
+    /// The present entity tag; none when nothing stands there.
+    pub current: Option<String>,
+    /// The version of the entry there, where the environment's own layer holds one.
+    pub version: Option<Version>,
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unmet { path, expected, current, version } = self;
+        match (expected, current, version) {
+            (_, None, _) => write!(f, "{path} is not what the precondition expects: it does not exist"),
+            (Precondition::Absent, Some(_), Some(version)) => {
+                write!(f, "{path} exists already, in version {version}")
+            }
+            (Precondition::Absent, Some(_), None) => write!(f, "{path} exists already"),
+            (_, Some(tag), Some(version)) => {
+                write!(
+                    f,
+                    "{path} is not what the precondition expects: it is now in version {version}, its entity tag {tag}"
+                )
+            }
+            (_, Some(tag), None) => {
+                write!(f, "{path} is not what the precondition expects: its entity tag is now {tag}")
+            }
+        }
+    }
+}
+
 impl ServiceError {
     /// The kind of refusal that metrics count a write under which ends so.
     pub(super) fn refusal(&self) -> Refusal {
         match self {
             ServiceError::UnknownEnvironment { .. }
             | ServiceError::NotFound { .. }
+            | ServiceError::NoEntry { .. }
             | ServiceError::NoVersion { .. }
             | ServiceError::Gone { .. }
             | ServiceError::Pruned { .. }
             | ServiceError::NotKept { .. }
             | ServiceError::NoSuchPoint { .. } => Refusal::NotFound,
-            ServiceError::PreconditionFailed { .. } => Refusal::Precondition,
+            ServiceError::PreconditionFailed(_) => Refusal::Precondition,
             ServiceError::Invalid { .. }
             | ServiceError::Settings(_)
             | ServiceError::Patch { .. }

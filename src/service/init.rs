@@ -45,6 +45,14 @@ pub enum InitError {
         /// The environments.
         known: Vec<String>,
     },
+    /// A tree with nothing of a project in it.
+    #[error("{} has no folder `{META_FOLDER}` with settings and none named like an environment ({}): for the files of one environment, make the project without --from, then `confgit import` them", tree.display(), known.join(", "))]
+    NoProject {
+        /// The tree.
+        tree: PathBuf,
+        /// The environments.
+        known: Vec<String>,
+    },
     /// The settings or access file of the tree has mistakes.
     #[error("the settings cannot be used:\n{}", .0.iter().map(|m| format!("  {m}")).collect::<Vec<_>>().join("\n"))]
     Settings(Vec<Diagnostic>),
@@ -96,16 +104,17 @@ pub fn init(
 }
 
 fn check_folders(tree: &FilePath, settings: &ProjectSettings) -> Result<(), InitError> {
-    for (name, path) in entries_of(tree)? {
-        let known =
-            name == META_FOLDER || settings.environments.get(&name).is_some() || name.starts_with('.');
-        if path.is_dir() && !known {
-            let known =
-                settings.environments.iter().map(|environment| environment.name.to_string()).collect();
-            return Err(InitError::UnknownFolder { tree: tree.to_owned(), folder: name, known });
+    let known =
+        || settings.environments.iter().map(|environment| environment.name.to_string()).collect::<Vec<_>>();
+    let mut has_any = false;
+    for (name, _) in entries_of(tree)?.into_iter().filter(|(_, path)| path.is_dir()) {
+        let is_known = name == META_FOLDER || settings.environments.get(&name).is_some();
+        has_any |= is_known;
+        if !is_known && !name.starts_with('.') {
+            return Err(InitError::UnknownFolder { tree: tree.to_owned(), folder: name, known: known() });
         }
     }
-    Ok(())
+    if has_any { Ok(()) } else { Err(InitError::NoProject { tree: tree.to_owned(), known: known() }) }
 }
 
 fn make_meta(dir: &FilePath, files: &[(&str, &[u8])], time: Timestamp) -> Result<(), InitError> {

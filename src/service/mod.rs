@@ -27,6 +27,7 @@ mod open;
 mod outside;
 mod outside_gate;
 mod packs;
+mod page;
 mod past;
 mod past_cache;
 mod prepare;
@@ -47,18 +48,19 @@ pub use self::core::Core;
 pub use backup::{ArchiveError, Backup, BackupError, Manifest, ManifestFile, RepositoryRefs, check_archive};
 pub use commits::{CommitInfo, CommitPage, CommitView};
 pub use committer::{
-    Committer, ConfigurationFile, Edit, EditOp, FileNameError, Member, Metadata, NewEnvironment,
-    Precondition, QUEUE_CAPACITY, Write, Written, WrittenEdit,
+    ChangedEntry, Committer, ConfigurationFile, Edit, EditOp, FileNameError, Member, Metadata,
+    NewEnvironment, Precondition, QUEUE_CAPACITY, Write, Written, WrittenEdit,
 };
 pub use cursor::Cursor;
-pub use diff::{Difference, EntryChange, Moment, PathPage, Side};
+pub use diff::{Difference, EntryChange, Moment, Side};
 pub use environment_rollback::environment_rollback;
-pub use error::ServiceError;
+pub use error::{ServiceError, Unmet};
 pub use explain::{ExplainedLayer, Explanation};
 pub use fsck::{Check, Finding, FsckError, FsckReport, Severity, fsck};
 pub use health::WriteState;
 pub use init::{InitError, Initialized, init};
 pub use open::OpenError;
+pub use page::PathPage;
 pub use past::{HistoryPage, ObjectHistoryPage, PastEntry, Point, VersionValue};
 pub use progress::Progress;
 pub use project::Project;

@@ -100,10 +100,24 @@ fn fill(temporary: &TempDir, dir: &FilePath) -> io::Result<()> {
     let names = fs::read_dir(temporary.path())?.map(|entry| Ok(entry?.file_name()));
     let mut names = names.collect::<io::Result<Vec<_>>>()?;
     names.sort_by_key(|name| name == CONFIG_REPOSITORY);
-    for name in names {
-        fs::rename(temporary.path().join(&name), dir.join(&name))?;
-    }
-    File::open(dir)?.sync_all()
+    let mut moved = Vec::new();
+    let mut move_all = || {
+        for name in &names {
+            // All else has its name before the configuration has, whenever power is lost.
+            if name == CONFIG_REPOSITORY {
+                File::open(dir)?.sync_all()?;
+            }
+            fs::rename(temporary.path().join(name), dir.join(name))?;
+            moved.push(name);
+        }
+        File::open(dir)?.sync_all()
+    };
+    move_all().inspect_err(|_| {
+        // What was moved goes with what was not; more than trying is not to be done.
+        for name in moved.iter().rev() {
+            let _ = fs::rename(dir.join(name), temporary.path().join(name));
+        }
+    })
 }
 
 /// Flushes every directory; the files were flushed when they were written.

@@ -192,6 +192,9 @@ pub struct PathVersion {
     pub path: String,
     /// The version.
     pub version: u64,
+    /// Whether the version is a delete.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub deleted: bool,
     /// The environment, where an answer speaks of several.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub env: Option<String>,

@@ -132,9 +132,7 @@ pub(super) async fn blocking<T: Send + 'static>(
         let _place = place;
         span.in_scope(work)
     };
-    tokio::task::spawn_blocking(placed).await.map_err(|_| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this")
-    })
+    tokio::task::spawn_blocking(placed).await.map_err(Problem::stopped)
 }
 
 /// How many items a page has: `limit=`, at most `most`.

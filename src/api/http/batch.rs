@@ -35,9 +35,7 @@ pub(super) async fn write(State(app): State<App>, request: Request) -> Result<Re
         let (message, edits) = read_batch(&body, &core.environments())?;
         Ok::<_, Problem>((message, edits, body))
     });
-    let stopped =
-        |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this");
-    let (message, edits, body) = read.await.map_err(stopped)??;
+    let (message, edits, body) = read.await.map_err(Problem::stopped)??;
     let write = Write { grant, message, request_id, edits };
     let written = write::commit(&app, write, Some(body)).await?;
     let body = present::batch(&written);

@@ -2,11 +2,12 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use super::asked::{after, blocking, limit};
+use super::page::Page;
 use super::problem::Problem;
 use super::query::Query;
-use super::reply::{Moment, answer_json};
+use super::reply::Moment;
 use super::target::decode;
-use super::{App, caller, diff, links};
+use super::{App, caller, diff};
 use crate::model::Path;
 use crate::present;
 use crate::service::{Cursor, PathPage, Point};
@@ -33,11 +34,13 @@ pub(super) async fn list(State(app): State<App>, request: Request) -> Result<Res
     let environment = query.get("env").map(str::to_owned);
     let usual = reading.environments().default_name().clone();
     let moment = Moment::of(&reading, environment.as_deref().unwrap_or(&usual));
-    let page = blocking(move || core.commits(&grant, environment.as_deref(), &path, before, limit)).await??;
-    let next = page.next.map(|next| next.to_string());
-    let commits = page.commits.iter().map(present::commit).collect();
-    let response = answer_json(&head.headers, moment, &wire::Commits { commits, next: next.clone() })?;
-    Ok(links::with_next(response, &head, ("before", next.as_deref())))
+    let page = blocking(move || {
+        let found = core.commits(&grant, environment.as_deref(), &path, before, limit)?;
+        let next = found.next.map(|next| next.to_string());
+        let commits = found.commits.iter().map(present::commit).collect();
+        Page::json(&wire::Commits { commits, next: next.clone() }, next)
+    });
+    Ok(page.await??.answer(&head, moment, "before"))
 }
 
 /// `GET /api/commits/{revision}`: one commit with the entries it changed; by id, or as `at=` names a moment.
@@ -47,21 +50,24 @@ pub(super) async fn one(State(app): State<App>, request: Request) -> Result<Resp
     let query = Query::parse(head.uri.query(), &ONE)?;
     let named = decode(head.uri.path().strip_prefix("/api/commits/").unwrap_or_default())?;
     let point = Point::parse(&named);
-    let page = PathPage {
+    let part = PathPage {
         after: after(&query, &Path::root())?,
         limit: limit(&query, diff::PAGE, diff::MOST_PER_PAGE)?,
     };
     let core = app.project.core().clone();
     let reading = core.reading(&grant);
     let environment = query.get("env").map(str::to_owned);
-    let view = blocking(move || core.commit(&grant, &point, environment.as_deref(), &page)).await??;
-    let moment = Moment::of(&reading, &view.info.environment);
-    let next = view.next.as_ref().map(ToString::to_string);
-    let body = present::commit_details(&view);
-    let response = if diff::is_unified(&query)? {
-        diff::answer_unified(&head.headers, moment, &present::commit_diff(&view))
-    } else {
-        answer_json(&head.headers, moment, &body)?
-    };
-    Ok(links::with_next(response, &head, ("after", next.as_deref())))
+    let is_unified = diff::is_unified(&query)?;
+    let found = blocking(move || -> Result<_, Problem> {
+        let view = core.commit(&grant, &point, environment.as_deref(), &part)?;
+        let next = view.next.as_ref().map(ToString::to_string);
+        let page = if is_unified {
+            Page::unified(&present::commit_diff(&view), next)
+        } else {
+            Page::json(&present::commit_details(&view), next)?
+        };
+        Ok((page, view.info.environment))
+    });
+    let (page, environment) = found.await??;
+    Ok(page.answer(&head, Moment::of(&reading, &environment), "after"))
 }

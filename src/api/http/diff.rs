@@ -1,19 +1,18 @@
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::asked::{after, blocking, limit};
+use super::page::Page;
 use super::problem::Problem;
 use super::query::Query;
-use super::reply::{Reply, answer_json, if_none_match, tag_of_body};
 use super::target::Target;
-use super::{App, caller, links, reply};
+use super::{App, caller, reply};
 use crate::auth::ReadGrant;
 use crate::model::{Path, Version};
 use crate::present;
 use crate::service::{Difference, Moment, PathPage, Point, Reading};
-use crate::wire;
 
 /// How many changes a page has, unless told; and at most.
 pub(super) const PAGE: usize = 1_000;
@@ -54,8 +53,10 @@ pub(super) async fn of_path(app: App, request: Request) -> Result<Response, Prob
     let (from, to) = (version("from")?, version("to")?);
     let moment = reply::Moment::of(&reading, &target.environment);
     let (environment, path) = (target.environment, target.path);
-    let found = blocking(move || core.diff_versions(&grant, &environment, &path, (from, to))).await??;
-    answer(&head, &query, moment, &found)
+    let is_unified = is_unified(&query)?;
+    let page =
+        blocking(move || page(&core.diff_versions(&grant, &environment, &path, (from, to))?, is_unified));
+    Ok(page.await??.answer(&head, moment, "after"))
 }
 
 /// `GET /api/diff`: what differs between two moments (`from`, `to`) of an environment, or between two
@@ -109,25 +110,16 @@ async fn between(
     let core = app.project.core().clone();
     let reading: Reading = core.reading(&grant);
     let moment = reply::Moment::of(&reading, &to.environment);
-    let page = PathPage { after: after(query, &path)?, limit: limit(query, PAGE, MOST_PER_PAGE)? };
-    let found = blocking(move || core.diff(&grant, (&from, &to), &path, &page)).await??;
-    answer(head, query, moment, &found)
+    let part = PathPage { after: after(query, &path)?, limit: limit(query, PAGE, MOST_PER_PAGE)? };
+    let is_unified = is_unified(query)?;
+    let page = blocking(move || page(&core.diff(&grant, (&from, &to), &path, &part)?, is_unified));
+    Ok(page.await??.answer(head, moment, "after"))
 }
 
-fn answer(
-    head: &Parts,
-    query: &Query,
-    moment: reply::Moment,
-    found: &Difference,
-) -> Result<Response, Problem> {
+fn page(found: &Difference, is_unified: bool) -> Result<Page, Problem> {
     let next = found.next.as_ref().map(ToString::to_string);
     let body = present::diff(found);
-    let response = if is_unified(query)? {
-        answer_unified(&head.headers, moment, &body)
-    } else {
-        answer_json(&head.headers, moment, &body)?
-    };
-    Ok(links::with_next(response, head, ("after", next.as_deref())))
+    if is_unified { Ok(Page::unified(&body, next)) } else { Page::json(&body, next) }
 }
 
 /// Whether `format=` asks for a unified diff rather than JSON.
@@ -137,14 +129,4 @@ pub(super) fn is_unified(query: &Query) -> Result<bool, Problem> {
         Some("unified") => Ok(true),
         Some(other) => Err(Problem::malformed(format!("unknown format `{other}`; there are: json, unified"))),
     }
-}
-
-/// 200 with a unified diff; 304 where the client has it.
-pub(super) fn answer_unified(headers: &HeaderMap, moment: reply::Moment, diff: &wire::Diff) -> Response {
-    let text = present::unified(diff);
-    let reply = Reply { tag: Some(tag_of_body(text.as_bytes())), ..moment.reply() };
-    if if_none_match(headers, reply.tag.as_deref()) {
-        return reply.not_modified();
-    }
-    reply.with(StatusCode::OK, HeaderValue::from_static("text/x-diff; charset=utf-8"), text.into())
 }

@@ -6,9 +6,10 @@ use axum::response::Response;
 
 use super::asked::blocking;
 use super::body::Body;
+use super::page::Page;
 use super::problem::{Problem, internal};
 use super::query::Query;
-use super::reply::{Moment, Reply, answer_json};
+use super::reply::{Moment, Reply};
 use super::{App, caller, write};
 use crate::present;
 use crate::service::{NewEnvironment, ServiceError, Written, environment_rollback};
@@ -21,7 +22,7 @@ pub(super) async fn list(State(app): State<App>, request: Request) -> Result<Res
     let reading = app.project.core().reading(&grant);
     let default = reading.environments().default_name();
     let body = present::environments(default, &app.project.status(&grant).branches);
-    answer_json(request.headers(), Moment::of(&reading, default), &body)
+    Ok(Page::json(&body, None)?.answer_whole(request.headers(), Moment::of(&reading, default)))
 }
 
 /// `GET /api/environments/{env}`: one of them.
@@ -39,7 +40,7 @@ pub(super) async fn one(
     let known = || reading.environments().iter().map(|environment| environment.name.to_string()).collect();
     let found =
         found.ok_or_else(|| ServiceError::UnknownEnvironment { name: name.clone(), known: known() })?;
-    answer_json(request.headers(), Moment::of(&reading, &name), &found)
+    Ok(Page::json(&found, None)?.answer_whole(request.headers(), Moment::of(&reading, &name)))
 }
 
 /// `POST /api/environments`: a new one, with a branch that holds nothing yet.
@@ -57,9 +58,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
     let project = app.project.clone();
     // A client that hangs up ends its request, but not this.
     let made = tokio::spawn(async move { blocking(move || project.create_environment(new)).await });
-    let stopped =
-        |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this");
-    let written = made.await.map_err(stopped)???;
+    let written = made.await.map_err(Problem::stopped)???;
     answer(&name, &written, StatusCode::CREATED)
 }
 

@@ -2,9 +2,10 @@ use axum::extract::Request;
 use axum::response::Response;
 
 use super::asked::blocking;
+use super::page::Page;
 use super::problem::Problem;
 use super::query::Query;
-use super::reply::{Moment, answer_json};
+use super::reply::Moment;
 use super::target::Target;
 use super::{App, caller};
 use crate::present;
@@ -33,5 +34,5 @@ pub(super) async fn explain(app: App, request: Request) -> Result<Response, Prob
         Ok::<_, crate::service::ServiceError>((Moment::of(&reading, &environment), explained))
     })
     .await??;
-    answer_json(&head.headers, moment, &present::explanation(&explained))
+    Ok(Page::json(&present::explanation(&explained), None)?.answer_whole(&head.headers, moment))
 }

@@ -2,15 +2,15 @@ use axum::extract::Request;
 use axum::response::Response;
 
 use super::asked::{blocking, limit};
+use super::page::Page;
 use super::problem::Problem;
 use super::query::Query;
-use super::reply::{Moment, answer_json};
+use super::reply::Moment;
 use super::target::Target;
-use super::{App, caller, links};
+use super::{App, caller};
 use crate::model::Version;
 use crate::present;
 use crate::service::Cursor;
-use crate::wire;
 
 /// How many versions a page has, unless told; and at most.
 pub(super) const PAGE: usize = 50;
@@ -31,21 +31,27 @@ pub(super) async fn list(app: App, request: Request) -> Result<Response, Problem
     let limit = limit(&query, PAGE, MOST_PER_PAGE)?;
     let moment = Moment::of(&reading, &target.environment);
     let (environment, path) = (target.environment, target.path);
-    let (items, next) = if core.is_object_history(&environment, &path)? {
+    let page = if core.is_object_history(&environment, &path)? {
         let before: Option<Cursor> = query.get("before").map(str::parse).transpose()?;
-        let page =
-            blocking(move || core.object_history(&grant, &environment, &path, before, limit)).await??;
-        let items =
-            page.versions.into_iter().map(|(path, version)| present::history_item(version, Some(&path)));
-        (items.collect::<Vec<wire::HistoryItem>>(), page.next.map(|next| next.to_string()))
+        blocking(move || {
+            let found = core.object_history(&grant, &environment, &path, before, limit)?;
+            let items =
+                found.versions.into_iter().map(|(path, version)| present::history_item(version, Some(&path)));
+            let items: Vec<_> = items.collect();
+            Page::json(&items, found.next.map(|next| next.to_string()))
+        })
+        .await??
     } else {
         let of_another =
             |_| Problem::foreign_cursor("`before` is the `next` of a page of this history: a version");
         let before = query.number("before").map_err(of_another)?.map(Version);
-        let page = blocking(move || core.history(&grant, &environment, &path, before, limit)).await??;
-        let items = page.versions.into_iter().map(|version| present::history_item(version, None));
-        (items.collect(), page.next.map(|next| next.to_string()))
+        blocking(move || {
+            let found = core.history(&grant, &environment, &path, before, limit)?;
+            let items: Vec<_> =
+                found.versions.into_iter().map(|version| present::history_item(version, None)).collect();
+            Page::json(&items, found.next.map(|next| next.to_string()))
+        })
+        .await??
     };
-    let response = answer_json(&head.headers, moment, &items)?;
-    Ok(links::with_next(response, &head, ("before", next.as_deref())))
+    Ok(page.answer(&head, moment, "before"))
 }

@@ -22,6 +22,7 @@ mod observe;
 #[cfg(test)]
 mod openapi;
 mod operations;
+mod page;
 mod problem;
 mod put_body;
 mod query;

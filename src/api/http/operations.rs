@@ -4,6 +4,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
+use super::links::SentUri;
 use super::problem::{Problem, internal};
 use super::query::Query;
 use super::{App, Site, caller};
@@ -72,8 +73,8 @@ pub(super) async fn metrics(State(site): State<Site>, request: Request) -> Resul
 }
 
 pub(super) async fn no_route(request: Request) -> Problem {
-    let detail =
-        format!("there is nothing at {}; values are at /v1/config/… and /api/config/…", request.uri().path());
+    let sent = request.extensions().get::<SentUri>().map_or(request.uri(), |sent| &sent.0);
+    let detail = format!("there is nothing at {}; values are at /v1/config/… and /api/config/…", sent.path());
     Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
 }
 

@@ -57,6 +57,11 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, name, format!("{context}: {error}"))
     }
 
+    /// 500: what worked on the request ended without an answer; the log has its panic.
+    pub fn stopped(_: tokio::task::JoinError) -> Self {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this")
+    }
+
     /// 405: the resource takes these methods only.
     pub fn wrong_method(allow: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail);
@@ -110,7 +115,7 @@ impl From<ServiceError> for Problem {
             ServiceError::NotFound { path, .. } => {
                 Problem::new(StatusCode::NOT_FOUND, "not-found", detail).at_path(&path)
             }
-            ServiceError::NoVersion { path, .. } => {
+            ServiceError::NoVersion { path, .. } | ServiceError::NoEntry { path, .. } => {
                 Problem::new(StatusCode::NOT_FOUND, "no-version", detail).at_path(&path)
             }
             ServiceError::Gone { path, .. } | ServiceError::Pruned { path, .. } => {
@@ -128,10 +133,10 @@ impl From<ServiceError> for Problem {
             ServiceError::Patch { path, .. } => {
                 Problem::new(StatusCode::BAD_REQUEST, "patch-does-not-apply", detail).at_path(&path)
             }
-            ServiceError::PreconditionFailed { path, current } => {
+            ServiceError::PreconditionFailed(unmet) => {
                 let problem = Problem::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail)
-                    .at_path(&path);
-                Problem { current, ..problem }
+                    .at_path(&unmet.path);
+                Problem { current: unmet.current, ..problem }
             }
             ServiceError::Invalid { path, .. } => {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid", detail).at_path(&path)
@@ -140,7 +145,12 @@ impl From<ServiceError> for Problem {
                 Problem::new(StatusCode::CONFLICT, "conflict", detail).about(&[diagnostic])
             }
             ServiceError::Problems(diagnostics) => {
-                Problem::new(StatusCode::CONFLICT, "conflict", detail).about(&diagnostics)
+                let problem = if diagnostics.iter().any(|diagnostic| diagnostic.rule.is_conflict()) {
+                    Problem::new(StatusCode::CONFLICT, "conflict", detail)
+                } else {
+                    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", detail)
+                };
+                problem.about(&diagnostics)
             }
             ServiceError::TooLarge { path, .. } => {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail).at_path(&path)
@@ -192,6 +202,7 @@ fn title(name: &str) -> &'static str {
         "method-not-allowed" => "This resource does not take this method",
         "precondition-failed" => "The precondition does not hold",
         "conflict" => "The change does not fit what is there",
+        "unprocessable" => "The configuration would not be valid any more",
         "too-large" => "Too large",
         "unsupported-media-type" => "The body is of a type that is not taken here",
         "busy" => "Too much is waiting",

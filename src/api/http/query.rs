@@ -12,8 +12,11 @@ impl Query {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if !known.contains(&&*name) {
-                let known = known.join(", ");
-                return Err(Problem::malformed(format!("unknown parameter `{name}`; there are: {known}")));
+                let known = match known {
+                    [] => "this takes none".to_owned(),
+                    known => format!("there are: {}", known.join(", ")),
+                };
+                return Err(Problem::malformed(format!("unknown parameter `{name}`; {known}")));
             }
             if pairs.iter().any(|(other, _)| *other == name) {
                 return Err(Problem::malformed(format!("the parameter `{name}` is given twice")));

@@ -4,7 +4,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::problem::{Problem, internal};
 use crate::model::{Revision, Sequence};
 use crate::service::Reading;
 
@@ -36,20 +35,6 @@ impl Moment {
     pub fn reply(self) -> Reply {
         Reply { tag: None, revision: self.revision, sequence: self.sequence }
     }
-}
-
-/// 200 with a JSON body and the tag of its bytes; 304 where the client has them.
-pub(super) fn answer_json(
-    headers: &HeaderMap,
-    moment: Moment,
-    body: &impl serde::Serialize,
-) -> Result<Response, Problem> {
-    let body = serde_json::to_vec(body).map_err(|error| internal(&error.to_string()))?;
-    let reply = Reply { tag: Some(tag_of_body(&body)), ..moment.reply() };
-    if if_none_match(headers, reply.tag.as_deref()) {
-        return Ok(reply.not_modified());
-    }
-    Ok(reply.json(body))
 }
 
 pub(super) const REVISION: HeaderName = HeaderName::from_static("x-confgit-revision");

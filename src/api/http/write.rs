@@ -104,9 +104,7 @@ pub(super) async fn commit(app: &App, write: Write, body: Option<Body>) -> Resul
         written
     };
     let decided = tokio::spawn(deciding.in_current_span());
-    let stopped =
-        |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this");
-    Ok(decided.await.map_err(stopped)??)
+    Ok(decided.await.map_err(Problem::stopped)??)
 }
 
 fn target(

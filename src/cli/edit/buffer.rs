@@ -41,6 +41,11 @@ impl Buffer {
         self.error.is_none()
     }
 
+    /// Whether an edited text is the one that was refused, with or without what stands above it.
+    pub fn is_refused(&self, text: &str) -> bool {
+        self.error.is_some() && if self.header.is_some() { body_of(text) } else { text } == self.body
+    }
+
     /// The whole text.
     pub fn text(&self) -> String {
         format!("{}{}", self.above(), self.body)
@@ -142,6 +147,8 @@ mod tests {
         let reason = buffer.read(&wrong).unwrap_err();
         buffer.refuse(&wrong, &reason);
         let again = buffer.text();
+        assert!(buffer.is_refused(&again) && buffer.is_refused("b: \"no\"\nc:\n  - [\n"));
+        assert!(!buffer.is_refused("b: 1\n"));
         let line: usize = reason["line ".len()..].split(',').next().unwrap().parse().unwrap();
         assert!(again.contains(&format!("# error: {reason}\n# ---\n")), "{again}");
         // The fault is at the end of the text, which is where the line says it is.

@@ -26,7 +26,7 @@ pub fn edit(target: &Target, place: &Place, message: Option<String>) -> Result<O
         if after == before && buffer.is_first() {
             return Ok(None);
         }
-        if after == before {
+        if buffer.is_refused(&after) {
             let reason =
                 CliError::Failed("the text cannot be read as it is, so nothing was written".to_owned());
             return Err(file.keep(reason));

@@ -102,7 +102,10 @@ impl Import {
         if plan.is_empty() {
             return Err(CliError::Failed(format!("there is nothing to import in {}", source.name())));
         }
-        let Some(target) = target else { return report::planned(&plan, options, output) };
+        let Some(target) = target else {
+            plan.check_files()?;
+            return report::planned(&plan, options, output);
+        };
         let message = self.message.unwrap_or_else(|| format!("import {}", source.name()));
         let written = send::send(&target, &plan, options.env.as_deref(), message, &progress);
         progress.finish();

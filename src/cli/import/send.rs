@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 use super::progress::Progress;
 use crate::cli::CliError;
 use crate::cli::target::Target;
+use crate::document::{self, Format};
 use crate::import::{Fault, Import, ImportError, LeftOut};
-use crate::model::{Path, Value};
+use crate::model::{Limits, Path, Value};
 use crate::service::{ConfigurationFile, Edit, EditOp, Precondition};
 use crate::wire::{Batch, BatchEdit, BatchWritten, MOST_BATCH_BYTES, MOST_BATCH_EDITS};
 
@@ -42,6 +43,17 @@ impl Plan {
             return Err(ImportError::TooMuch { limit: format!("{MOST_BATCH_EDITS} files and values") }.into());
         }
         Ok(plan)
+    }
+
+    /// Refuses files that no server would take because they cannot be read: all of them, each with its place.
+    pub fn check_files(&self) -> Result<(), CliError> {
+        let limits = Limits::default();
+        let fault_of = |(file, content): &(ConfigurationFile, Vec<u8>)| {
+            let fault = document::read(Format::of(file.name()), content, &limits).err()?;
+            Some(Fault { name: file.name().to_string(), reason: fault.to_string() })
+        };
+        let faults: Vec<Fault> = self.files.iter().filter_map(fault_of).collect();
+        if faults.is_empty() { Ok(()) } else { Err(ImportError::Faults { faults }.into()) }
     }
 
     /// How many files and values there are.

@@ -15,8 +15,8 @@ pub enum Lines {
 #[derive(Debug, Clone, Copy)]
 pub struct Draw {
     pub lines: Lines,
-    /// The columns of the terminal; none where nothing is cut.
-    pub width: Option<usize>,
+    /// The columns there are: what is longer is cut.
+    pub width: usize,
 }
 
 /// Fewer columns than these are not worth showing of a value.
@@ -64,10 +64,7 @@ impl Draw {
         let value = if node.encoding.is_some() { shown::bytes(value) } else { shown::inline(value) };
         let notes = notes(node);
         let taken = [prefix, &node.name, " = ", &notes].iter().map(|text| text.chars().count()).sum();
-        let value = match self.width {
-            Some(width) => self.cut(value, width.saturating_sub(taken).max(LEAST_VALUE)),
-            None => value,
-        };
+        let value = self.cut(value, self.width.saturating_sub(taken).max(LEAST_VALUE));
         format!("{prefix}{}{}", node.name, output.emphasized(&format!(" = {value}{notes}"), Emphasis::Faint))
     }
 
@@ -96,7 +93,7 @@ mod tests {
 
     #[test]
     fn wide_values_give_way() {
-        let draw = |lines| Draw { lines, width: None };
+        let draw = |lines| Draw { lines, width: 80 };
         assert_eq!(draw(Lines::Drawn).cut("äbcdef".to_owned(), 4), "äbc…");
         assert_eq!(draw(Lines::Ascii).cut("äbcdef".to_owned(), 4), "ä...");
         assert_eq!(draw(Lines::Ascii).cut("abcd".to_owned(), 4), "abcd");

@@ -11,10 +11,14 @@ use super::output::Output;
 use super::path_argument::path;
 use crate::client::{Moment, Place};
 
+/// The columns of a line where there is no terminal: a certificate is not printed whole there either.
+const LOG_WIDTH: usize = 160;
+
 /// Print what is below a path as a tree
 ///
 /// Every entry is shown with its value, its version, and the environment it comes from where that is another one.
-/// With -L, what is nested deeper is only counted. `-o json` and `-o yaml` give the same nested.
+/// What does not fit into a line is cut, and with -L what is nested deeper is only counted; `-o json` and
+/// `-o yaml` give all of it, nested.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     confgit tree\n  \
@@ -44,7 +48,7 @@ impl Tree {
             return output.data(&tree);
         }
         let lines = if is_utf8_locale(|name| std::env::var(name).ok()) { Lines::Drawn } else { Lines::Ascii };
-        Draw { lines, width: output.width().map(usize::from) }.print(&tree, output)
+        Draw { lines, width: output.width().map_or(LOG_WIDTH, usize::from) }.print(&tree, output)
     }
 }
 

@@ -33,7 +33,7 @@ pub use self::configuration_file::{ConfigurationFile, FileNameError};
 pub(super) use self::queue::run;
 pub use self::queue::{Committer, QUEUE_CAPACITY};
 pub use self::request::{
-    Edit, EditOp, Member, Metadata, NewEnvironment, Precondition, Write, Written, WrittenEdit,
+    ChangedEntry, Edit, EditOp, Member, Metadata, NewEnvironment, Precondition, Write, Written, WrittenEdit,
 };
 
 /// What the committer is asked to do.
@@ -294,8 +294,7 @@ impl Worker {
 
     /// Now, but never before the last change set: order and time agree.
     fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)).max(self.last_time)
+        Timestamp::from(std::time::SystemTime::now()).max(self.last_time)
     }
 }
 

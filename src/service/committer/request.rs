@@ -127,8 +127,7 @@ pub enum Precondition {
 /// What became of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// The last change set that is part of the answer: the write's own, or when nothing changed the one
-    /// that made the present value.
+    /// The change set of the write; when nothing changed the newest one, with which what was asked for holds.
     pub sequence: Sequence,
     /// The head of each environment's branch that the write spoke of.
     pub revisions: BTreeMap<Arc<str>, Revision>,
@@ -147,10 +146,21 @@ pub struct WrittenEdit {
     pub path: Path,
     /// Whether nothing stood there before.
     pub created: bool,
-    /// Whether the path is an entry rather than an object.
-    pub is_entry: bool,
-    /// The entries that changed, or for an entry that did not its present version; sorted by path.
-    pub entries: Vec<(Path, Version)>,
+    /// The version of the entry at the path, or of its delete; none where the path is an object.
+    pub entry: Option<Version>,
+    /// The entries at the path or below that changed, sorted by path.
+    pub changed: Vec<ChangedEntry>,
+}
+
+/// An entry that a write changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedEntry {
+    /// Its path.
+    pub path: Path,
+    /// The version that it has now.
+    pub version: Version,
+    /// Whether that is a delete.
+    pub deleted: bool,
 }
 
 /// An environment that is wanted.

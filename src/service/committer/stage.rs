@@ -139,7 +139,7 @@ impl<'a> Stage<'a> {
         self.files.insert(name.clone(), Draft { bytes: content.cloned(), value });
         self.stale.push(name.clone());
         let (environment, path, created) = (environment.clone(), path.clone(), !stood);
-        Ok(WrittenEdit { environment, path, created, is_entry: false, entries: Vec::new() })
+        Ok(WrittenEdit { environment, path, created, entry: None, changed: Vec::new() })
     }
 
     /// Refuses files that cannot be read: all of them, each with its place.
@@ -170,8 +170,11 @@ impl<'a> Stage<'a> {
         // A patch goes through all that stands there, whatever it changes.
         self.go_through(path, found.as_ref().map_or(0, bytes_of_node))?;
         let before = found.map(|node| value_of_node(&node));
-        let after =
-            patch.apply(before).map_err(|reason| ServiceError::Patch { path: path.clone(), reason })?;
+        let after = patch.apply(before).map_err(|reason| ServiceError::Patch {
+            path: path.clone(),
+            reason: Box::new(reason),
+            heir: None,
+        })?;
         match after {
             None => self.delete(path),
             Some(Value::Null) => {
@@ -319,8 +322,11 @@ impl<'a> Stage<'a> {
         let mut by_file = Planned::new();
         for step in steps {
             let holder = self.draft.entry(&step.path).map(|entry| entry.file().clone());
+            let is_empty = matches!(&step.value, Some(Value::Object(members)) if members.is_empty());
             let stays = |file: &Arc<str>| match &step.value {
                 None => true,
+                // A document of nothing but `{}` holds no entry.
+                Some(_) if is_empty && base_path(file).is_ok_and(|base| base == step.path) => false,
                 Some(Value::String(_)) => true,
                 Some(Value::Bytes(_)) => Format::of(file) == Format::Raw,
                 Some(_) => Format::of(file).is_structured(),
@@ -354,8 +360,10 @@ impl<'a> Stage<'a> {
         if matches!(step.value, Some(Value::Bytes(_))) {
             return bytes_file(&step.path);
         }
-        let nearest = self.draft.nearest_document(&step.path);
-        let mut base = Some(step.path.clone());
+        // An empty object needs a document above it: one of nothing but `{}` holds no entry.
+        let is_empty = matches!(&step.value, Some(Value::Object(members)) if members.is_empty());
+        let mut base = if is_empty { step.path.parent() } else { Some(step.path.clone()) };
+        let nearest = base.as_ref().and_then(|lowest| self.draft.nearest_document(lowest));
         while let Some(at) = base {
             if let Some((file, found)) = &nearest
                 && *found == at
@@ -369,6 +377,10 @@ impl<'a> Stage<'a> {
             base = at.parent();
         }
         match new_document_for(&step.path, is_object) {
+            Some((base, _)) if is_empty && base == step.path => {
+                let reason = "an empty object right below the root has no document to stand in; give it a member, or delete it";
+                Err(invalid(&step.path, reason.to_owned()))
+            }
             Some((_, file)) => Ok(file.into()),
             None => {
                 let reason = "no file can hold this path: its first segment may not begin with a dot, nor hold a slash";

@@ -7,12 +7,14 @@ use std::sync::{Arc, PoisonError};
 use super::ServiceError;
 use super::core::Core;
 use super::load::{Loader, Scope};
+use super::page::PageRoom;
 use super::read::{EntryDetails, Reading, details_in};
 use crate::auth::ReadGrant;
 use crate::git::{ReadError, Reader};
 use crate::history::{HistoryError, VersionRecord};
 use crate::index::{Branch, State};
 use crate::model::{Environment, Environments, Path, Revision, Sequence, Version};
+use crate::resolve::Found;
 use crate::snapshot::{Entry, EntryKind, Snapshot, Stamp, metadata_path};
 use crate::telemetry::Phase;
 
@@ -43,6 +45,12 @@ pub struct VersionValue {
     pub is_bytes: bool,
     /// What the commit says, without trailers; empty when it was pruned.
     pub message: String,
+}
+
+impl VersionValue {
+    fn bytes(&self) -> usize {
+        self.json.as_ref().map_or(0, bytes::Bytes::len)
+    }
 }
 
 /// A page of history, newest first.
@@ -227,9 +235,16 @@ impl Core {
             return Err(self.not_in_layer(&environment, path));
         }
         let reader = self.repository.reader();
-        let next = records.last().filter(|last| !last.is_oldest).map(|last| last.version);
-        let versions = records.into_iter().map(|record| self.value_of(&reader, path, record));
-        Ok(HistoryPage { versions: versions.collect::<Result<_, ReadError>>()?, next })
+        let (mut versions, mut room) = (Vec::new(), PageRoom::default());
+        for record in records {
+            let value = self.value_of(&reader, path, record)?;
+            if !room.takes(value.bytes()) {
+                break;
+            }
+            versions.push(value);
+        }
+        let next = versions.last().map(|last| &last.record).filter(|last| !last.is_oldest);
+        Ok(HistoryPage { next: next.map(|last| last.version), versions })
     }
 
     /// What a version says; of one that was pruned, nothing but that it was.
@@ -267,7 +282,10 @@ impl Core {
     pub(super) fn not_in_layer(&self, environment: &Environment, path: &Path) -> ServiceError {
         let state = self.index.load();
         let inherited_from = match state.view(&environment.name).and_then(|view| view.find(path)) {
-            Some(crate::resolve::Found::Entry(found)) if !found.own => Some(found.origin),
+            Some(Found::Entry(found)) if !found.own => Some(found.origin),
+            Some(Found::Object(_)) => {
+                return ServiceError::NoEntry { path: path.clone(), environment: environment.name.clone() };
+            }
             _ => None,
         };
         ServiceError::NotFound { path: path.clone(), environment: environment.name.clone(), inherited_from }

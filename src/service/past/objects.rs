@@ -6,6 +6,7 @@ use crate::git::{ReadError, Reader};
 use crate::history::{NewVersion, VersionRecord};
 use crate::model::{ChangeSet, Path, Revision, Sequence};
 use crate::service::core::Core;
+use crate::service::page::PageRoom;
 use crate::service::{Cursor, ServiceError};
 use crate::snapshot::{EntryKind, Node, Snapshot};
 
@@ -16,6 +17,14 @@ pub struct ObjectHistoryPage {
     pub versions: Vec<(Path, VersionValue)>,
     /// Where the next page begins; none at the end.
     pub next: Option<Cursor>,
+}
+
+/// A version that belongs on a page.
+struct FoundVersion {
+    version: NewVersion,
+    change_set: Arc<ChangeSet>,
+    /// Where a page begins that comes right after it.
+    after: Cursor,
 }
 
 /// How many change sets one page looks through; the next one goes on from there.
@@ -50,7 +59,7 @@ impl Core {
         let branch = &environment.branch;
         let newest = self.history.covered();
         let mut at = Cursor::begin(before, newest)?;
-        let mut found: Vec<(NewVersion, Arc<ChangeSet>)> = Vec::new();
+        let mut found: Vec<FoundVersion> = Vec::new();
         let mut next = None;
         for scanned in 0.. {
             if found.len() == limit || scanned == MOST_SCANNED {
@@ -62,14 +71,15 @@ impl Core {
                 at = Cursor { sequence, skip: 0 };
             }
             let change_set = Arc::new(self.change_set(sequence.0)?);
-            let versions = self.history.versions_of(sequence)?;
-            let below = |version: &NewVersion| version.branch == *branch && path.is_prefix_of(&version.path);
-            let mut rest = versions.into_iter().rev().filter(below).skip(at.skip);
+            let mut versions = self.history.versions_of(sequence)?;
+            versions.retain(|version| version.branch == *branch && path.is_prefix_of(&version.path));
+            at.check_within(versions.len())?;
+            let mut rest = versions.into_iter().rev().skip(at.skip);
             while found.len() < limit
                 && let Some(version) = rest.next()
             {
-                found.push((version, change_set.clone()));
                 at.skip += 1;
+                found.push(FoundVersion { version, change_set: change_set.clone(), after: at });
             }
             if rest.next().is_none() {
                 at = Cursor { sequence: Sequence(sequence.0 - 1), skip: 0 };
@@ -79,7 +89,14 @@ impl Core {
             return Err(self.not_in_layer(&environment, path));
         }
         let next = next.filter(|next| next.sequence.0 > 0);
-        Ok(ObjectHistoryPage { versions: self.values_of(found)?, next })
+        let after: Vec<Cursor> = found.iter().map(|found| found.after).collect();
+        let versions = self.values_of(found)?;
+        let next = if versions.len() < after.len() {
+            versions.len().checked_sub(1).map(|last| after[last])
+        } else {
+            next
+        };
+        Ok(ObjectHistoryPage { versions, next })
     }
 
     /// The last change set up to this one that moved a branch.
@@ -91,20 +108,19 @@ impl Core {
         self.history.moved_before(branch, sequence.next())
     }
 
-    fn values_of(
-        &self,
-        found: Vec<(NewVersion, Arc<ChangeSet>)>,
-    ) -> Result<Vec<(Path, VersionValue)>, ServiceError> {
+    /// What versions say, as many of them as a page has room for.
+    fn values_of(&self, found: Vec<FoundVersion>) -> Result<Vec<(Path, VersionValue)>, ServiceError> {
         let reader = self.repository.reader();
-        let mut values = Vec::new();
-        for run in found.chunk_by(|(a, _), (b, _)| a.revision == b.revision) {
-            let Some((first, _)) = run.first() else { continue };
-            let (snapshot, message) = self.commit_content(&reader, first.revision, run)?;
-            for (version, change_set) in run {
-                values.push((
-                    version.path.clone(),
-                    value_in(snapshot.as_deref(), version, change_set, &message),
-                ));
+        let (mut values, mut room) = (Vec::new(), PageRoom::default());
+        for run in found.chunk_by(|a, b| a.version.revision == b.version.revision) {
+            let Some(first) = run.first() else { continue };
+            let (snapshot, message) = self.commit_content(&reader, first.version.revision, run)?;
+            for FoundVersion { version, change_set, .. } in run {
+                let value = value_in(snapshot.as_deref(), version, change_set, &message);
+                if !room.takes(value.bytes()) {
+                    return Ok(values);
+                }
+                values.push((version.path.clone(), value));
             }
         }
         Ok(values)
@@ -114,10 +130,10 @@ impl Core {
         &self,
         reader: &Reader,
         revision: Revision,
-        run: &[(NewVersion, Arc<ChangeSet>)],
+        run: &[FoundVersion],
     ) -> Result<(Option<Arc<Snapshot>>, String), ReadError> {
-        let there = run.iter().filter(|(version, _)| !version.deleted);
-        let paths: Vec<Path> = there.map(|(version, _)| version.path.clone()).collect();
+        let there = run.iter().map(|found| &found.version).filter(|version| !version.deleted);
+        let paths: Vec<Path> = there.map(|version| version.path.clone()).collect();
         let snapshot =
             if paths.is_empty() { None } else { unless_pruned(self.loaded(reader, revision, &paths))? };
         let commit = unless_pruned(reader.commit(revision))?;

@@ -33,15 +33,17 @@ impl Point {
     /// ```
     /// use confgit::service::Point;
     /// assert!(matches!(Point::parse("42"), Point::Sequence(_)));
+    /// assert!(matches!(Point::parse("0000000000000000000000000000000000000000"), Point::Commit(_)));
     /// assert!(matches!(Point::parse("2026-01-31T12:00:00Z"), Point::Time(_)));
     /// assert!(matches!(Point::parse("v1.2"), Point::Tag(_)));
     /// ```
     pub fn parse(text: &str) -> Self {
-        if let Ok(number) = text.parse() {
-            return Point::Sequence(Sequence(number));
-        }
+        // Forty digits are a commit, also where all of them are decimal.
         if let Ok(id) = text.parse::<ObjectId>() {
             return Point::Commit(id);
+        }
+        if let Ok(number) = text.parse() {
+            return Point::Sequence(Sequence(number));
         }
         match text.parse() {
             Ok(time) => Point::Time(time),

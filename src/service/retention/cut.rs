@@ -2,6 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::choice::Cut;
 use super::finish::stale_kept;
+use super::move_ref;
 use crate::git::failpoint::{Step, reach};
 use crate::git::{CutError, CutPlan, Ends, Reader, cut_at};
 use crate::history::Base;
@@ -32,7 +33,8 @@ pub(super) fn cut(
     if *gate != passed {
         return Ok(None);
     }
-    checkpoint::place(&core.repository, made)?;
+    let (pack, step) = made;
+    move_ref(core, Some(pack), step)?;
     reach(Step::CutCheckpoint)?;
     core.repository.set_ends(ends)?;
     reach(Step::CutShallow)?;

@@ -3,9 +3,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::move_ref;
 use crate::git::failpoint::{Step, reach};
 use crate::git::{
-    CutError, PruneError, Pruned, Reachable, RefMove, prunable, prune, prune_finish, publish, would_lose,
+    CutError, PruneError, Pruned, Reachable, RefMove, prunable, prune, prune_finish, would_lose,
 };
 use crate::model::{Revision, Sequence};
 use crate::service::ServiceError;
@@ -82,8 +83,7 @@ pub(super) fn stale_kept(core: &Core, sequence: Sequence) -> Result<Vec<(String,
 fn drop_kept(core: &Core, sequence: Sequence) -> Result<(), ServiceError> {
     let _gate = core.outside.close();
     for (name, id) in stale_kept(core, sequence)? {
-        publish(&core.repository, None, None, &[RefMove { name, old: Some(id), new: None }])
-            .map_err(other)?;
+        move_ref(core, None, RefMove { name, old: Some(id), new: None })?;
     }
     Ok(())
 }

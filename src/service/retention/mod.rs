@@ -9,12 +9,12 @@ mod cut;
 mod finish;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::checkpoint::Checkpoint;
 use super::core::Core;
 use super::{ServiceError, WriteState};
-use crate::model::Timestamp;
+use crate::git::{PackFile, PublishError, RefMove, publish};
 use crate::settings::Retention;
 
 pub(super) use finish::is_unfinished;
@@ -45,6 +45,11 @@ pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
             failed = None;
             if let Err(error) = look(core) {
                 if core.retention.is_stopped() {
+                    return;
+                }
+                // What a failed flush left on the disk nobody knows: nothing is taken away by this process any more.
+                if matches!(core.health.writes(), WriteState::Broken(_)) {
+                    tracing::error!(%error, "history could not be cut; it is not tried again before a restart");
                     return;
                 }
                 tracing::warn!(%error, "history could not be cut; it is tried again later");
@@ -80,8 +85,17 @@ fn look(core: &Core) -> Result<(), ServiceError> {
     }
 }
 
+/// Moves a reference, durably. After a failed flush nothing is written any more before a restart.
+fn move_ref(core: &Core, pack: Option<PackFile>, step: RefMove) -> Result<(), ServiceError> {
+    publish(&core.repository, pack, None, &[step]).map_err(|error| {
+        let reason = error.to_string();
+        if matches!(error, PublishError::SyncFailed(_) | PublishError::Uncertain(_)) {
+            core.health.break_down(&reason);
+        }
+        std::io::Error::other(reason).into()
+    })
+}
+
 fn wanted(core: &Core, retention: &Retention) -> Result<Option<choice::Cut>, ServiceError> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-    choice::choose(core, retention, now)
+    choice::choose(core, retention, SystemTime::now().into())
 }

@@ -17,8 +17,8 @@ fn exit_codes_tell_scripts_what_happened() {
         (&["get", "/nowhere", "-e", "nowhere", "--default", "1"], 3, "no environment `nowhere`"),
         (&["get", "/t/v", "--version", "9"], 3, "its newest is 1"),
         (&["history", "/nowhere"], 3, "does not exist"),
-        (&["set", "/t/v", "2", "--if-version", "7"], 5, "repeat with the version it has now"),
-        (&["set", "/t/v", "2", "--create"], 5, "is not what the precondition expects"),
+        (&["set", "/t/v", "2", "--if-version", "7"], 5, "it is now in version 1"),
+        (&["set", "/t/v", "2", "--create"], 5, "/t/v exists already, in version 1"),
         (&["set", "/t/v/w", "2"], 5, "/t/v"),
         (&["set", "/", "2"], 2, "the root cannot be written"),
         (&["get", "a//b"], 2, "segment 2 is empty"),
@@ -29,7 +29,7 @@ fn exit_codes_tell_scripts_what_happened() {
         (&["log", "-e", "nowhere"], 3, "no environment `nowhere`"),
         (&["serve", ".", "--repo", "."], 2, "has no use for --repo"),
         (&["frobnicate"], 2, "unrecognized subcommand"),
-        (&["get", "/t/v", "--at", "yesterday"], 1, "RFC 3339"),
+        (&["get", "/t/v", "--at", "yesterday"], 2, "RFC 3339"),
     ] {
         let stderr = on.run(arguments).fails(code);
         assert!(stderr.starts_with("error: ") && stderr.contains(says), "{arguments:?}: {stderr}");

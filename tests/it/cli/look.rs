@@ -76,7 +76,7 @@ fn a_diff_shows_what_changed_and_by_whom() {
         );
         on.run(&["diff"]).fails(2);
         on.run(&["diff", "--versions", "1"]).fails(2);
-        on.run(&["diff", "99"]).fails(1);
+        on.run(&["diff", "99"]).fails(2);
         on.run(&["diff", "1", "--path", "/nowhere/at/all"]).ok();
     });
 }
@@ -92,7 +92,7 @@ fn environments_are_listed_made_and_rolled_back() {
                 .starts_with("eu was made  (sequence 2)")
         );
         on.run(&["env", "create", "eu"]).fails(5);
-        on.run(&["env", "create", "x", "--inherits", "nowhere"]).fails(1);
+        on.run(&["env", "create", "x", "--inherits", "nowhere"]).fails(2);
         on.run(&["set", "/myapp/database/pool_size", "50", "-e", "eu"]).ok();
         assert_eq!(on.run(&["get", "/myapp/database/pool_size", "-e", "eu"]).ok(), "50\n");
         let back = on.run(&["env", "rollback", "eu", "2", "-m", "too many"]).ok();
@@ -134,7 +134,7 @@ fn values_are_searched_and_patched() {
             on.run(&["get", "/myapp/database"]).ok(),
             "/myapp/database/host       = h\n/myapp/database/pool_size  = 12\n"
         );
-        let failed = on.run(&["patch", "/myapp/database", r#"[{"op": "remove", "path": "/x"}]"#]).fails(1);
+        let failed = on.run(&["patch", "/myapp/database", r#"[{"op": "remove", "path": "/x"}]"#]).fails(2);
         assert!(failed.contains("operation 1 (remove `/x`): there is no member `x`"), "{failed}");
         assert!(on.run(&["patch", "/myapp/database", "{pool"]).fails(2).contains("the patch is no JSON"));
         assert!(on.run(&["whoami"]).ok().ends_with(": may read and write\n"));

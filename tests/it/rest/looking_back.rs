@@ -36,7 +36,7 @@ fn the_history_of_an_object_is_that_of_all_below() {
     assert_eq!(server.get("/api/config/shop/history").expect(200).json().as_array().unwrap().len(), 5);
     server.get("/api/config/nowhere/history").expect(404);
     server.get("/api/config/shop/history?env=prod").expect(404);
-    for cursor in ["999.0", "5", "x", "-1.0", "2.0.0"] {
+    for cursor in ["999.0", "5", "x", "-1.0", "2.0.0", "2.9"] {
         assert!(
             malformed(&server, &format!("/api/config/shop/history?before={cursor}")).contains("no cursor"),
             "{cursor}"
@@ -207,6 +207,7 @@ fn commits_are_listed_and_shown() {
     for (target, reason) in [
         ("/api/commits?before=zzz", "no cursor"),
         ("/api/commits?before=77.0", "the newest is 4"),
+        ("/api/commits?before=3.9", "change set 3 has"),
         ("/api/commits/no-such-tag", "is no change set, commit, tag or time"),
     ] {
         assert!(malformed(&server, target).contains(reason), "{target}");

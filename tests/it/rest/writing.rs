@@ -216,3 +216,81 @@ fn metadata_goes_with_the_entry_that_is_overwritten() {
         server.delete("/r").expect(200);
     }
 }
+
+/// An empty object in a document of its own is no entry: such a write was acknowledged, and nothing stood there.
+#[test]
+fn an_empty_object_is_an_entry_wherever_it_is_put() {
+    let (project, server) = example();
+    server.put("/fresh/app", json!({})).expect(201);
+    assert_eq!(server.get("/v1/config/fresh/app").expect(200).json(), json!({}));
+    send(&server, "PATCH", "/api/config/fresh/other", MERGE, r#"{"gone": null}"#).expect(201);
+    assert_eq!(server.get("/api/config/fresh/other").json()["value"], json!({}));
+    assert_eq!(project.git(&["show", "main:fresh.yaml"]), "app: {}\nother: {}\n");
+    // The document of a subtree goes, and the one above it is made.
+    let written = server.put("/myapp/database", json!({})).expect(200).json();
+    assert_eq!((&written["path"], &written["version"]), (&json!("/myapp/database"), &json!(1)));
+    assert_eq!(project.git(&["show", "main:myapp.yaml"]), "database: {}\n");
+    // A value whose document is its own becomes one too; right below the root there is none above.
+    server.put("/alone", json!(5)).expect(201);
+    let head = project.git(&["rev-parse", "main"]);
+    for path in ["/alone", "/lonely"] {
+        let refused = server.put(path, json!({})).expect(400).text();
+        assert!(refused.contains("has no document to stand in"), "{refused}");
+    }
+    assert_eq!(project.git(&["rev-parse", "main"]), head);
+}
+
+#[test]
+fn an_answer_lists_what_changed_and_only_that() {
+    let (_project, server) = example();
+    let batch = |edits: Value| server.post("/api/batch", json!({ "edits": edits })).expect(200).json();
+    let put = |path: &str, value: Value| json!({"op": "put", "path": path, "value": value});
+    let item = |path: &str, version: u64| json!({"path": path, "version": version, "env": "base"});
+    let gone =
+        |path: &str, version: u64| json!({"path": path, "version": version, "deleted": true, "env": "base"});
+    let made = batch(json!([put("/t/a", json!({"b": 1, "c": 2})), put("/t/d", json!(1))]));
+    assert_eq!(made["entries"], json!([item("/t/a/b", 1), item("/t/a/c", 1), item("/t/d", 1)]));
+    let half = batch(json!([put("/t/a/b", json!(1)), put("/t/d", json!(2)), put("/t/d", json!(3))]));
+    assert_eq!(half["entries"], json!([item("/t/d", 2)]), "what changed, each once");
+    let none = batch(json!([put("/t/d", json!(3))]));
+    assert_eq!((&none["entries"], &none["sequence"]), (&json!([]), &half["sequence"]));
+    // An object gives way to a value, and a value to an object.
+    let value = batch(json!([put("/t/a", json!(7))]));
+    assert_eq!(value["entries"], json!([item("/t/a", 1), gone("/t/a/b", 2), gone("/t/a/c", 2)]));
+    let patch = json!([{"op": "replace", "path": "", "value": {"b": 1}}]).to_string();
+    let object = send(&server, "PATCH", "/api/config/t/a", PATCH, patch).expect(200).json();
+    assert_eq!(object["entries"][0], json!({"path": "/t/a", "version": 2, "deleted": true}));
+    assert_eq!(object["entries"][1], json!({"path": "/t/a/b", "version": 3}));
+    let patch = json!([{"op": "replace", "path": "", "value": 8}]).to_string();
+    let entry = send(&server, "PATCH", "/api/config/t/a", PATCH, patch).expect(200).json();
+    assert_eq!((&entry["version"], &entry["entries"]), (&json!(3), &Value::Null));
+    // Equal once more: the version stays, the moment is that of now.
+    server.put("/t/z", json!(1)).expect(201);
+    let again = server.put("/t/d", json!(3)).expect(200).json();
+    assert_eq!((again["version"].clone(), again["sequence"].clone()), (json!(2), json!(7)));
+}
+
+#[test]
+fn refusals_say_what_stands_there() {
+    let (_project, server) = example();
+    let precondition = |header: (&str, &str), path: &str| {
+        server.request("PUT", &format!("/api/config{path}"), &[header], br#"{"value": 1}"#).expect(412).text()
+    };
+    let exists = precondition(("If-None-Match", "*"), "/myapp/database/pool_size");
+    assert!(exists.contains("/myapp/database/pool_size exists already, in version 1"), "{exists}");
+    let stale = precondition(("If-Match", "9"), "/myapp/database/pool_size");
+    assert!(stale.contains("it is now in version 1, its entity tag 1."), "{stale}");
+    assert!(precondition(("If-Match", "9"), "/t/none").contains("it does not exist"));
+    let zeros = "0".repeat(40);
+    let nowhere = server.get(&format!("/api/config/myapp?at={zeros}")).expect(400).text();
+    assert!(nowhere.contains("the commit 0000"), "{nowhere}");
+    let object = server.get("/api/config/myapp?version=1").expect(404).text();
+    assert!(object.contains("is an object in base, and only entries have versions"), "{object}");
+    server.request("PUT", "/api/config/env/prod/myapp/database/port", &[], br#"{"value": 1}"#).expect(201);
+    let patch = json!([{"op": "replace", "path": "/pool_size_of_base", "value": 1}]).to_string();
+    let inherited =
+        send(&server, "PATCH", "/api/config/env/prod/myapp/database", PATCH, patch).expect(400).text();
+    assert!(inherited.contains("what prod itself holds, not what it inherits"), "{inherited}");
+    let unknown = server.get("/api/whoami?x=1").expect(400).text();
+    assert!(unknown.contains("unknown parameter `x`; this takes none"), "{unknown}");
+}

@@ -5,12 +5,12 @@ use super::message::message;
 use super::{Batch, BatchError, Content, Decided, FileVersions, Working};
 use crate::git::{NewCommit, Pack, Signature, WorkTree};
 use crate::history::NewVersion;
-use crate::model::{ChangeSet, Environment, Move, ObjectId, Path, Revision, Version};
-use crate::service::committer::request::{EditOp, Write, Written, WrittenEdit};
+use crate::model::{ChangeSet, Move, ObjectId, Revision, Version};
+use crate::service::committer::request::{ChangedEntry, EditOp, Write, Written, WrittenEdit};
 use crate::service::committer::stage::Draft;
 use crate::service::committer::texts::Texts;
 use crate::service::replay::origin_of;
-use crate::snapshot::{Plan, Stamp};
+use crate::snapshot::{Node, Plan, Stamp};
 
 impl Batch<'_> {
     /// Makes the commits of a write that nothing speaks against any more.
@@ -57,17 +57,18 @@ impl Batch<'_> {
                     .unwrap_or_else(|| history.last_version(&branch, &change.path));
                 let version = Version(last.0 + 1);
                 self.versions.insert(key, version);
-                if let Some(entry) = change.new.as_ref().or(change.old.as_ref()) {
-                    let of_file = of_files.entry((branch.clone(), entry.file().clone())).or_default();
-                    of_file.push((change.path.clone(), version));
-                }
-                versions.push(NewVersion {
+                let made = NewVersion {
                     branch: branch.clone(),
                     path: change.path.clone(),
                     version,
                     revision: commit,
                     deleted: change.new.is_none(),
-                });
+                };
+                if let Some(entry) = change.new.as_ref().or(change.old.as_ref()) {
+                    let of_file = of_files.entry((branch.clone(), entry.file().clone())).or_default();
+                    of_file.push(changed(&made));
+                }
+                versions.push(made);
             }
             let origin = origin_of(&change_set, commit);
             let made = &versions[first..];
@@ -87,7 +88,7 @@ impl Batch<'_> {
                         continue;
                     };
                     let key = (environment.branch.clone(), file.name().clone());
-                    edit.entries = of_files.remove(&key).unwrap_or_default();
+                    edit.changed = of_files.remove(&key).unwrap_or_default();
                 }
                 _ => self.note_versions(edit, &versions),
             }
@@ -103,42 +104,28 @@ impl Batch<'_> {
         let of_branch = versions.partition_point(|new| new.branch < environment.branch);
         let of_branch = &versions[of_branch..];
         let of_branch = &of_branch[..of_branch.partition_point(|new| new.branch == environment.branch)];
-        edit.entries = if edit.is_entry {
-            let found = of_branch.binary_search_by(|new| new.path.cmp(&edit.path)).ok();
-            found.map(|at| (edit.path.clone(), of_branch[at].version)).into_iter().collect()
-        } else {
-            // What is below a path comes right after it.
-            let first = of_branch.partition_point(|new| new.path < edit.path);
-            let below = of_branch[first..].iter().take_while(|new| edit.path.is_prefix_of(&new.path));
-            below.map(|new| (new.path.clone(), new.version)).collect()
+        // What is below a path comes right after it.
+        let first = of_branch.partition_point(|new| new.path < edit.path);
+        let below = of_branch[first..].iter().take_while(|new| edit.path.is_prefix_of(&new.path));
+        edit.changed = below.map(changed).collect();
+        // What a patch leaves is known only now.
+        let present =
+            self.branches.get(&environment.branch).and_then(|branch| branch.snapshot.find(&edit.path));
+        edit.entry = match present {
+            Some(Node::Entry(entry)) => entry.version(),
+            Some(Node::Object(_)) => None,
+            None => edit.changed.first().filter(|gone| gone.path == edit.path).map(|gone| gone.version),
         };
-        if edit.entries.is_empty() {
-            edit.entries.extend(self.present_version(environment, &edit.path));
-        }
-    }
-
-    fn present_version(&self, environment: &Environment, path: &Path) -> Option<(Path, Version)> {
-        let entry = self.branches.get(&environment.branch)?.snapshot.entry(path)?;
-        Some((path.clone(), entry.version()?))
     }
 
     /// The answer to a write that changes nothing.
     pub(super) fn unchanged(&self, write: &Write, mut edits: Vec<WrittenEdit>) -> Written {
-        let mut sequence = self.sequence;
         for (edit, asked) in edits.iter_mut().zip(&write.edits) {
             if !matches!(asked.op, EditOp::File { .. }) {
                 self.note_versions(edit, &[]);
             }
         }
-        if let [only] = &write.edits[..]
-            && let Some(environment) = self.context.environments.get(&only.environment)
-            && let Some(working) = self.branches.get(&environment.branch)
-            && let Some(entry) = working.snapshot.entry(&only.path)
-            && let Some(stamp) = entry.stamp()
-        {
-            sequence = stamp.origin.sequence;
-        }
-        Written { sequence, revisions: self.revisions(write), changed: false, edits }
+        Written { sequence: self.sequence, revisions: self.revisions(write), changed: false, edits }
     }
 
     fn revisions(&self, write: &Write) -> BTreeMap<Arc<str>, Revision> {
@@ -152,6 +139,10 @@ impl Batch<'_> {
             .filter_map(|edit| Some((edit.environment.clone(), head(&edit.environment)?)))
             .collect()
     }
+}
+
+fn changed(new: &NewVersion) -> ChangedEntry {
+    ChangedEntry { path: new.path.clone(), version: new.version, deleted: new.deleted }
 }
 
 /// Puts the changed files into the branch's tree, and answers the tree.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use super::{Batch, Content, Decided, Working};
 use crate::git::{EntryKind, ReadError, Reader};
 use crate::model::{Diagnostic, Environment, ObjectId, Path, Rule, Sequence, Value};
+use crate::patch::PatchError;
 use crate::resolve::{Found, Layer, View};
 use crate::service::committer::request::{Edit, EditOp, Precondition, Write, WrittenEdit};
 use crate::service::committer::runs::{plain_put, runs};
 use crate::service::committer::stage::{Draft, Stage, invalid};
 use crate::service::load::{MOST_FILES, configuration_blob};
-use crate::service::{ServiceError, entity_tag};
-use crate::snapshot::{Blobs as _, Node, Snapshot, Update};
+use crate::service::{ServiceError, Unmet, entity_tag};
+use crate::snapshot::{Blobs as _, Snapshot, Update};
 
 impl Batch<'_> {
     /// What a write comes to, edit by edit and branch by branch; nothing is changed yet.
@@ -73,7 +74,9 @@ impl Batch<'_> {
                 EditOp::Patch(patch) if before.is_none() && !patch.can_create() => {
                     return Err(self.absent(environment, &stages, &stage.draft, &edit.path));
                 }
-                EditOp::Patch(patch) => stage.patch(&edit.path, patch)?,
+                EditOp::Patch(patch) => {
+                    stage.patch(&edit.path, patch).map_err(|error| of_heir(error, environment))?
+                }
                 EditOp::Restore { .. } => {
                     let reason = "a branch is brought back by a write of its own".to_owned();
                     return Err(invalid(&edit.path, reason));
@@ -241,7 +244,13 @@ impl Batch<'_> {
         if holds {
             return Ok(());
         }
-        Err(ServiceError::PreconditionFailed { path: path.clone(), current: found.as_ref().map(entity_tag) })
+        let version = match &found {
+            Some(Found::Entry(entry)) if entry.own => entry.entry.version(),
+            _ => None,
+        };
+        let (path, expected) = (path.clone(), precondition.clone());
+        let current = found.as_ref().map(entity_tag);
+        Err(ServiceError::PreconditionFailed(Box::new(Unmet { path, expected, current, version })))
     }
 
     fn absent(
@@ -286,19 +295,24 @@ fn restore_updates(reader: &Reader, working: &Working, tree: ObjectId) -> Result
 
 /// What is known of an edit before it is made.
 fn written(environment: &Environment, stage: &Stage<'_>, edit: &Edit) -> WrittenEdit {
-    let before = stage.draft.find(&edit.path);
-    let is_entry = match &edit.op {
-        EditOp::Put { value: Value::Object(members), .. } => members.is_empty(),
-        EditOp::Put { .. } | EditOp::Hide => true,
-        EditOp::Restore { .. } | EditOp::File { .. } => false,
-        EditOp::Delete | EditOp::Patch(_) => matches!(before, Some(Node::Entry(_))),
-    };
     WrittenEdit {
         environment: environment.name.clone(),
         path: edit.path.clone(),
-        created: before.is_none(),
-        is_entry,
-        entries: Vec::new(),
+        created: stage.draft.find(&edit.path).is_none(),
+        entry: None,
+        changed: Vec::new(),
+    }
+}
+
+/// Says of a patch that misses something that what is inherited does not count.
+fn of_heir(error: ServiceError, environment: &Environment) -> ServiceError {
+    match error {
+        ServiceError::Patch { path, reason, .. }
+            if environment.inherits.is_some() && matches!(*reason, PatchError::DoesNotFit { .. }) =>
+        {
+            ServiceError::Patch { path, reason, heir: Some(environment.name.clone()) }
+        }
+        other => other,
     }
 }
 

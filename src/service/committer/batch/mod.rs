@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::request::{Write, Written};
+use super::request::{ChangedEntry, Write, Written};
 use super::stage::Draft;
 use super::texts::Texts;
 use crate::git::{Pack, PackError, WorkTree, WorkTreeError};
@@ -73,7 +73,7 @@ pub(in crate::service::committer) struct Batch<'a> {
 }
 
 /// The versions that a write makes, by branch and by the file that holds or held the entry.
-type FileVersions = HashMap<(Arc<str>, Arc<str>), Vec<(Path, Version)>>;
+type FileVersions = HashMap<(Arc<str>, Arc<str>), Vec<ChangedEntry>>;
 
 /// The edits of one write to one branch, decided.
 struct Decided {
