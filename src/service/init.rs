@@ -3,7 +3,7 @@ use std::io;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
-use super::layout::{CONFIG_REPOSITORY, META_REPOSITORY};
+use super::layout::{CONFIG_REPOSITORY, META_FOLDER, META_REPOSITORY};
 use super::refs::branch_moves;
 use crate::auth::{ACCESS_FILE, Access, ApiKey};
 use crate::document::EditError;
@@ -13,9 +13,6 @@ use crate::settings::{DEFAULT_SETTINGS, ProjectSettings, SETTINGS_FILE};
 
 /// The account that the first key belongs to.
 const FIRST_ACCOUNT: &str = "admin";
-
-/// The folder of a tree that holds the settings; every other top folder is an environment.
-const META_FOLDER: &str = "meta";
 
 /// How deep a tree may be nested.
 const MOST_LEVELS: usize = 64;

@@ -3,14 +3,15 @@ use std::io;
 use std::path::{Path as FilePath, PathBuf};
 
 use super::ServiceError;
-use super::layout::LOCK_FILE;
+use super::layout::{LOCK_FILE, META_FOLDER};
 use crate::model::Diagnostic;
+use crate::settings::SETTINGS_FILE;
 
 /// Why a project's directory cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It is none.
-    #[error("{} is no confgit project; make one with `confgit init {}`", dir.display(), dir.display())]
+    #[error("{} is no confgit project; {}", dir.display(), how_to_make_one(dir))]
     NoProject {
         /// The directory.
         dir: PathBuf,
@@ -51,5 +52,17 @@ pub(super) fn take_lock(dir: &FilePath) -> Result<File, OpenError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: dir.to_owned() }),
         Err(TryLockError::Error(error)) => Err(io(error)),
+    }
+}
+
+/// A folder tree of a project is easily taken for one.
+fn how_to_make_one(dir: &FilePath) -> String {
+    let dir_name = dir.display();
+    if dir.join(META_FOLDER).join(SETTINGS_FILE).is_file() {
+        format!(
+            "it is the folder tree of one: make a project of it with `confgit init DIR --from {dir_name}`"
+        )
+    } else {
+        format!("make one with `confgit init {dir_name}`")
     }
 }

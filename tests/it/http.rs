@@ -717,3 +717,26 @@ fn paging_follows_segments_and_bounds_hold() {
     assert_eq!(written["entries"].as_array().unwrap().len(), 2_000);
     assert_eq!(server.get("/v1/config/many").json()["k1999"], 1999);
 }
+
+/// RFC 9112 section 3.2: who is to say which of two hosts was meant.
+#[test]
+fn a_request_of_http_1_1_names_one_host() {
+    let (_project, server) = example();
+    let answer = |version: &str, hosts: &str| {
+        let key = &server.key;
+        let request = format!(
+            "GET /v1/config/myapp/database/pool_size HTTP/{version}\r\n{hosts}Connection: close\r\nX-API-Key: {key}\r\n\r\n"
+        );
+        let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+        answer
+    };
+    assert!(answer("1.1", "Host: x\r\n").starts_with("HTTP/1.1 200"));
+    assert!(answer("1.0", "").starts_with("HTTP/1.0 200"));
+    for hosts in ["", "Host: x\r\nHost: x\r\n"] {
+        let refused = answer("1.1", hosts);
+        assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("one Host header"), "{refused}");
+    }
+}

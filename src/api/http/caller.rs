@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
 use super::App;
 use super::problem::Problem;
@@ -72,6 +72,16 @@ fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
         (None, _) => uri.authority().map(|authority| authority.as_str()),
         (Some(_), Some(_)) => None,
     }
+}
+
+/// Refuses a request of HTTP/1.1 without a `Host`, or with several: RFC 9112 section 3.2.
+pub(super) fn check_host<B>(request: &axum::http::Request<B>) -> Result<(), Problem> {
+    let mut named = request.headers().get_all(HOST).iter();
+    let has_one = named.next().is_some() && named.next().is_none();
+    if has_one || request.version() != Version::HTTP_11 {
+        return Ok(());
+    }
+    Err(Problem::malformed("a request of HTTP/1.1 has one Host header, not none and not several"))
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -24,6 +24,7 @@ pub(super) fn read<B>(app: &App, request: &Request<B>) -> Option<Response> {
         None => None,
         Some(query) => Some(query.strip_prefix("env=").filter(|name| !name.contains(['&', '%', '+', '=']))?),
     };
+    caller::check_host(request).ok()?;
     let grant = caller::may_read(app, headers, uri).ok()?;
     let state = app.project.core().current(&grant);
     let environment = environment.unwrap_or_else(|| state.environments.default_name());

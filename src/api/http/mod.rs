@@ -122,7 +122,7 @@ impl Http {
 /// Lets a project answer; where there is none, says so.
 async fn route(project: Option<&Mounted>, request: Request) -> Response {
     let Some(project) = project else { return operations::no_route(request).await.into() };
-    if let Err(refusal) = caller::check_origin(&request) {
+    if let Err(refusal) = caller::check_host(&request).and_then(|()| caller::check_origin(&request)) {
         return refusal.into();
     }
     match project.router.clone().oneshot(request).await {
