@@ -18,6 +18,16 @@ SEMANTIC = {
     "/problems/patch-does-not-apply",
 }
 
+# The same of 422: references that lead nowhere by now, names that a target does not allow, files that do not parse.
+OF_CONTENT = {"/problems/not-expressible", "/problems/unprocessable", "/problems/unresolvable"}
+
+
+@schemathesis.check
+def valid_data_is_refused_for_its_content_only(ctx, response, case):
+    if response.status_code == 422:
+        problem = response.json()
+        assert problem["type"] in OF_CONTENT and problem["errors"], f"No reason is told: {problem}"
+
 
 @schemathesis.check
 def valid_data_is_not_malformed(ctx, response, case):

@@ -18,6 +18,8 @@ pub enum Action {
     Read,
     /// Change values.
     Write,
+    /// See the values of secrets.
+    ReadSecrets,
 }
 
 /// What callers without a credential may do.
@@ -58,13 +60,34 @@ pub enum Denied {
     #[error("the key is not known here")]
     UnknownKey,
     /// A known account that may not do this.
-    #[error("the account `{account}` may not {}", match action { Action::Read => "read", Action::Write => "write" })]
+    #[error("the account `{account}` may not {}", action.verb())]
     Forbidden {
         /// The account.
         account: Arc<str>,
         /// What it wanted to do.
         action: Action,
     },
+}
+
+impl Action {
+    fn verb(self) -> &'static str {
+        match self {
+            Action::Read => "read",
+            Action::Write => "write",
+            Action::ReadSecrets => "read secrets",
+        }
+    }
+}
+
+/// The proof that a principal may see the values of secrets.
+#[derive(Debug, Clone)]
+pub struct SecretGrant(());
+
+impl SecretGrant {
+    /// The grant of somebody who holds the project's files.
+    pub fn local() -> Self {
+        SecretGrant(())
+    }
 }
 
 /// The proof that a principal may read: what readers demand.
@@ -125,6 +148,14 @@ impl Principal {
         match self.powers {
             Powers::All => Ok(WriteGrant { account: self.account.clone() }),
             Powers::None | Powers::Read => Err(self.denied(Action::Write)),
+        }
+    }
+
+    /// Lets this principal see the values of secrets, or says why not.
+    pub fn may_read_secrets(&self) -> Result<SecretGrant, Denied> {
+        match self.powers {
+            Powers::All => Ok(SecretGrant(())),
+            Powers::None | Powers::Read => Err(self.denied(Action::ReadSecrets)),
         }
     }
 

@@ -1,5 +1,7 @@
-use std::fs;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write as _;
 use std::net::ToSocketAddrs as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path as FilePath, PathBuf};
 
 use clap::Args;
@@ -46,6 +48,7 @@ impl Demo {
         fs::create_dir(&tree).and_then(|()| EXAMPLE.extract(&tree)).map_err(|error| failed(&error))?;
         let data = self.dir.clone().unwrap_or_else(|| temporary.path().join("data"));
         let made = make(&data, Some(&tree))?;
+        demo_secrets(&data).map_err(|error| failed(&error))?;
         // Opened once, it has its history index, so that the server takes writes from its first moment on.
         drop(Local::open(&data)?);
         let hints = Hints {
@@ -82,6 +85,19 @@ fn check_loopback(listen: &str) -> Result<(), CliError> {
         return Err(CliError::Usage(message));
     }
     Ok(())
+}
+
+/// What the example's references to secrets name: a file of that name, which only this user may read.
+fn demo_secrets(data: &FilePath) -> std::io::Result<()> {
+    let directory = data.join("secrets");
+    DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(directory.join("db-password"))?;
+    file.write_all(b"not-a-real-password\n")
 }
 
 fn failed(error: &std::io::Error) -> CliError {
@@ -127,6 +143,8 @@ impl Hints {
              curl {server}/v1/config/services/payment-service\n\
              curl -X PUT {server}/api/config/myapp/database/pool_size -H \"Authorization: Bearer $TOKEN\" -d '{{\"value\": 25}}'\n\
              curl {server}/api/config/myapp/database/pool_size/history\n\
+             \n\
+             curl '{server}/v1/config/checkout/database?env=prod'\n\
              \n\
              {program} ls\n\
              {program} get /myapp/database --env prod\n\

@@ -146,9 +146,11 @@ impl CliError {
         match self {
             CliError::Client(ClientError::Refused(problem)) => places_of(problem),
             CliError::Kept { reason, .. } => reason.places(),
-            CliError::Service(ServiceError::Problems(problems)) => {
-                problems.iter().map(Diagnostic::to_string).collect()
-            }
+            CliError::Service(
+                ServiceError::Problems(problems)
+                | ServiceError::Unresolvable(problems)
+                | ServiceError::NotExpressible(problems),
+            ) => problems.iter().map(Diagnostic::to_string).collect(),
             CliError::Restore(RestoreError::Damaged(report)) => {
                 report.damage().map(ToOwned::to_owned).collect()
             }
@@ -209,6 +211,7 @@ fn of_service(error: &ServiceError) -> Exit {
         ServiceError::Problems(problems) if !problems.iter().any(|problem| problem.rule.is_conflict()) => {
             Exit::Refused
         }
+        ServiceError::Unresolvable(_) | ServiceError::NotExpressible(_) => Exit::Refused,
         ServiceError::PreconditionFailed(_)
         | ServiceError::Conflict(_)
         | ServiceError::Problems(_)
@@ -223,6 +226,7 @@ fn of_service(error: &ServiceError) -> Exit {
         | ServiceError::NotKept { .. }
         | ServiceError::TooLarge { .. }
         | ServiceError::Busy
+        | ServiceError::Secret(_)
         | ServiceError::WritesUnavailable { .. }
         | ServiceError::NotReady { .. }
         | ServiceError::Repository(_)

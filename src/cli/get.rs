@@ -1,4 +1,5 @@
 use clap::{Args, ValueEnum};
+use serde_json::value::RawValue;
 
 use super::options::{Options, OutputFormat};
 use super::output::Output;
@@ -9,19 +10,21 @@ use super::value_argument::interpret;
 use super::{CliError, shown};
 use crate::client::{Moment, Node, Place};
 use crate::document::Format;
-use crate::model::{Value, bytes_of_base64};
+use crate::model::{Object, Path, PathError, Value, bytes_of_base64};
 use crate::wire::{Entries, Entry, Json};
 
 /// Print a value
 ///
 /// A value is printed bare, a string without quotes. An object is printed as the paths below it and their
-/// values; `--format` prints it as one document. `-o json` prints what the API says of it: version, author,
+/// values; `--format` prints it as one document. Values are printed as they are written, references and all;
+/// `--resolve` prints what services read. `-o json` prints what the API says of it: version, author,
 /// description and where it comes from.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     confgit get /myapp/database/host\n  \
     confgit get myapp.database.host --env prod\n  \
     confgit get /myapp/database --format yaml\n  \
+    confgit get /checkout/database --env prod --resolve\n  \
     confgit get /myapp/database/host --version 1\n  \
     confgit get /myapp --at 2026-01-31T12:00:00Z")]
 pub struct Get {
@@ -39,6 +42,9 @@ pub struct Get {
     /// The value alone, without a line break after it; bytes as they are
     #[arg(long, conflicts_with_all = ["recursive", "format"])]
     raw: bool,
+    /// The value as services read it: templates merged, references followed, secrets included
+    #[arg(long, conflicts_with_all = ["version", "recursive"])]
+    resolve: bool,
     /// Every entry below the path, with what the API says of it
     #[arg(short, long, conflicts_with = "format")]
     recursive: bool,
@@ -78,15 +84,32 @@ impl Get {
         if self.recursive {
             return print_entries(target, place, &moment, output);
         }
+        if self.resolve {
+            return self.print_resolved(&target.value(place, &moment)?, output);
+        }
         match target.node(place, &moment)? {
             Node::Entry(entry) => self.print_entry(&entry, output),
             Node::Object(_) if self.raw => Err(not_a_text(place)),
             Node::Object(_) if self.format == Some(ValueFormat::Text) => Err(not_a_text(place)),
             Node::Object(_) if self.format.is_some() => {
-                self.print_value(&target.value(place, &moment)?, output)
+                let entries = target.entries(place, &moment)?;
+                self.print_value(&as_one(place, &entries)?, output)
             }
             Node::Object(object) if output.format() != OutputFormat::Table => output.data(&object),
             Node::Object(_) => print_entries(target, place, &moment, output),
+        }
+    }
+
+    fn print_resolved(&self, value: &Json, output: &mut Output) -> Result<(), CliError> {
+        match (self.format, output.format()) {
+            _ if self.raw => output.bytes(shown::bare(value).as_bytes()),
+            (Some(_), _) => self.print_value(value, output),
+            (None, OutputFormat::Table) if value.get().starts_with('{') => {
+                let value = Value::from_json(value.get());
+                output.value(Format::Yaml, &value.map_err(|error| CliError::Failed(error.to_string()))?)
+            }
+            (None, OutputFormat::Table) => output.text(&shown::bare(value)),
+            (None, _) => output.data(value),
         }
     }
 
@@ -125,6 +148,29 @@ impl Get {
             (None, _) => output.data(&json),
         }
     }
+}
+
+/// Entries below a path as one object, as they are written.
+fn as_one(place: &Place, entries: &[Entry]) -> Result<Json, CliError> {
+    let broken = |error: String| CliError::Failed(error);
+    let mut root = Object::new();
+    for entry in entries {
+        let path: Path = entry.path.parse().map_err(|error: PathError| broken(error.to_string()))?;
+        let value = Value::from_json(entry.value.get()).map_err(|error| broken(error.to_string()))?;
+        let below = path.strip_prefix(&place.path).unwrap_or(path);
+        let mut segments = below.segments().peekable();
+        let mut at = &mut root;
+        while let Some(segment) = segments.next() {
+            if segments.peek().is_none() {
+                at.insert(segment.into_owned(), value);
+                break;
+            }
+            let inner = at.entry(segment.into_owned()).or_insert_with(|| Value::Object(Object::new()));
+            let Value::Object(inner) = inner else { break };
+            at = inner;
+        }
+    }
+    RawValue::from_string(Value::Object(root).to_json()).map_err(|error| broken(error.to_string()))
 }
 
 fn print_entries(

@@ -1,10 +1,13 @@
 use super::CliError;
 use super::local::Local;
-use crate::client::{Listing, Moment, Node, Place};
-use crate::model::{Path, Version};
+use crate::auth::SecretGrant;
+use crate::bundle::BundleFormat;
+use crate::client::{Export, Listing, Moment, Node, Place};
+use crate::document::{self, Format};
+use crate::model::{Path, Value, Version};
 use crate::present;
 use crate::resolve::{Found, FoundEntry};
-use crate::service::{Point, Reading};
+use crate::service::{Bundle, Content, Point, Reading, Wanted};
 use crate::wire::{Children, Entry, Explanation, HistoryItem, Json, Status};
 
 impl Local {
@@ -14,7 +17,7 @@ impl Local {
         if let Moment::Version(version) = moment {
             let past =
                 self.project.core().version(&self.grant(), &environment, &place.path, Version(*version))?;
-            let found = FoundEntry { origin: environment.clone(), entry: past.entry.clone(), own: true };
+            let found = FoundEntry::own(environment.clone(), past.entry.clone());
             return Ok(Node::Entry(Box::new(present::entry(
                 &environment,
                 &place.path,
@@ -56,14 +59,84 @@ impl Local {
         Ok(entries)
     }
 
-    /// The bare value at a path.
+    /// The bare value at a path, as services read it.
     pub fn value(&self, place: &Place, moment: &Moment) -> Result<Json, CliError> {
         let environment = self.environment(place.env.as_deref())?;
-        let reading = self.reading(moment, &environment, &place.path)?;
-        Ok(match reading.find(&environment, &place.path)? {
-            Found::Entry(found) => present::raw(found.entry.json()),
-            Found::Object(object) => present::raw(&self.project.core().object_json(&place.path, &object)),
-        })
+        // What references name may stand anywhere.
+        let reading = self.reading(moment, &environment, &Path::root())?;
+        let core = self.project.core();
+        let wanted = Wanted { environment, layer_only: false, path: place.path.clone() };
+        let mut value = core.resolved(&self.grant(), &reading, &wanted)?;
+        if let Content::Withheld(secrets) = &value.content {
+            let secrets = secrets.clone();
+            value = core.revealed(&SecretGrant::local(), &reading, &wanted, &secrets)?;
+        }
+        match value.content {
+            Content::Plain(body) => Ok(present::raw(&body.json)),
+            Content::Revealed(revealed) => Ok(present::raw(&revealed.expose().0)),
+            Content::Withheld(_) => {
+                Err(CliError::Failed("the secrets changed meanwhile; try again".to_owned()))
+            }
+        }
+    }
+
+    /// All that services read below a path, as one text for another tool.
+    pub fn export(&self, place: &Place, wanted: &Export) -> Result<Vec<u8>, CliError> {
+        let format = match wanted.format {
+            "env" => BundleFormat::Env,
+            "properties" => BundleFormat::Properties,
+            "k8s-configmap" => BundleFormat::ConfigMap,
+            "k8s-secret" => BundleFormat::Secret,
+            _ if wanted.name.is_some() => return Err(no_name()),
+            document => return self.document(place, &wanted.moment, document),
+        };
+        if wanted.name.is_some() && !matches!(format, BundleFormat::ConfigMap | BundleFormat::Secret) {
+            return Err(no_name());
+        }
+        self.bundle(place, wanted, (format, wanted.with_secrets))
+    }
+
+    fn bundle(
+        &self,
+        place: &Place,
+        wanted: &Export,
+        (format, with_secrets): (BundleFormat, bool),
+    ) -> Result<Vec<u8>, CliError> {
+        let environment = self.environment(place.env.as_deref())?;
+        let reading = self.reading(&wanted.moment, &environment, &Path::root())?;
+        let core = self.project.core();
+        let (of_path, name) =
+            (Wanted { environment, layer_only: false, path: place.path.clone() }, wanted.name.as_deref());
+        match core.bundle(&self.grant(), &reading, (&of_path, name), format)? {
+            Bundle::Text(text) => Ok(text.into_bytes()),
+            Bundle::Withheld(_) if !with_secrets => {
+                Err(core.withheld_keys(&self.grant(), &reading, &of_path)?.into())
+            }
+            Bundle::Withheld(secrets) => {
+                let grant = SecretGrant::local();
+                let text = core.revealed_bundle(&grant, &reading, (&of_path, name), format, &secrets)?;
+                Ok(text.into_bytes())
+            }
+        }
+    }
+
+    fn document(&self, place: &Place, moment: &Moment, format: &'static str) -> Result<Vec<u8>, CliError> {
+        let json = self.value(place, moment)?;
+        let value = Value::from_json(json.get()).map_err(|error| CliError::Failed(error.to_string()))?;
+        let format = match (format, &value) {
+            ("text", Value::Object(_)) => {
+                let (name, moment) = (None, moment.clone());
+                let lines = Export { format, with_secrets: true, name, moment };
+                return self.bundle(place, &lines, (BundleFormat::Lines, true));
+            }
+            ("text", Value::String(text)) => return Ok(text.clone().into_bytes()),
+            ("text", value) => return Ok(value.to_json().into_bytes()),
+            ("yaml", _) => Format::Yaml,
+            ("toml", _) => Format::Toml,
+            _ => Format::Json,
+        };
+        document::emit(format, &value)
+            .map_err(|error| CliError::Failed(format!("{} cannot be written so: {error}", place.path)))
     }
 
     /// The names right below a path.
@@ -125,4 +198,8 @@ impl Local {
             )),
         }
     }
+}
+
+fn no_name() -> CliError {
+    CliError::Usage("--name is that of an object of Kubernetes: this format has none".to_owned())
 }

@@ -15,6 +15,7 @@ mod edit;
 mod env;
 mod error;
 mod explain;
+mod export;
 mod first_start;
 mod fsck;
 mod get;
@@ -93,6 +94,7 @@ enum Command {
     History(history::History),
     Diff(diff::Diff),
     Explain(explain::Explain),
+    Export(export::Export),
     Log(log::Log),
     Rollback(rollback::Rollback),
     Env(env::Env),
@@ -145,6 +147,7 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Patch(patch) => patch.run(options, output),
         Command::Diff(diff) => diff.run(options, output),
         Command::Explain(explain) => explain.run(options, output),
+        Command::Export(export) => export.run(options, output),
         Command::Env(env) => env.run(options, output),
         Command::Whoami(whoami) => whoami.run(options, output),
         Command::Tree(tree) => tree.run(options, output),

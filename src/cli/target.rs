@@ -1,7 +1,7 @@
 use super::CliError;
 use super::layer_change::LayerChange;
 use super::local::Local;
-use crate::client::{Client, Comparison, Expect, Listing, Moment, Node, PatchKind, Place, Written};
+use crate::client::{Client, Comparison, Expect, Export, Listing, Moment, Node, PatchKind, Place, Written};
 use crate::model::Path;
 use crate::wire::{
     Batch, BatchWritten, Commit, CommitDetails, Diff, Entry, EnvironmentRollback, Environments, Explanation,
@@ -33,11 +33,19 @@ impl Target {
         }
     }
 
-    /// The bare value at a path, objects included: all of one moment.
+    /// The bare value at a path, objects included, as services read it: all of one moment.
     pub fn value(&self, place: &Place, moment: &Moment) -> Result<Json, CliError> {
         match self {
             Target::Server(client) => Ok(client.value(place, moment)?),
             Target::Local(local) => local.value(place, moment),
+        }
+    }
+
+    /// All that services read below a path, as one text for another tool.
+    pub fn export(&self, place: &Place, wanted: &Export) -> Result<Vec<u8>, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.export(place, wanted)?),
+            Target::Local(local) => local.export(place, wanted),
         }
     }
 

@@ -1,5 +1,5 @@
 use super::transport::Call;
-use super::{Client, ClientError, Listing, Moment, Node, Place};
+use super::{Client, ClientError, Export, Listing, Moment, Node, Place};
 use crate::model::Path;
 use crate::wire::{Entries, Entry, Explanation, HistoryItem, Json, Status};
 
@@ -36,6 +36,14 @@ impl Client {
     /// The bare value at a path, objects included: all of one moment.
     pub fn value(&self, place: &Place, moment: &Moment) -> Result<Json, ClientError> {
         self.transport.json(get(self.url("/v1/config", place, moment, Vec::new())))
+    }
+
+    /// All that services read below a path, as one text for another tool.
+    pub fn export(&self, place: &Place, wanted: &Export) -> Result<Vec<u8>, ClientError> {
+        let mut query = vec![("format", wanted.format.to_owned())];
+        query.extend(wanted.with_secrets.then(|| ("resolve", "true".to_owned())));
+        query.extend(wanted.name.clone().map(|name| ("name", name)));
+        Ok(self.transport.send(get(self.url("/v1/config", place, &wanted.moment, query)))?.body)
     }
 
     /// The names right below a path.

@@ -24,6 +24,19 @@ pub enum Moment {
     At(String),
 }
 
+/// What is written for other tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// The format, as the API names it.
+    pub format: &'static str,
+    /// Whether the values of secrets are wanted.
+    pub with_secrets: bool,
+    /// What an object of Kubernetes is called.
+    pub name: Option<String>,
+    /// When.
+    pub moment: Moment,
+}
+
 /// What is compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {

@@ -1,5 +1,7 @@
 //! From an environment to the snapshot that answers for it now: swap and look-up, nothing else.
 
+mod resolved;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,6 +11,8 @@ use bytes::Bytes;
 use crate::model::{Environments, ObjectId, Revision, Sequence};
 use crate::resolve::{Layer, View};
 use crate::snapshot::Snapshot;
+
+pub use resolved::{ResolvedBodies, ResolvedBody};
 
 /// A branch as readers see it.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +31,7 @@ struct Seen {
     view: Arc<View>,
     /// The head of the environment's own branch, as text.
     revision: Bytes,
+    resolved: ResolvedBodies,
 }
 
 /// All branches of a project after one change set: what one request reads is never mixed.
@@ -61,8 +66,11 @@ impl State {
             });
             let head = branches.get(&environment.branch).and_then(|branch| branch.head);
             let revision = head.map(|head| Bytes::from(head.to_string())).unwrap_or_default();
-            let view = Arc::new(View::new(layers.collect()));
-            views.insert(environment.name.clone(), Arc::new(Seen { view, revision }));
+            let view = Arc::new(View::new(layers.collect(), environments.rules().clone()));
+            views.insert(
+                environment.name.clone(),
+                Arc::new(Seen { view, revision, resolved: ResolvedBodies::default() }),
+            );
         }
         let sequence_text = Bytes::from(sequence.to_string());
         State { sequence, environments, branches, views, sequence_text }
@@ -78,6 +86,11 @@ impl State {
     pub fn view_with_texts(&self, environment: &str) -> Option<(&View, Bytes, Bytes)> {
         let seen = self.views.get(environment)?;
         Some((&seen.view, seen.revision.clone(), self.sequence_text.clone()))
+    }
+
+    /// The resolved values of an environment that were read from this state.
+    pub fn resolved(&self, environment: &str) -> Option<&ResolvedBodies> {
+        self.views.get(environment).map(|seen| &seen.resolved)
     }
 
     /// The branch of an environment.

@@ -26,20 +26,42 @@ pub enum Rule {
     Key,
     /// A value, document or path is over a limit.
     Limit,
+    /// A reference or a template that leads nowhere.
+    Reference,
+    /// A value that is not as its JSON Schema says, or a schema that is none.
+    Schema,
+    /// A value that a bundle's format cannot say.
+    Bundle,
     /// A settings file says something that cannot be.
     Settings,
 }
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Rule; 7] =
-        [Rule::Parse, Rule::DoubleSpelling, Rule::Shape, Rule::Edit, Rule::Key, Rule::Limit, Rule::Settings];
+    pub const ALL: [Rule; 10] = [
+        Rule::Parse,
+        Rule::DoubleSpelling,
+        Rule::Shape,
+        Rule::Edit,
+        Rule::Key,
+        Rule::Limit,
+        Rule::Reference,
+        Rule::Schema,
+        Rule::Bundle,
+        Rule::Settings,
+    ];
 
     /// Whether it is about how one place fits the others, rather than about what a place says.
     pub fn is_conflict(self) -> bool {
         match self {
             Rule::DoubleSpelling | Rule::Shape | Rule::Edit => true,
-            Rule::Parse | Rule::Key | Rule::Limit | Rule::Settings => false,
+            Rule::Parse
+            | Rule::Key
+            | Rule::Limit
+            | Rule::Reference
+            | Rule::Schema
+            | Rule::Bundle
+            | Rule::Settings => false,
         }
     }
 
@@ -52,6 +74,9 @@ impl Rule {
             Rule::Edit => "edit",
             Rule::Key => "key",
             Rule::Limit => "limit",
+            Rule::Reference => "reference",
+            Rule::Schema => "schema",
+            Rule::Bundle => "bundle",
             Rule::Settings => "settings",
         }
     }

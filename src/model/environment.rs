@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::ResolutionRules;
+
 /// A named set of values: a branch, and the environment whose values show where it has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
@@ -18,6 +20,7 @@ pub struct Environment {
 pub struct Environments {
     by_name: IndexMap<Arc<str>, Environment>,
     default: Arc<str>,
+    rules: Arc<ResolutionRules>,
 }
 
 /// Why a list of environments is none that a project can have.
@@ -85,7 +88,7 @@ impl Environments {
         let Some(default) = by_name.get(default).map(|found| found.name.clone()) else {
             return Err(EnvironmentsError::NoDefault { name: default.to_owned() });
         };
-        let environments = Environments { by_name, default };
+        let environments = Environments { by_name, default, rules: Arc::default() };
         for name in environments.by_name.keys() {
             environments.check_chain(name)?;
         }
@@ -107,6 +110,16 @@ impl Environments {
             at = parent;
         }
         Ok(())
+    }
+
+    /// The same environments with other rules.
+    pub fn with_rules(self, rules: Arc<ResolutionRules>) -> Self {
+        Environments { rules, ..self }
+    }
+
+    /// How the layers of an environment become what it shows.
+    pub fn rules(&self) -> &Arc<ResolutionRules> {
+        &self.rules
     }
 
     /// The environment that answers when none is named.

@@ -27,6 +27,11 @@ pub fn entry(environment: &str, path: &Path, found: &FoundEntry, details: EntryD
     }
 }
 
+/// The same entry with another value: what it comes to.
+pub fn with_value(entry: Entry, json: &[u8], is_bytes: bool) -> Entry {
+    Entry { value: raw(json), encoding: encoding(is_bytes), ..entry }
+}
+
 /// What the caller wants to see where nothing stands: text that is JSON keeps its type, any other is a string.
 pub fn default_entry(environment: &str, path: &Path, default: &str) -> Entry {
     let value = Value::from_json(default).unwrap_or_else(|_| Value::from(default));

@@ -54,6 +54,7 @@ fn layer(explained: &ExplainedLayer) -> wire::ExplainedLayer {
         .to_owned(),
         outcome: match candidate.outcome {
             Outcome::Shown => "shown",
+            Outcome::Joined => "joined",
             Outcome::Hides => "hides",
             Outcome::Hidden => "hidden",
             Outcome::Passed => "passed",
@@ -87,6 +88,9 @@ fn reason(has: &Has, outcome: Outcome) -> String {
     match (outcome, has) {
         (Outcome::Passed, _) => "has nothing there".to_owned(),
         (Outcome::Hidden, _) => "a nearer layer decides".to_owned(),
+        (Outcome::Joined, _) => {
+            "its items come before those of nearer layers, as `merge` in the settings asks".to_owned()
+        }
         (Outcome::Shown, Has::Object(_)) => "its members are shown where no nearer layer has them".to_owned(),
         (Outcome::Shown, _) => "the nearest layer that has it".to_owned(),
         (_, Has::Tombstone { at, .. }) => format!("null at {at}: nothing here, and nothing from parents"),

@@ -12,7 +12,7 @@ mod written;
 
 pub use change::{change, diff};
 pub use commit::{commit, commit_details, commit_diff};
-pub use entry::{default_entry, entry, history_item, null, raw};
+pub use entry::{default_entry, entry, history_item, null, raw, with_value};
 pub use environment::{environments, written_environment};
 pub use explanation::explanation;
 pub use listing::{is_shown, listing};

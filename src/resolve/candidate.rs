@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use super::{Lookup, View, lookup};
-use crate::model::Path;
+use super::view::{Lookup, View};
+use crate::model::{MergeStrategy, Path};
 use crate::snapshot::{Entry, EntryKind, Object};
 
 /// What one layer of a view has at a path, and what becomes of it.
@@ -55,6 +55,8 @@ impl Has {
 pub enum Outcome {
     /// It is what readers see; of an object, its members are.
     Shown,
+    /// Its items are joined with those of a nearer layer.
+    Joined,
     /// It ends the search: readers see nothing of the layers after it.
     Hides,
     /// A nearer layer decides.
@@ -67,9 +69,12 @@ impl View {
     /// What each layer has at a path, nearest first: how [`View::find`] comes to its answer.
     pub fn candidates(&self, path: &Path) -> Vec<Candidate> {
         let (mut has_object, mut is_decided) = (false, false);
-        let mut candidates = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let has = match lookup(&layer.snapshot, path) {
+        // Arrays in a row, from the nearest layer that has something, are joined.
+        let mut joins =
+            self.rules().merge.of(path).is_some_and(|strategy| *strategy != MergeStrategy::Replace);
+        let mut candidates = Vec::with_capacity(self.layers().len());
+        for (layer, (has, is_behind)) in self.layers().iter().zip(self.lookups(path)) {
+            let has = match has {
                 Lookup::Nothing => Has::Nothing,
                 Lookup::Entry(entry) => Has::Entry(entry),
                 Lookup::Object(object) => Has::Object(object),
@@ -82,8 +87,13 @@ impl View {
                     }
                 }
             };
+            if !matches!(has, Has::Nothing) {
+                joins &= matches!(&has, Has::Entry(entry) if entry.json().starts_with(b"["));
+            }
             let outcome = match &has {
                 Has::Nothing => Outcome::Passed,
+                _ if is_behind => Outcome::Hidden,
+                Has::Entry(_) if is_decided && joins => Outcome::Joined,
                 _ if is_decided => Outcome::Hidden,
                 Has::Tombstone { .. } | Has::ValueAbove { .. } => Outcome::Hides,
                 Has::Entry(_) if has_object => Outcome::Hidden,
@@ -105,42 +115,19 @@ impl View {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-    use crate::model::{Limits, ObjectId};
-    use crate::resolve::{Found, Layer};
-    use crate::snapshot::{Blobs, Snapshot, Update};
-
-    /// What the file `a.yaml` holds.
-    struct Text(&'static str);
-
-    impl Blobs for Text {
-        fn content(&self, _: ObjectId) -> Option<Bytes> {
-            Some(Bytes::from_static(self.0.as_bytes()))
-        }
-    }
-
-    fn layer(environment: &str, text: Option<&'static str>) -> Layer {
-        let mut snapshot = Snapshot::default();
-        if let Some(text) = text {
-            let update =
-                Update { file: "a.yaml".into(), blob: Some(ObjectId::from_bytes([1; 20])), value: None };
-            let plan = snapshot.plan(vec![update], &Text(text), &Limits::default());
-            snapshot = snapshot.apply(plan, &mut |_| None);
-        }
-        Layer { environment: environment.into(), snapshot: Arc::new(snapshot) }
-    }
+    use crate::resolve::Found;
+    use crate::resolve::testing::layer;
 
     const CONTENTS: [Option<&str>; 8] = [
         None,
         Some("1"),
         Some("null"),
-        Some("{b: 2}"),
-        Some("{b: null}"),
-        Some("{c: 3}"),
-        Some("{b: {d: 4}}"),
-        Some("{b: {d: null}, c: 5}"),
+        Some(r#"{"b":2}"#),
+        Some(r#"{"b":null}"#),
+        Some(r#"{"c":3}"#),
+        Some(r#"{"b":{"d":4}}"#),
+        Some(r#"{"b":{"d":null},"c":5}"#),
     ];
 
     /// Whatever three layers hold: those that are said to be shown are those that readers see.
@@ -148,7 +135,8 @@ mod tests {
     fn what_is_told_is_what_is_found() {
         for first in CONTENTS {
             for (second, third) in CONTENTS.iter().flat_map(|second| CONTENTS.map(|third| (*second, third))) {
-                let view = View::new(vec![layer("x", first), layer("y", second), layer("z", third)]);
+                let view =
+                    View::new(vec![layer("x", first), layer("y", second), layer("z", third)], Arc::default());
                 for path in ["/a", "/a/b", "/a/b/d", "/a/c"] {
                     check(
                         &view,
@@ -180,8 +168,10 @@ mod tests {
 
     #[test]
     fn what_hides_is_named_by_its_place() {
-        let view =
-            View::new(vec![layer("x", None), layer("y", Some("{b: 2}")), layer("z", Some("{b: {d: 4}}"))]);
+        let view = View::new(
+            vec![layer("x", None), layer("y", Some(r#"{"b":2}"#)), layer("z", Some(r#"{"b":{"d":4}}"#))],
+            Arc::default(),
+        );
         let candidates = view.candidates(&"/a/b/d".parse().unwrap());
         let outcomes: Vec<Outcome> = candidates.iter().map(|candidate| candidate.outcome).collect();
         assert_eq!(outcomes, [Outcome::Passed, Outcome::Hides, Outcome::Hidden]);

@@ -213,7 +213,7 @@ impl Core {
                 Some(record) => Arc::new(Entry::clone(&entry).stamped(stamp_of(&record))),
                 None => entry,
             };
-            Ok::<_, ServiceError>(Some(FoundEntry { origin: environment.name.clone(), entry, own: true }))
+            Ok::<_, ServiceError>(Some(FoundEntry::own(environment.name.clone(), entry)))
         };
         let mut changes = Vec::new();
         for NewVersion { path, version, .. } in versions {

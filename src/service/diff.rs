@@ -144,7 +144,7 @@ impl Core {
         match self.version(grant, &environment.name, path, version) {
             Ok(past) => {
                 let side = side(past.record.sequence, Some(past.record.revision));
-                let found = FoundEntry { origin: environment.name.clone(), entry: past.entry, own: true };
+                let found = FoundEntry::own(environment.name.clone(), past.entry);
                 Ok((Some(found), side))
             }
             Err(ServiceError::Gone { .. }) => {

@@ -6,6 +6,7 @@ use crate::git::ReadError;
 use crate::history::HistoryError;
 use crate::model::{Diagnostic, Path, Sequence, Version};
 use crate::patch::PatchError;
+use crate::secret::SecretError;
 use crate::telemetry::Refusal;
 
 /// Why a read, a write or a look into history gives no answer.
@@ -125,6 +126,15 @@ pub enum ServiceError {
     /// The write would bring problems that were not there before.
     #[error("the change would break {} thing(s)", .0.len())]
     Problems(Vec<Diagnostic>),
+    /// References or templates lead nowhere.
+    #[error("{} cannot be resolved", if let [only] = &.0[..] { only.to_string() } else { format!("{} values", .0.len()) })]
+    Unresolvable(Vec<Diagnostic>),
+    /// A bundle cannot be written in the format that is asked for.
+    #[error("{} cannot be written in this format", if let [only] = &.0[..] { only.to_string() } else { format!("{} values", .0.len()) })]
+    NotExpressible(Vec<Diagnostic>),
+    /// A provider of secrets fails.
+    #[error("{0}")]
+    Secret(#[from] SecretError),
     /// A value or document over its limit.
     #[error("{path}: {actual} bytes are more than the limit of {limit}")]
     TooLarge {
@@ -211,10 +221,14 @@ impl ServiceError {
             | ServiceError::Patch { .. }
             | ServiceError::Cursor { .. } => Refusal::Invalid,
             ServiceError::Conflict(_) | ServiceError::EnvironmentExists { .. } => Refusal::Conflict,
-            ServiceError::Problems(_) => Refusal::Problems,
+            ServiceError::Problems(_) | ServiceError::Unresolvable(_) | ServiceError::NotExpressible(_) => {
+                Refusal::Problems
+            }
             ServiceError::TooLarge { .. } => Refusal::TooLarge,
             ServiceError::Busy => Refusal::Busy,
-            ServiceError::WritesUnavailable { .. } | ServiceError::NotReady { .. } => Refusal::Unavailable,
+            ServiceError::WritesUnavailable { .. }
+            | ServiceError::NotReady { .. }
+            | ServiceError::Secret(_) => Refusal::Unavailable,
             ServiceError::Repository(_) | ServiceError::Io(_) => Refusal::Failed,
         }
     }

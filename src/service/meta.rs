@@ -7,7 +7,7 @@ use super::ServiceError;
 use super::open::OpenError;
 use crate::auth::{ACCESS_FILE, Access};
 use crate::git::{Reader, Repository};
-use crate::model::{Limits, Revision};
+use crate::model::{Diagnostic, Limits, Revision};
 use crate::settings::{ProjectSettings, SETTINGS_FILE};
 
 /// The branch of the settings' repository that counts.
@@ -30,12 +30,17 @@ pub(super) fn read_meta_file(
     Ok((head, content))
 }
 
+/// What a settings file says, with the variables of this process that it lets references name.
+pub(super) fn parse_settings(bytes: &[u8]) -> Result<ProjectSettings, Vec<Diagnostic>> {
+    Ok(ProjectSettings::parse(bytes)?.with_process(|name| std::env::var(name).ok()))
+}
+
 pub(super) fn read_meta(dir: &FilePath, meta: &Repository) -> Result<(ProjectSettings, Access), OpenError> {
     let unreadable = |source: ServiceError| OpenError::Unreadable { dir: dir.to_owned(), source };
     let reader = meta.reader();
     let file = |name: &str| read_meta_file(meta, &reader, name).map(|(_, content)| content);
     let mistakes = |mistakes| OpenError::Settings { dir: dir.to_owned(), mistakes };
-    let settings = ProjectSettings::parse(&file(SETTINGS_FILE).map_err(unreadable)?).map_err(mistakes)?;
+    let settings = parse_settings(&file(SETTINGS_FILE).map_err(unreadable)?).map_err(mistakes)?;
     let access = Access::parse(&file(ACCESS_FILE).map_err(unreadable)?).map_err(mistakes)?;
     if !settings.without_effect.is_empty() {
         tracing::warn!(sections = ?settings.without_effect, "settings that this version does not act on");

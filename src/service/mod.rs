@@ -6,6 +6,7 @@
 
 mod backup;
 mod bodies;
+mod bundle;
 mod checkpoint;
 mod commits;
 mod committer;
@@ -37,6 +38,7 @@ mod read;
 mod recover;
 mod refs;
 mod replay;
+mod resolved;
 mod restore;
 mod retention;
 mod rollback;
@@ -46,6 +48,7 @@ mod status;
 
 pub use self::core::Core;
 pub use backup::{ArchiveError, Backup, BackupError, Manifest, ManifestFile, RepositoryRefs, check_archive};
+pub use bundle::Bundle;
 pub use commits::{CommitInfo, CommitPage, CommitView};
 pub use committer::{
     ChangedEntry, Committer, ConfigurationFile, Edit, EditOp, FileNameError, Member, Metadata,
@@ -65,6 +68,7 @@ pub use past::{HistoryPage, ObjectHistoryPage, PastEntry, Point, VersionValue};
 pub use progress::Progress;
 pub use project::Project;
 pub use read::{EntryDetails, Reading, entity_tag, entry_tag};
+pub use resolved::{Content, ResolvedValue, Revealed, Wanted};
 pub use restore::{RestoreError, Restored, restore};
 pub use rollback::rollback_write;
 pub use search::{EntryPage, Search, page};

@@ -85,16 +85,19 @@ impl Reading {
     /// What an environment shows at a path.
     pub fn find(&self, environment: &str, path: &Path) -> Result<Found, ServiceError> {
         let view = self.view(environment)?;
-        view.find(path).ok_or_else(|| {
-            let environment = environment.into();
-            ServiceError::NotFound { path: path.clone(), environment, inherited_from: None }
-        })
+        view.find(path).ok_or_else(|| self.absent(environment, path))
+    }
+
+    /// The error for a path at which an environment shows nothing.
+    pub(super) fn absent(&self, environment: &str, path: &Path) -> ServiceError {
+        let environment = environment.into();
+        ServiceError::NotFound { path: path.clone(), environment, inherited_from: None }
     }
 
     /// What the environment's own layer holds at a path, its parents left aside.
     pub fn find_in_layer(&self, environment: &str, path: &Path) -> Result<Found, ServiceError> {
         let view = self.view(environment)?;
-        let own = View::new(view.own().cloned().into_iter().collect());
+        let own = View::new(view.own().cloned().into_iter().collect(), Default::default());
         own.find(path).ok_or_else(|| {
             let inherited_from = match view.find(path) {
                 Some(Found::Entry(found)) => Some(found.origin),
@@ -116,7 +119,7 @@ impl Reading {
 /// What describes an entry in one snapshot.
 pub(super) fn details_in(snapshot: &Arc<Snapshot>, path: &Path) -> EntryDetails {
     let layer = Layer { environment: "".into(), snapshot: snapshot.clone() };
-    let found = metadata_path(path).ok().and_then(|at| View::new(vec![layer]).find(&at));
+    let found = metadata_path(path).ok().and_then(|at| View::of_layer(layer).find(&at));
     found.map(|found| details_of(&found)).unwrap_or_default()
 }
 
@@ -154,7 +157,7 @@ impl ServiceError {
 /// own layer, the content hash for everything else.
 pub fn entity_tag(found: &Found) -> String {
     match found {
-        Found::Entry(found) => entry_tag(&found.entry, found.own),
+        Found::Entry(found) => entry_tag(&found.entry, found.own && !found.is_joined),
         Found::Object(object) => object.digest().to_string(),
     }
 }

@@ -1,11 +1,14 @@
 //! What a project's `settings.yaml` says, checked: environments, limits, retention.
 
+mod resolution;
 mod retention;
+mod secrets;
 
 use std::sync::Arc;
 
 use crate::document::{self, Format};
-use crate::model::{Diagnostic, Environment, Environments, Limits, Object, Rule, Value};
+use crate::model::{Diagnostic, Environment, Environments, Limits, Object, ResolutionRules, Rule, Value};
+use crate::secret::SecretRules;
 
 pub use self::retention::Retention;
 
@@ -19,6 +22,8 @@ pub struct ProjectSettings {
     pub environments: Arc<Environments>,
     /// How large what people write may be.
     pub limits: Limits,
+    /// Which provider is asked for which secrets.
+    pub secrets: SecretRules,
     /// How much history is kept; all of it when none.
     pub retention: Option<Retention>,
     /// Sections that are known and have no effect in this version, so that a start can say so.
@@ -34,7 +39,7 @@ environments:
 ";
 
 /// Sections that settings may have and that this version does not act on.
-const WITHOUT_EFFECT: [&str; 5] = ["merge", "upstream", "secrets", "include", "exclude"];
+const WITHOUT_EFFECT: [&str; 3] = ["upstream", "include", "exclude"];
 
 impl ProjectSettings {
     /// Reads the settings file; every mistake is told with its place.
@@ -55,6 +60,20 @@ impl ProjectSettings {
             Some(settings) if parser.mistakes.is_empty() => Ok(settings),
             _ => Err(parser.mistakes),
         }
+    }
+}
+
+impl ProjectSettings {
+    /// The same settings with the values of the process variables that references may name.
+    pub fn with_process(self, value: impl Fn(&str) -> Option<String>) -> Self {
+        let rules = self.environments.rules();
+        if rules.process.is_empty() {
+            return self;
+        }
+        let process = rules.process.keys().map(|name| (name.clone(), value(name)));
+        let rules = ResolutionRules { process: process.collect(), ..ResolutionRules::clone(rules) };
+        let environments = Environments::clone(&self.environments).with_rules(Arc::new(rules));
+        ProjectSettings { environments: Arc::new(environments), ..self }
     }
 }
 
@@ -85,7 +104,8 @@ impl Parser<'_> {
             return None;
         };
         for key in root.keys() {
-            if !["default", "environments", "limits", "retention"].contains(&key.as_str())
+            if !["default", "environments", "merge", "references", "secrets", "limits", "retention"]
+                .contains(&key.as_str())
                 && !WITHOUT_EFFECT.contains(&key.as_str())
             {
                 self.wrong(&[key], format!("unknown section `{key}`"));
@@ -93,6 +113,7 @@ impl Parser<'_> {
         }
         let limits = self.limits(root);
         let retention = self.retention(root);
+        let secrets = self.secrets(root);
         let list = self.environments(root)?;
         let default = match root.get("default") {
             Some(Value::String(name)) => name.clone(),
@@ -102,13 +123,16 @@ impl Parser<'_> {
                 return None;
             }
         };
+        let rules = Arc::new(self.resolution(root));
         let environments = Environments::new(list, &default)
+            .map(|environments| environments.with_rules(rules))
             .map_err(|error| self.wrong(&["environments"], error.to_string()));
         let without_effect =
             WITHOUT_EFFECT.iter().filter(|key| root.contains_key(**key)).map(|key| (*key).to_owned());
         Some(ProjectSettings {
             environments: Arc::new(environments.ok()?),
             limits,
+            secrets,
             retention,
             without_effect: without_effect.collect(),
         })

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Stamp;
 use super::children::Children;
+use crate::document::Format;
 use crate::model::{Path, Value, Version, bytes_of_base64};
 
 /// A 128-bit hash of content: the first half of a SHA-256 for entries, and for objects the sum of
@@ -70,9 +71,24 @@ pub struct Entry {
     json: Bytes,
     digest: Digest,
     kind: EntryKind,
+    refers: Refers,
     file: Arc<str>,
     stamp: Option<Stamp>,
 }
+
+/// Whether references in a value may have to be followed before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refers {
+    /// There are none in it.
+    No,
+    /// It is of a document, and may hold some.
+    Document,
+    /// The same of a file of text: only where its metadata says so.
+    Text,
+}
+
+/// The member of an object that names the templates it is merged over.
+pub const EXTENDS: &str = "$extends";
 
 impl Entry {
     /// The entry of this value in this file, not yet stamped.
@@ -85,7 +101,12 @@ impl Entry {
             _ => EntryKind::Data,
         };
         let digest = Digest::of(&json);
-        Entry { json, digest, kind, file, stamp: None }
+        let refers = match memchr::memmem::find(&json, b"${") {
+            Some(_) if kind != EntryKind::Bytes && Format::of(&file).is_structured() => Refers::Document,
+            Some(_) if kind != EntryKind::Bytes => Refers::Text,
+            _ => Refers::No,
+        };
+        Entry { json, digest, kind, refers, file, stamp: None }
     }
 
     /// The value as compact JSON; bytes as base64.
@@ -113,6 +134,11 @@ impl Entry {
     /// What the value is.
     pub fn kind(&self) -> EntryKind {
         self.kind
+    }
+
+    /// Whether references in it may have to be followed.
+    pub fn refers(&self) -> Refers {
+        self.refers
     }
 
     /// The file that holds it.
@@ -186,6 +212,8 @@ pub struct Object {
     children: Children,
     digest: Digest,
     entries: usize,
+    /// How many entries below may hold references, or name templates.
+    derived: usize,
 }
 
 impl Object {
@@ -207,6 +235,22 @@ impl Object {
     /// How many entries are below, tombstones included.
     pub fn entries(&self) -> usize {
         self.entries
+    }
+
+    /// Whether some value below is another once references are followed and templates merged.
+    pub fn is_derived(&self) -> bool {
+        self.derived > 0
+    }
+
+    /// The tree of these entries, the paths of which begin here; what stands in the way of another is left out.
+    pub fn of(entries: impl IntoIterator<Item = (Path, Arc<Entry>)>) -> Arc<Self> {
+        let mut root = Arc::new(Object::default());
+        for (path, entry) in entries {
+            let segments: Vec<_> = path.segments().collect();
+            let segments: Vec<&str> = segments.iter().map(|segment| &**segment).collect();
+            Object::set(&mut root, &segments, entry);
+        }
+        root
     }
 
     /// Calls `visit` with every entry below, in the order of paths.
@@ -233,7 +277,12 @@ impl Object {
             };
             (name.clone(), node)
         });
-        Object { children: members.collect(), digest: self.digest, entries: self.entries }
+        Object {
+            children: members.collect(),
+            digest: self.digest,
+            entries: self.entries,
+            derived: self.derived,
+        }
     }
 
     /// Puts an entry at the path of these segments. What is in the way stays, and the answer is false:
@@ -245,10 +294,11 @@ impl Object {
             let node = Node::leaf_below(below, entry);
             object.digest = object.digest.plus(Digest::of_member(name, &node));
             object.entries += 1;
+            object.derived += node.derived_as(name);
             object.children.insert(Arc::from(*name), node);
             return true;
         };
-        let before = (Digest::of_member(name, child), child.entries());
+        let before = (Digest::of_member(name, child), child.entries(), child.derived_as(name));
         let placed = match child {
             Node::Entry(_) if below.is_empty() => {
                 *child = Node::Entry(entry);
@@ -260,6 +310,7 @@ impl Object {
         };
         object.digest = object.digest.minus(before.0).plus(Digest::of_member(name, child));
         object.entries = object.entries - before.1 + child.entries();
+        object.derived = object.derived - before.2 + child.derived_as(name);
         placed
     }
 
@@ -268,7 +319,7 @@ impl Object {
         let Some((name, below)) = segments.split_first() else { return false };
         let object = Arc::make_mut(self);
         let Some(child) = object.children.get_mut(name) else { return false };
-        let before = (Digest::of_member(name, child), child.entries());
+        let before = (Digest::of_member(name, child), child.entries(), child.derived_as(name));
         let gone = match child {
             Node::Entry(_) => below.is_empty(),
             Node::Object(inner) => {
@@ -281,11 +332,13 @@ impl Object {
         if gone {
             object.digest = object.digest.minus(before.0);
             object.entries -= before.1;
+            object.derived -= before.2;
             object.children.remove(name);
             return true;
         }
         object.digest = object.digest.minus(before.0).plus(Digest::of_member(name, child));
         object.entries = object.entries - before.1 + child.entries();
+        object.derived = object.derived - before.2 + child.derived_as(name);
         matches!(child, Node::Object(_))
     }
 }
@@ -299,6 +352,15 @@ impl Node {
         }
     }
 
+    /// How many entries this is or holds that may hold references, or name templates, as the member of this name.
+    fn derived_as(&self, name: &str) -> usize {
+        let names_templates = usize::from(name == EXTENDS);
+        match self {
+            Node::Entry(entry) => names_templates + usize::from(entry.refers != Refers::No),
+            Node::Object(object) => names_templates + object.derived,
+        }
+    }
+
     fn leaf_below(segments: &[&str], entry: Arc<Entry>) -> Node {
         match segments.split_first() {
             None => Node::Entry(entry),
@@ -306,8 +368,9 @@ impl Node {
                 let node = Node::leaf_below(below, entry);
                 let digest = Digest::of_member(name, &node);
                 let mut children = Children::default();
+                let derived = node.derived_as(name);
                 children.insert(Arc::from(*name), node);
-                Node::Object(Arc::new(Object { children, digest, entries: 1 }))
+                Node::Object(Arc::new(Object { children, digest, entries: 1, derived }))
             }
         }
     }

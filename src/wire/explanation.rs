@@ -36,7 +36,7 @@ pub struct ExplainedLayer {
     /// `entry`, `object`, `tombstone` (`null` at the path or above it), `value-above` (so that nothing can be below
     /// it), or `nothing`.
     pub has: String,
-    /// `shown` to readers; `hides` what the layers after it have; `hidden` by a nearer layer; or `passed`, for it
+    /// `shown` to readers; `joined` with the items of a nearer layer; `hides` what the layers after it have; `hidden` by a nearer layer; or `passed`, for it
     /// has nothing.
     pub outcome: String,
     /// The same in words.

@@ -321,6 +321,9 @@ pub struct BatchGet {
     #[cfg_attr(test, schemars(length(min = 1)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+    /// Whether values are answered as services read them: templates merged, references followed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resolve: bool,
 }
 
 /// The answer of `POST /api/batch/get`: all of one moment.

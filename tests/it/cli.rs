@@ -4,6 +4,7 @@ mod complete;
 mod demo;
 mod edit;
 mod exit;
+mod export;
 mod look;
 mod tree;
 

@@ -26,7 +26,10 @@ impl TestProject {
 
     /// A project made from `example-repo`.
     pub fn example() -> Self {
-        Self::init(&["--from", concat!(env!("CARGO_MANIFEST_DIR"), "/example-repo")])
+        let project = Self::init(&["--from", concat!(env!("CARGO_MANIFEST_DIR"), "/example-repo")]);
+        std::fs::create_dir(project.dir().join("secrets")).unwrap();
+        std::fs::write(project.dir().join("secrets/db-password"), "s3cret-of-the-tests\n").unwrap();
+        project
     }
 
     /// A project made from these files: `base/…`, `meta/settings.yaml` and so on.
@@ -94,6 +97,11 @@ pub fn git_command(dir: &Path) -> Command {
             .env(format!("GIT_{role}_EMAIL"), "tess@example.com");
     }
     command
+}
+
+/// The Python that has what tests/requirements.txt names.
+pub fn python() -> String {
+    std::env::var("CONFGIT_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
 /// Runs the binary to its end.

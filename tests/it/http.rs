@@ -70,7 +70,10 @@ fn bare_values_have_their_type_and_formats() {
     assert_eq!(server.get("/v1/config/t/text?format=text").text(), "a \"quoted\" text");
     let yaml = server.request("GET", "/v1/config/myapp/database", &[("Accept", "application/yaml")], b"");
     assert_eq!(yaml.text(), "pool_size: 10\ntimeout: 30\n");
-    server.get("/v1/config/myapp/database?format=text").expect(400);
+    assert_eq!(
+        server.get("/v1/config/myapp/database?format=text").expect(200).text(),
+        "/pool_size = 10\n/timeout = 30\n"
+    );
     server.get("/v1/config/myapp/database?format=xml").expect(400);
     let png = server.get("/v1/config/storefront/favicon.png?format=text");
     assert!(png.body.starts_with(b"\x89PNG"));

@@ -20,7 +20,7 @@ for family in text_string_to_metric_families(sys.stdin.read()):
     families[family.name] = {"type": family.type, "unit": family.unit, "labels": sorted(labels), "samples": samples}
 json.dump(families, sys.stdout)
 "#;
-    let python = std::env::var("CONFGIT_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let python = crate::harness::python();
     let mut command = Command::new(python);
     command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();

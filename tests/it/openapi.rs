@@ -4,13 +4,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Server, TestProject};
+use crate::harness::{Server, TestProject, python};
 
 const DESCRIPTION: &str = include_str!("../../schemas/openapi.json");
-
-fn python() -> String {
-    std::env::var("CONFGIT_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned())
-}
 
 /// Runs a program to its end; panics with what it said when it fails.
 fn run(command: &mut Command) -> String {

@@ -5,6 +5,7 @@ mod explaining;
 mod looking_back;
 mod projects;
 mod reading;
+mod resolving;
 mod writing;
 
 use serde_json::Value;

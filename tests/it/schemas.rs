@@ -23,7 +23,7 @@ for document in json.load(sys.stdin):
     for error in validator.iter_errors(value):
         print(document.get("file", document["schema"]), error.json_path, error.message)
 "#;
-    let python = std::env::var("CONFGIT_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let python = crate::harness::python();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas");
     let mut command = Command::new(python);
     command.args(["-c", script, folder]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

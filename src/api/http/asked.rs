@@ -23,10 +23,11 @@ pub(super) const PAGE: usize = 1_000;
 pub(super) const MOST_PER_PAGE: usize = 10_000;
 
 /// The parameters of `GET /v1/config/{path}`.
-pub(super) const BARE: [&str; 6] = ["env", "default", "format", "literal", "version", "at"];
+pub(super) const BARE: [&str; 8] =
+    ["env", "default", "format", "literal", "version", "at", "resolve", "name"];
 
 /// The parameters of `GET /api/config/{path}`.
-pub(super) const DESCRIBED: [&str; 12] = [
+pub(super) const DESCRIBED: [&str; 14] = [
     "env",
     "default",
     "format",
@@ -39,6 +40,8 @@ pub(super) const DESCRIBED: [&str; 12] = [
     "list",
     "q",
     "fields",
+    "resolve",
+    "name",
 ];
 
 /// What a read asks for, once its URL is understood.
@@ -47,6 +50,7 @@ pub(super) struct Asked {
     pub query: Query,
     pub format: Format,
     pub version: Option<Version>,
+    pub at: Option<Point>,
     pub search: Option<Search>,
     pub fields: Fields,
 }
@@ -82,7 +86,7 @@ pub(super) async fn look(
             "`version` belongs to one entry; for what is below a path give `at`",
         ));
     }
-    let asked = Asked { target, query, format, version, search, fields };
+    let asked = Asked { target, query, format, version, at: at.clone(), search, fields };
     let Some(point) = at else { return Ok((asked, Arc::new(present))) };
     let (core, grant) = (app.project.core().clone(), grant.clone());
     let (environment, path) = (asked.target.environment.clone(), asked.target.path.clone());

@@ -7,20 +7,27 @@ use bytes::Bytes;
 
 use super::asked::blocking;
 use super::body::Body;
+use super::page::Page;
 use super::problem::{Problem, internal};
 use super::query::Query;
-use super::reply::{Reply, tag_of_body};
+use super::reply::{Moment, Reply};
+use super::resolved::Value;
 use super::{App, caller, put_body, write};
+use crate::auth::{ReadGrant, SecretGrant};
 use crate::model::{Environments, Path, bytes_of_base64};
 use crate::present;
 use crate::resolve::Found;
 use crate::service::{
-    ConfigurationFile, Edit, EditOp, FileNameError, Point, Precondition, Reading, ServiceError, Write,
+    ConfigurationFile, Content, Edit, EditOp, FileNameError, Point, Precondition, Reading, ServiceError,
+    Wanted, Write,
 };
 use crate::wire;
 
 /// How many bytes the answer of a batch of reads may have.
 const MOST_BYTES: usize = 16 << 20;
+
+/// So many values are written out at once.
+const FEW_PATHS: usize = 64;
 
 /// `POST /api/batch`: several edits, all or nothing, as one change set.
 pub(super) async fn write(State(app): State<App>, request: Request) -> Result<Response, Problem> {
@@ -127,6 +134,7 @@ fn read_file(
 pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_read(&app, request.headers(), request.uri())?;
     Query::parse(request.uri().query(), &[])?;
+    let (headers, uri, read) = (request.headers().clone(), request.uri().clone(), grant.clone());
     let body = Body::read(&app, request).await?;
     let asked: wire::BatchGet = body.json()?;
     check_count(asked.paths.len(), "paths", wire::MOST_BATCH_PATHS)?;
@@ -136,18 +144,44 @@ pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Res
         .map(|text| text.parse().map_err(|error| Problem::no_path(format!("`{text}` is no path"), &error)));
     let paths = paths.collect::<Result<Vec<Path>, _>>()?;
     let present = app.project.core().reading(&grant);
-    let env = asked.env.unwrap_or_else(|| present.environments().default_name().to_string());
+    let env = asked.env.clone().unwrap_or_else(|| present.environments().default_name().to_string());
     present.view(&env)?;
     let reading = match asked.at.as_deref().map(Point::parse) {
         None => present,
         Some(point) => {
-            let (core, environment, paths) = (app.project.core().clone(), env.clone(), paths.clone());
+            let (core, environment) = (app.project.core().clone(), env.clone());
+            // What references name may stand anywhere.
+            let paths = if asked.resolve { vec![Path::root()] } else { paths.clone() };
             blocking(move || core.reading_at(&grant, &point, &environment, &paths)).await??
         }
     };
+    let secret_grant = caller::may_read_secrets(&app, &headers, &uri);
+    let gather = move || gather(&app, (&read, secret_grant), &reading, &env, &paths, asked.resolve);
+    // Thousands of values are not written out on a thread that others wait for.
+    let page = if asked.resolve || asked.at.is_some() || asked.paths.len() > FEW_PATHS {
+        blocking(gather).await??
+    } else {
+        gather()?
+    };
+    Ok(page.0.answer_whole(&headers, page.1))
+}
+
+fn gather(
+    app: &App,
+    (grant, secret_grant): (&ReadGrant, Result<SecretGrant, Problem>),
+    reading: &Reading,
+    env: &str,
+    paths: &[Path],
+    is_resolved: bool,
+) -> Result<(Page, Moment), Problem> {
+    let mut secret_grant = Some(secret_grant);
     let (mut entries, mut bytes) = (Vec::new(), 0);
-    for path in &paths {
-        let (item, length) = item(&app, &reading, &env, path)?;
+    for path in paths {
+        let (item, length) = if is_resolved {
+            resolved_item(app, grant, &mut secret_grant, reading, env, path)?
+        } else {
+            item(app, reading, env, path)?
+        };
         bytes += length;
         if bytes > MOST_BYTES {
             let detail =
@@ -156,11 +190,8 @@ pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Res
         }
         entries.push(item);
     }
-    let got = wire::BatchGot { sequence: reading.state().sequence.0, env: env.clone(), entries };
-    let body = serde_json::to_vec(&got).map_err(|error| internal(&error.to_string()))?;
-    let tag = Some(tag_of_body(&body));
-    let reply = Reply { tag, revision: reading.revision(&env), sequence: reading.state().sequence };
-    Ok(reply.json(body))
+    let got = wire::BatchGot { sequence: reading.state().sequence.0, env: env.to_owned(), entries };
+    Ok((Page::json(&got, None)?, Moment::of(reading, env)))
 }
 
 /// What stands at one path, and how many bytes of values that is.
@@ -175,11 +206,53 @@ fn item(app: &App, reading: &Reading, env: &str, path: &Path) -> Result<(wire::B
             let json = app.project.core().object_json(path, &object);
             Ok((wire::BatchItem::Object { path: path.to_string(), value: present::raw(&json) }, json.len()))
         }
-        Err(ServiceError::NotFound { .. }) => {
-            Ok((wire::BatchItem::Missing { path: path.to_string(), missing: true }, 0))
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => Ok((missing(path, error)?, 0)),
     }
+}
+
+fn missing(path: &Path, error: ServiceError) -> Result<wire::BatchItem, Problem> {
+    match error {
+        ServiceError::NotFound { .. } => {
+            Ok(wire::BatchItem::Missing { path: path.to_string(), missing: true })
+        }
+        error => Err(error.into()),
+    }
+}
+
+/// The same as services read it. Whether the caller may see secrets matters only where there are some.
+fn resolved_item(
+    app: &App,
+    grant: &ReadGrant,
+    secret_grant: &mut Option<Result<SecretGrant, Problem>>,
+    reading: &Reading,
+    env: &str,
+    path: &Path,
+) -> Result<(wire::BatchItem, usize), Problem> {
+    let core = app.project.core();
+    let wanted = Wanted { environment: env.into(), layer_only: false, path: path.clone() };
+    let mut value = match core.resolved(grant, reading, &wanted) {
+        Ok(value) => value,
+        Err(error) => return Ok((missing(path, error)?, 0)),
+    };
+    if let Content::Withheld(secrets) = &value.content {
+        let allowed = match secret_grant.take() {
+            Some(Ok(allowed)) => allowed,
+            Some(Err(denied)) => return Err(denied),
+            None => return Err(Problem::malformed("secrets cannot be read")),
+        };
+        let secrets = secrets.clone();
+        value = core.revealed(&allowed, reading, &wanted, &secrets)?;
+        *secret_grant = Some(Ok(allowed));
+    }
+    let Value { found, json, is_bytes, .. } = Value::of(value)?;
+    let item = match &found {
+        Found::Entry(found) => {
+            let entry = present::entry(env, path, found, reading.details(env, path));
+            wire::BatchItem::Entry(Box::new(present::with_value(entry, &json, is_bytes)))
+        }
+        Found::Object(_) => wire::BatchItem::Object { path: path.to_string(), value: present::raw(&json) },
+    };
+    Ok((item, json.len()))
 }
 
 fn check_count(count: usize, what: &str, most: usize) -> Result<(), Problem> {

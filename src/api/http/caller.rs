@@ -7,13 +7,21 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
 use super::App;
 use super::problem::Problem;
-use crate::auth::{Anonymous, Denied, KeyHash, Principal, ReadGrant, WriteGrant};
+use crate::auth::{Anonymous, Denied, KeyHash, Principal, ReadGrant, SecretGrant, WriteGrant};
 
 /// Lets the caller read, or says why not.
 pub(super) fn may_read(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<ReadGrant, Problem> {
     match key(headers) {
         Some(key) => Ok(known(app, key)?.may_read()?),
         None => Ok(anonymous(app, headers, uri)?.may_read()?),
+    }
+}
+
+/// Lets the caller see the values of secrets, or says why not.
+pub(super) fn may_read_secrets(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<SecretGrant, Problem> {
+    match key(headers) {
+        Some(key) => Ok(known(app, key)?.may_read_secrets()?),
+        None => Ok(anonymous(app, headers, uri)?.may_read_secrets()?),
     }
 }
 

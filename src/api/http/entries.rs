@@ -8,7 +8,7 @@ use super::target::{OPERATIONS, PATH, ROOT, Target};
 use super::{App, caller, diff, explain, history, list, read, write};
 
 /// The parameters of any request below `/api/config`.
-const PARAMETERS: [&str; 17] = [
+const PARAMETERS: [&str; 19] = [
     "env",
     "default",
     "format",
@@ -23,6 +23,8 @@ const PARAMETERS: [&str; 17] = [
     "list",
     "q",
     "fields",
+    "resolve",
+    "name",
     "message",
     "from",
     "to",

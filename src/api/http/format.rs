@@ -4,8 +4,13 @@ use bytes::Bytes;
 
 use super::problem::Problem;
 use super::query::Query;
+use crate::bundle::BundleFormat;
 use crate::document;
 use crate::model::{Path, Value, bytes_of_base64};
+
+/// The names of all formats.
+pub(super) const FORMATS: [&str; 8] =
+    ["json", "yaml", "toml", "text", "env", "properties", "k8s-configmap", "k8s-secret"];
 
 /// How a value is written in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +19,8 @@ pub(super) enum Format {
     Yaml,
     Toml,
     Text,
+    /// All entries as one text for another tool.
+    Bundle(BundleFormat),
 }
 
 impl Format {
@@ -24,9 +31,14 @@ impl Format {
             Some("yaml") => return Ok(Format::Yaml),
             Some("toml") => return Ok(Format::Toml),
             Some("text") => return Ok(Format::Text),
+            Some("env") => return Ok(Format::Bundle(BundleFormat::Env)),
+            Some("properties") => return Ok(Format::Bundle(BundleFormat::Properties)),
+            Some("k8s-configmap") => return Ok(Format::Bundle(BundleFormat::ConfigMap)),
+            Some("k8s-secret") => return Ok(Format::Bundle(BundleFormat::Secret)),
             Some(other) => {
                 return Err(Problem::malformed(format!(
-                    "unknown format `{other}`; there are: json, yaml, toml, text"
+                    "unknown format `{other}`; there are: {}",
+                    FORMATS.join(", ")
                 )));
             }
             None => {}
@@ -45,9 +57,10 @@ impl Format {
         Ok(found.unwrap_or(Format::Json))
     }
 
-    /// The media type of what [`Format::render`] gives for JSON, YAML and TOML.
+    /// The media type of what [`Format::render`] gives.
     fn media_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
+            Format::Bundle(bundle) => bundle.media_type(),
             Format::Json => "application/json",
             Format::Yaml => "application/yaml",
             Format::Toml => "application/toml",
@@ -59,6 +72,10 @@ impl Format {
     pub fn render(self, path: &Path, json: Bytes, is_bytes: bool) -> Result<(HeaderValue, Bytes), Problem> {
         if self == Format::Json {
             return Ok((self.media_type(), json));
+        }
+        if let Format::Bundle(_) = self {
+            let detail = "this format is for what services read now: leave out `version`, `recursive`, `q`, `list` and `fields`";
+            return Err(Problem::contradiction(detail));
         }
         let value = std::str::from_utf8(&json).ok().and_then(|text| Value::from_json(text).ok());
         let Some(value) = value else {
@@ -88,9 +105,11 @@ impl Format {
                 let detail = format!("{path} is of type {}; a TOML document is an object", value.kind());
                 return Err(Problem::not_expressible(detail));
             }
-            (_, value) => document::emit(document::Format::Yaml, &value).map_err(|error| {
-                Problem::not_expressible(format!("{path} cannot be written as YAML: {error}"))
-            })?,
+            (Format::Json | Format::Yaml | Format::Bundle(_), value) => {
+                document::emit(document::Format::Yaml, &value).map_err(|error| {
+                    Problem::not_expressible(format!("{path} cannot be written as YAML: {error}"))
+                })?
+            }
         };
         Ok((self.media_type(), body.into()))
     }

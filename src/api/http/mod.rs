@@ -28,6 +28,7 @@ mod put_body;
 mod query;
 mod read;
 mod reply;
+mod resolved;
 mod routes;
 mod site;
 mod target;

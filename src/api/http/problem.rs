@@ -77,6 +77,11 @@ impl Problem {
         )
     }
 
+    /// Whether nothing stands at the path that was asked for, so that a default may be the answer.
+    pub fn is_missing_value(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND && self.name == "not-found"
+    }
+
     fn about(mut self, diagnostics: &[Diagnostic]) -> Self {
         self.errors = diagnostics.iter().map(problem_item).collect();
         self
@@ -152,6 +157,13 @@ impl From<ServiceError> for Problem {
                 };
                 problem.about(&diagnostics)
             }
+            ServiceError::Unresolvable(diagnostics) => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unresolvable", detail).about(&diagnostics)
+            }
+            ServiceError::NotExpressible(diagnostics) => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-expressible", detail).about(&diagnostics)
+            }
+            ServiceError::Secret(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail),
             ServiceError::TooLarge { path, .. } => {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail).at_path(&path)
             }
@@ -203,6 +215,7 @@ fn title(name: &str) -> &'static str {
         "precondition-failed" => "The precondition does not hold",
         "conflict" => "The change does not fit what is there",
         "unprocessable" => "The configuration would not be valid any more",
+        "unresolvable" => "References or templates lead nowhere",
         "too-large" => "Too large",
         "unsupported-media-type" => "The body is of a type that is not taken here",
         "busy" => "Too much is waiting",

@@ -1,4 +1,5 @@
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 
@@ -10,36 +11,44 @@ use super::format::Format;
 use super::list;
 use super::problem::Problem;
 use super::reply::tag_with_body;
+use super::resolved::{Value, bundled, resolved};
+use crate::bundle::BundleFormat;
 use crate::present;
 use crate::resolve::{Found, FoundEntry};
-use crate::service::{PastEntry, ServiceError, entity_tag};
+use crate::service::{PastEntry, Reading, ServiceError, entity_tag};
 use crate::snapshot::EntryKind;
 
 /// `GET /v1/config/{path}`: the bare value.
 pub(super) async fn bare(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let (head, _) = request.into_parts();
     let grant = caller::may_read(&app, &head.headers, &head.uri)?;
-    let (asked, reading) = look(&app, &grant, &head, ("/v1/config", &BARE)).await?;
+    let (asked, mut reading) = look(&app, &grant, &head, ("/v1/config", &BARE)).await?;
     let Asked { target, format, .. } = &asked;
+    if let Some(bundle) = bundle_format(&asked)? {
+        let with_secrets = asked.query.flag("resolve")?;
+        return bundled(&app, &grant, &head, &asked, &mut reading, (bundle, with_secrets)).await;
+    }
+    asked.query.flag("resolve")?;
     if let Some(version) = asked.version {
         let past = past_entry(&app, &grant, target, version).await?.entry;
         let is_bytes = past.kind() == EntryKind::Bytes;
         let rendered = format.render(&target.path, past.json().clone(), is_bytes)?;
         return answer(&head.headers, &reading, target, None, rendered);
     }
-    let found = find(&reading, target);
-    let (json, is_bytes) = match (&found, asked.query.get("default")) {
-        (Ok(Found::Entry(found)), _) => (found.entry.json().clone(), found.entry.kind() == EntryKind::Bytes),
-        (Ok(Found::Object(object)), _) => (app.project.core().object_json(&target.path, object), false),
-        (Err(ServiceError::NotFound { .. }), Some(default)) => {
+    let (value, default) =
+        (resolved(&app, &grant, &head, &asked, &mut reading).await, asked.query.get("default"));
+    let (json, is_bytes, tag) = match (value, default) {
+        (Ok(value), _) if *format == Format::Text && matches!(value.found, Found::Object(_)) => {
+            let lines = (BundleFormat::Lines, true);
+            return bundled(&app, &grant, &head, &asked, &mut reading, lines).await;
+        }
+        (Ok(value), _) => (value.json, value.is_bytes, Some(value.tag)),
+        (Err(problem), Some(default)) if problem.is_missing_value() => {
             let entry = present::default_entry(&target.environment, &target.path, default);
-            (Bytes::from(entry.value.get().to_owned()), false)
+            (Bytes::from(entry.value.get().to_owned()), false, None)
         }
-        (Err(_), _) => {
-            return Err(found.err().map_or_else(|| Problem::malformed("nothing was found"), Problem::from));
-        }
+        (Err(problem), _) => return Err(problem),
     };
-    let tag = found.as_ref().ok().map(entity_tag);
     let rendered = format.render(&target.path, json, is_bytes)?;
     let tag = if *format == Format::Json { tag } else { tag.map(|tag| tag_with_body(&tag, &rendered.1)) };
     answer(&head.headers, &reading, target, tag, rendered)
@@ -49,14 +58,34 @@ pub(super) async fn bare(State(app): State<App>, request: Request) -> Result<Res
 pub(super) async fn described(app: App, request: Request) -> Result<Response, Problem> {
     let (head, _) = request.into_parts();
     let grant = caller::may_read(&app, &head.headers, &head.uri)?;
-    let (asked, reading) = look(&app, &grant, &head, ("/api/config", &DESCRIBED)).await?;
+    let (asked, mut reading) = look(&app, &grant, &head, ("/api/config", &DESCRIBED)).await?;
     let Asked { target, query, format, .. } = &asked;
+    let is_resolved = query.flag("resolve")?;
+    if is_resolved && (asks_for_many(&asked)? || asked.version.is_some()) {
+        let detail =
+            "`resolve` answers what one path comes to now: leave out `recursive`, `q`, `list` and `version`";
+        return Err(Problem::contradiction(detail));
+    }
+    if let Some(bundle) = bundle_format(&asked)? {
+        return bundled(&app, &grant, &head, &asked, &mut reading, (bundle, is_resolved)).await;
+    }
     if let Some(version) = asked.version {
         let PastEntry { entry, details, .. } = past_entry(&app, &grant, target, version).await?;
-        let found = FoundEntry { origin: target.environment.clone(), entry, own: true };
+        let found = FoundEntry::own(target.environment.clone(), entry);
         let body = present::entry(&target.environment, &target.path, &found, details);
         let tag = entity_tag(&Found::Entry(found));
         return answer_entry(&head.headers, &reading, &asked, Some(tag), &body);
+    }
+    if is_resolved {
+        let value = resolved(&app, &grant, &head, &asked, &mut reading).await;
+        return match (value, query.get("default")) {
+            (Ok(value), _) => answer_resolved(&head.headers, &reading, &asked, value),
+            (Err(problem), Some(default)) if problem.is_missing_value() => {
+                let body = present::default_entry(&target.environment, &target.path, default);
+                answer_entry(&head.headers, &reading, &asked, None, &body)
+            }
+            (Err(problem), _) => Err(problem),
+        };
     }
     let found = match (find(&reading, target), query.get("default")) {
         (Ok(found), _) => found,
@@ -89,4 +118,59 @@ pub(super) async fn described(app: App, request: Request) -> Result<Response, Pr
             answer_body(&head.headers, &reading, &asked, tag, &list::children(&asked, object))
         }
     }
+}
+
+/// An entry with its metadata and its resolved value; of an object the value alone.
+fn answer_resolved(
+    headers: &HeaderMap,
+    reading: &Reading,
+    asked: &Asked,
+    value: Value,
+) -> Result<Response, Problem> {
+    let Value { found, json, is_bytes, tag } = value;
+    let Asked { target, format, .. } = asked;
+    match found {
+        Found::Entry(found) if *format != Format::Text => {
+            let details = reading.details(&target.environment, &target.path);
+            let entry = present::entry(&target.environment, &target.path, &found, details);
+            let body = present::with_value(entry, &json, is_bytes);
+            answer_entry(headers, reading, asked, Some(tag), &body)
+        }
+        _ => {
+            let rendered = format.render(&target.path, json, is_bytes)?;
+            let tag = if *format == Format::Json { tag } else { tag_with_body(&tag, &rendered.1) };
+            answer(headers, reading, target, Some(tag), rendered)
+        }
+    }
+}
+
+/// Whether a request asks for more than one value.
+fn asks_for_many(asked: &Asked) -> Result<bool, Problem> {
+    let Asked { query, search, .. } = asked;
+    Ok(search.is_some() || query.flag("recursive")? || query.flag("list")?)
+}
+
+/// The bundle that `format=` asks for, when it does.
+fn bundle_format(asked: &Asked) -> Result<Option<BundleFormat>, Problem> {
+    let has_name = asked.query.get("name").is_some();
+    let Format::Bundle(format) = asked.format else {
+        return match has_name {
+            true => {
+                Err(Problem::contradiction("`name` is that of an object of Kubernetes: this format has none"))
+            }
+            false => Ok(None),
+        };
+    };
+    let is_one = !asks_for_many(asked)? && asked.version.is_none() && !asked.fields.is_selective();
+    if !is_one || asked.query.get("default").is_some() {
+        let detail = "this format writes all that services read below a path: leave out `version`, `recursive`, `q`, \
+                      `list`, `fields` and `default`";
+        return Err(Problem::contradiction(detail));
+    }
+    if has_name && !matches!(format, BundleFormat::ConfigMap | BundleFormat::Secret) {
+        return Err(Problem::contradiction(
+            "`name` is that of an object of Kubernetes: this format has none",
+        ));
+    }
+    Ok(Some(format))
 }

@@ -45,11 +45,6 @@ pub(super) const NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-c
 pub(super) const VARIES: HeaderValue = HeaderValue::from_static("Authorization, X-API-Key, Accept");
 
 impl Reply {
-    /// 200 with a JSON body.
-    pub fn json(self, body: impl Into<Bytes>) -> Response {
-        self.with(StatusCode::OK, HeaderValue::from_static("application/json"), body.into())
-    }
-
     /// 304.
     pub fn not_modified(self) -> Response {
         let mut response =

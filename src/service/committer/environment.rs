@@ -10,7 +10,7 @@ use crate::git::{
 };
 use crate::model::{ChangeSet, Diagnostic, Limits, Move, Object, Revision, Rule, Timestamp, Value};
 use crate::service::ServiceError;
-use crate::service::meta::{META_BRANCH, read_meta_file};
+use crate::service::meta::{META_BRANCH, parse_settings, read_meta_file};
 use crate::service::refs::branch_ref;
 use crate::settings::{ProjectSettings, SETTINGS_FILE};
 
@@ -152,7 +152,7 @@ fn add_to_settings(
     let unavailable = |reason: String| ServiceError::WritesUnavailable { reason };
     let edited = document::edit(Format::Yaml, &file, &[change], &Limits::default())
         .map_err(|error| unavailable(format!("{SETTINGS_FILE} cannot be edited: {error}")))?;
-    let settings = ProjectSettings::parse(&edited.bytes).map_err(ServiceError::Settings)?;
+    let settings = parse_settings(&edited.bytes).map_err(ServiceError::Settings)?;
     let mut pack = Pack::new();
     let mut tree = WorkTree::new(Some(reader.commit(head)?.tree));
     let account = new.grant.account();

@@ -104,8 +104,10 @@ impl Core {
             branches.insert(branch.clone(), Branch { head, snapshot, ..Branch::default() });
         }
         // A chain of environments that were checked is itself one; and nothing but the chain may be shown.
+        let rules = environments.rules().clone();
         let environments = Environments::new(chain, &asked.name)
-            .map_err(|error| std::io::Error::other(error.to_string()))?;
+            .map_err(|error| std::io::Error::other(error.to_string()))?
+            .with_rules(rules);
         Ok(Reading::of(State::new(sequence, Arc::new(environments), branches)))
     }
 

@@ -88,7 +88,7 @@ json.dump(out, sys.stdout, default=lambda other: 'not JSON: ' + repr(other), all
         .map(|value| String::from_utf8(emit(Format::Yaml, value).expect("can be expressed")).expect("text"))
         .collect();
 
-    let python = std::env::var("CONFGIT_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let python = crate::harness::python();
     let install = format!("this test needs PyYAML: `{python} -m pip install PyYAML`, or run `make test`");
     let mut child = Command::new(&python)
         .args(["-c", SCRIPT])

@@ -83,7 +83,7 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
             &[("application/json", components.answer::<wire::BatchWritten>())],
         )
         .of_project()
-        .problems(&[404, 409, 412, 503]),
+        .problems(&[404, 409, 412, 422, 503]),
         Operation::new("post", "/api/batch/get", "read_batch", "Several paths as they are at one moment")
             .tagged("batches")
             .body(&[("application/json", get)])
@@ -94,6 +94,6 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
                 &[("application/json", components.answer::<wire::BatchGot>())],
             )
             .of_project()
-            .problems(&[404, 410, 503]),
+            .problems(&[404, 410, 422, 503]),
     ]
 }

@@ -128,7 +128,7 @@ fn headers() -> Value {
 }
 
 /// Every status that is a problem, with what it means here.
-const PROBLEMS: [(u16, &str, Option<&str>); 14] = [
+const PROBLEMS: [(u16, &str, Option<&str>); 15] = [
     (400, "The request cannot be understood, or asks for what cannot be.", None),
     (401, "A key is needed, or nobody holds this one.", Some("WWW-Authenticate")),
     (403, "This caller may not do that, or a page of another origin sent it.", None),
@@ -139,6 +139,7 @@ const PROBLEMS: [(u16, &str, Option<&str>); 14] = [
     (412, "The precondition does not hold.", None),
     (413, "The body, or what is asked for, is larger than the limit.", None),
     (415, "The body is of a media type that is not taken here.", None),
+    (422, "The configuration is not valid, would not be any more, or cannot be written as asked.", None),
     (429, "Too much is waiting.", Some("Retry-After")),
     (500, "The server failed; its log says why.", None),
     (503, "Not possible at present.", Some("Retry-After")),

@@ -26,6 +26,12 @@ fn formats(json: Value) -> [(&'static str, Value); 5] {
     ]
 }
 
+/// What an answer may be written as: a document of each format, or a bundle.
+fn answers(json: Value) -> Vec<(&'static str, Value)> {
+    let properties = ("text/x-java-properties", json!({ "type": "string" }));
+    formats(json).into_iter().chain([properties]).collect()
+}
+
 pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
     [bare(), described(components), written(components), over_time(components), vec![explained(components)]]
         .into_iter()
@@ -39,8 +45,8 @@ fn bare() -> Vec<Operation> {
             .tagged("entries")
             .query(&BARE)
             .conditional()
-            .read("The bare value: as JSON unless another format is asked for.", false, &formats(any()))
-            .problems(&[404, 410, 413, 503])
+            .read("The bare value: as JSON unless another format is asked for.", false, &answers(any()))
+            .problems(&[404, 410, 413, 422, 503])
     };
     vec![
         bare("/v1/config", "read_values", "Everything, as one value"),
@@ -61,7 +67,7 @@ fn described(components: &mut Components) -> Vec<Operation> {
         },
     }));
     let answer = json!({ "anyOf": [
-        selected, components.answer::<wire::Children>(), page, components.answer::<wire::Listing>(),
+        selected, components.answer::<wire::Children>(), page, components.answer::<wire::Listing>(), any(),
     ] });
     let described = |path, id, summary| {
         Operation::new("get", path, id, summary)
@@ -73,8 +79,8 @@ fn described(components: &mut Components) -> Vec<Operation> {
             .pages(PAGE, MOST_PER_PAGE)
             .query(&DESCRIBED)
             .conditional()
-            .read("What stands there.", true, &formats(answer.clone()))
-            .problems(&[404, 410, 413, 503])
+            .read("What stands there.", true, &answers(answer.clone()))
+            .problems(&[404, 410, 413, 422, 503])
     };
     vec![
         described("/api/config", "describe_all", "What there is, from the root"),
@@ -95,7 +101,7 @@ fn written(components: &mut Components) -> Vec<Operation> {
             .tagged("entries")
             .headers(&["If-Match", "If-None-Match: *", "X-Request-Id"])
             .of_project()
-            .problems(&[404, 409, 412, 413, 503])
+            .problems(&[404, 409, 412, 413, 422, 503])
     };
     let value = components.value();
     let put = components.refined::<wire::Put>(|put| refine_put(put, &value));

@@ -1,6 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use super::parameter;
+use crate::api::http::format::FORMATS;
 
 /// Statuses that every operation on a project can answer.
 const COMMON: [u16; 5] = [400, 401, 403, 429, 500];
@@ -39,7 +40,7 @@ impl Operation {
             method,
             path,
             limit: (0, 0),
-            formats: &["json", "yaml", "toml", "text"],
+            formats: &FORMATS,
             ends: json!({ "type": "string", "minLength": 1 }),
             value,
         }

@@ -106,6 +106,19 @@ pub(super) fn of_query(name: &str, (usual, most): (usize, usize), formats: &[&st
             "The members of entries that are wanted, parted by commas.",
             json!({ "type": "array", "minItems": 1, "items": { "type": "string", "enum": fields::NAMES } }),
         ),
+        "resolve" => (
+            "Whether the value is answered as services read it: templates merged, references followed; of an object \
+             the value alone.",
+            flag(),
+        ),
+        "name" => (
+            "What an object of Kubernetes is called, for `format=k8s-configmap` and `k8s-secret`; made from the path \
+             when absent.",
+            json!({
+                "type": "string", "maxLength": 253,
+                "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+            }),
+        ),
         "message" => ("What the commit says.", text()),
         "hide" => ("Whether a parent environment's value is hidden as well.", flag()),
         "path" => ("The path at or below which is looked; all when absent.", path_text(0)),

@@ -207,7 +207,8 @@ impl Batch<'_> {
             };
             Layer { environment: link.name.clone(), snapshot }
         };
-        View::new(self.context.environments.chain(&environment.name).map(layer).collect())
+        let environments = self.context.environments;
+        View::new(environments.chain(&environment.name).map(layer).collect(), environments.rules().clone())
     }
 
     fn check(
@@ -221,7 +222,7 @@ impl Batch<'_> {
             return Ok(());
         }
         let view = if *layer_only {
-            View::new(vec![Layer { environment: environment.name.clone(), snapshot: Arc::new(own.clone()) }])
+            View::of_layer(Layer { environment: environment.name.clone(), snapshot: Arc::new(own.clone()) })
         } else {
             self.view(environment, stages, own)
         };

@@ -1,0 +1,35 @@
+use super::BundleEntry;
+use crate::model::Value;
+
+/// A line for each entry.
+pub(super) fn write(entries: &[BundleEntry]) -> String {
+    let mut text = String::new();
+    for entry in entries {
+        let value = match &entry.value {
+            Value::String(value) if is_plain(value) => value.clone(),
+            other => other.to_json(),
+        };
+        text.push_str(&format!("{} = {value}\n", entry.path));
+    }
+    text
+}
+
+/// Whether a string is read as itself: it fits one line, and is no JSON.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty()
+        && text.trim() == text
+        && !text.contains(char::is_control)
+        && Value::from_json(text).is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::entries;
+    use super::*;
+
+    #[test]
+    fn one_line_each() {
+        let list = entries(&[("/a", "\"x y\""), ("/b", "\"5\""), ("/c", "5"), ("/d", "\"a\\nb\"")]);
+        assert_eq!(write(&list), "/a = x y\n/b = \"5\"\n/c = 5\n/d = \"a\\nb\"\n");
+    }
+}

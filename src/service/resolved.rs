@@ -1,0 +1,257 @@
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use super::core::Core;
+use super::{Reading, ServiceError, entity_tag};
+use crate::auth::{ReadGrant, SecretGrant};
+use crate::index::ResolvedBody;
+use crate::model::{Diagnostic, Path, Rule, Value};
+use crate::resolve::{Found, FoundEntry, Merged, Resolved, Resolver, Secrets, Unresolved, View, Withheld};
+use crate::snapshot::{Digest, EntryKind, Refers};
+
+/// How many values that cannot be resolved one answer names.
+pub(super) const MOST_NAMED: usize = 100;
+
+/// A path whose value is wanted as services read it.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The environment.
+    pub environment: Arc<str>,
+    /// Whether what the environment itself holds is wanted, its parents left aside; references still see all of them.
+    pub layer_only: bool,
+    /// The path.
+    pub path: Path,
+}
+
+/// What a path comes to once templates are merged and references followed.
+pub struct ResolvedValue {
+    /// What stands there; of an entry the value is as it is written.
+    pub found: Found,
+    /// The value.
+    pub content: Content,
+}
+
+/// A resolved value.
+pub enum Content {
+    /// One that everybody sees who may read.
+    Plain(Arc<ResolvedBody>),
+    /// One that is not to be shown yet, for these secrets are part of it.
+    Withheld(BTreeSet<String>),
+    /// One with secrets in it.
+    Revealed(Revealed),
+}
+
+/// A value with secrets in it: it is in no cache, and cannot be printed.
+pub struct Revealed {
+    json: Bytes,
+    is_bytes: bool,
+}
+
+impl Revealed {
+    /// The value as JSON, for the one answer that may hold it, and whether that is base64 of bytes.
+    pub fn expose(self) -> (Bytes, bool) {
+        (self.json, self.is_bytes)
+    }
+
+    /// An entity tag that tells nothing of the value to who does not know a key of this process.
+    pub fn tag(&self) -> String {
+        Revealed::tag_of(&self.json)
+    }
+
+    /// The same of another body with secrets in it.
+    pub fn tag_of(body: &[u8]) -> String {
+        let digest = Sha256::new().chain_update(tag_key()).chain_update(body).finalize();
+        digest[..16].iter().fold(String::with_capacity(32), |mut tag, byte| {
+            let _ = write!(tag, "{byte:02x}");
+            tag
+        })
+    }
+}
+
+fn tag_key() -> &'static [u8; 32] {
+    static KEY: OnceLock<[u8; 32]> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let mut key = [0; 32];
+        // Without random bits, which no system lacks, the tags of secrets are at least not those of their values.
+        if getrandom::fill(&mut key).is_err() {
+            tracing::error!("the system gives no random bits");
+        }
+        key
+    })
+}
+
+impl Core {
+    /// What a path comes to, where it is known without work: it is kept from before, or nothing is derived there.
+    pub fn resolved_at_once(
+        &self,
+        _grant: &ReadGrant,
+        reading: &Reading,
+        wanted: &Wanted,
+    ) -> Result<Option<ResolvedValue>, ServiceError> {
+        let view = reading.view(&wanted.environment)?;
+        if wanted.layer_only || is_derived_above(view, &wanted.path) {
+            return Ok(None);
+        }
+        let found = reading.find(&wanted.environment, &wanted.path)?;
+        match &found {
+            Found::Entry(entry) if entry.entry.refers() == Refers::No => {
+                let body = plain_entry(entry);
+                Ok(Some(ResolvedValue { found, content: Content::Plain(Arc::new(body)) }))
+            }
+            Found::Object(object) if !object.is_derived() => {
+                let body = self.plain_object(&wanted.path, object);
+                Ok(Some(ResolvedValue { found, content: Content::Plain(Arc::new(body)) }))
+            }
+            _ => {
+                let kept = reading.state().resolved(&wanted.environment);
+                let body = kept.and_then(|kept| kept.get(wanted.path.as_str()));
+                Ok(body.map(|body| ResolvedValue { found, content: Content::Plain(body) }))
+            }
+        }
+    }
+
+    /// What a path comes to; secrets are withheld. Blocks.
+    pub fn resolved(
+        &self,
+        _grant: &ReadGrant,
+        reading: &Reading,
+        wanted: &Wanted,
+    ) -> Result<ResolvedValue, ServiceError> {
+        let (found, value) = self.resolve(reading, wanted, &Withheld)?;
+        let Some(Resolved { value, secrets, .. }) = value else {
+            let body = match &found {
+                Found::Entry(entry) => plain_entry(entry),
+                Found::Object(object) => self.plain_object(&wanted.path, object),
+            };
+            return Ok(ResolvedValue { found, content: Content::Plain(Arc::new(body)) });
+        };
+        if !secrets.is_empty() {
+            return Ok(ResolvedValue { found, content: Content::Withheld(secrets) });
+        }
+        let (json, is_bytes) = json_of(value);
+        let tag = Digest::of(&json).to_string();
+        let body = Arc::new(ResolvedBody { json, is_bytes, tag });
+        if !wanted.layer_only
+            && let Some(kept) = reading.state().resolved(&wanted.environment)
+        {
+            kept.keep(wanted.path.as_str(), body.clone());
+        }
+        Ok(ResolvedValue { found, content: Content::Plain(body) })
+    }
+
+    /// The same with the values of secrets, which are read from their providers. Blocks.
+    pub fn revealed(
+        &self,
+        _grant: &SecretGrant,
+        reading: &Reading,
+        wanted: &Wanted,
+        secrets: &BTreeSet<String>,
+    ) -> Result<ResolvedValue, ServiceError> {
+        let values = self.settings.secrets.read_all(secrets.iter(), &self.dir)?;
+        let (found, value) = self.resolve(reading, wanted, &values)?;
+        let value = value.map_or(Value::Null, |resolved| resolved.value);
+        let (json, is_bytes) = json_of(value);
+        Ok(ResolvedValue { found, content: Content::Revealed(Revealed { json, is_bytes }) })
+    }
+
+    /// What stands at a path, and what it comes to; none where that is what is written.
+    fn resolve(
+        &self,
+        reading: &Reading,
+        wanted: &Wanted,
+        secrets: &dyn Secrets,
+    ) -> Result<(Found, Option<Resolved>), ServiceError> {
+        let Wanted { environment, layer_only, path } = wanted;
+        let mut resolver = Resolver::new(reading.view(environment)?, secrets, self.limits());
+        let found = if *layer_only {
+            reading.find_in_layer(environment, path)?
+        } else {
+            let found = resolver.find(path).map_err(|error| unresolvable(path, None, &error))?;
+            found.ok_or_else(|| reading.absent(environment, path))?
+        };
+        let value = match &found {
+            Found::Entry(entry) if entry.entry.refers() == Refers::No => return Ok((found, None)),
+            Found::Object(object) if !object.is_derived() => return Ok((found, None)),
+            Found::Entry(entry) => resolver.entry(path, entry),
+            Found::Object(object) => {
+                let object = resolver.whole(path, object.clone());
+                let object = object.map_err(|error| unresolvable(path, None, &error))?;
+                match resolver.object(path, &object) {
+                    Ok(value) => Ok(value),
+                    Err(_) => return Err(all_unresolvable(&mut resolver, path, &object)),
+                }
+            }
+        };
+        match (value, &found) {
+            (Ok(value), _) => Ok((found, Some(value))),
+            (Err(error), Found::Entry(entry)) => Err(unresolvable(path, Some(entry), &error)),
+            (Err(error), Found::Object(_)) => Err(unresolvable(path, None, &error)),
+        }
+    }
+
+    fn plain_object(&self, path: &Path, object: &Merged) -> ResolvedBody {
+        let json = self.object_json(path, object);
+        ResolvedBody { json, is_bytes: false, tag: object.digest().to_string() }
+    }
+}
+
+/// Whether an object on the way to a path names templates.
+fn is_derived_above(view: &View, path: &Path) -> bool {
+    view.layers().iter().any(|layer| {
+        let mut at = layer.snapshot.root();
+        for segment in path.segments() {
+            if !at.is_derived() {
+                return false;
+            }
+            if at.child(crate::snapshot::EXTENDS).is_some() {
+                return true;
+            }
+            match at.child(&segment) {
+                Some(crate::snapshot::Node::Object(object)) => at = object,
+                _ => return false,
+            }
+        }
+        false
+    })
+}
+
+fn plain_entry(found: &FoundEntry) -> ResolvedBody {
+    let is_bytes = found.entry.kind() == EntryKind::Bytes;
+    let tag = entity_tag(&Found::Entry(found.clone()));
+    ResolvedBody { json: found.entry.json().clone(), is_bytes, tag }
+}
+
+fn json_of(value: Value) -> (Bytes, bool) {
+    let is_bytes = matches!(value, Value::Bytes(_));
+    (Bytes::from(value.to_json().into_bytes()), is_bytes)
+}
+
+pub(super) fn diagnostic(path: &Path, found: Option<&FoundEntry>, error: &Unresolved) -> Diagnostic {
+    Diagnostic {
+        rule: Rule::Reference,
+        file: found.map(|found| found.entry.file().to_string()),
+        position: None,
+        path: Some(path.clone()),
+        message: error.to_string(),
+    }
+}
+
+fn unresolvable(path: &Path, found: Option<&FoundEntry>, error: &Unresolved) -> ServiceError {
+    ServiceError::Unresolvable(vec![diagnostic(path, found, error)])
+}
+
+/// Everything below an object that cannot be resolved.
+fn all_unresolvable(resolver: &mut Resolver<'_>, path: &Path, object: &Merged) -> ServiceError {
+    let mut all = Vec::new();
+    resolver.visit(path, object, &mut |path, found| {
+        if let Err(error) = found {
+            all.push(diagnostic(path, None, &error));
+        }
+        all.len() < MOST_NAMED
+    });
+    ServiceError::Unresolvable(all)
+}

@@ -1,0 +1,60 @@
+//! Whether what an environment shows is as it should be: one rule a file, and all problems at once.
+//!
+//! What is checked is what services read: inherited, merged over templates, references followed. Values that hold a
+//! secret or a variable of the server's process are checked for being there only, so that every machine finds the same.
+
+mod references;
+mod schema;
+mod schemas;
+
+use std::sync::Arc;
+
+use crate::model::{Diagnostic, Limits};
+use crate::resolve::View;
+
+/// How many problems of one environment are told.
+pub const MOST_FINDINGS: usize = 1_000;
+
+/// Something wrong with what an environment shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The environment in which it is.
+    pub environment: Arc<str>,
+    /// The environment whose layer holds the file.
+    pub layer: Option<Arc<str>>,
+    /// What is wrong; without a position in the file, which whoever has the file finds.
+    pub diagnostic: Diagnostic,
+}
+
+impl Finding {
+    /// Whether two are the same mistake, seen in two environments.
+    pub fn is_same_mistake(&self, other: &Finding) -> bool {
+        self.layer == other.layer && self.diagnostic == other.diagnostic
+    }
+}
+
+/// Everything wrong with what an environment shows: references first, then schemas.
+pub fn check(environment: &Arc<str>, view: &View, limits: &Limits) -> Vec<Finding> {
+    let mut findings = Findings { environment: environment.clone(), all: Vec::new() };
+    references::check(view, limits, &mut findings);
+    schemas::check(view, limits, &mut findings);
+    findings.all
+}
+
+/// The findings of one environment so far.
+struct Findings {
+    environment: Arc<str>,
+    all: Vec<Finding>,
+}
+
+impl Findings {
+    fn add(&mut self, layer: Option<Arc<str>>, diagnostic: Diagnostic) {
+        if self.all.len() < MOST_FINDINGS {
+            self.all.push(Finding { environment: self.environment.clone(), layer, diagnostic });
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.all.len() >= MOST_FINDINGS
+    }
+}

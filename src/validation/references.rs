@@ -1,0 +1,40 @@
+//! References lead somewhere, and templates can be merged.
+
+use super::Findings;
+use crate::model::{Diagnostic, Limits, Path, Rule};
+use crate::resolve::{Found, Resolver, Unresolved, View, Withheld};
+
+/// Where variables are, whose own references nobody may have named yet.
+const VARIABLES: &str = "/.confgit/variables";
+
+pub(super) fn check(view: &View, limits: &Limits, findings: &mut Findings) {
+    let mut resolver = Resolver::new(view, &Withheld, limits);
+    let variables: Option<Path> = VARIABLES.parse().ok();
+    for root in variables.into_iter().chain([Path::root()]) {
+        let object = match resolver.find(&root) {
+            Ok(Some(Found::Object(object))) if object.is_derived() => object,
+            Ok(_) => continue,
+            Err(error) => {
+                tell(view, &root, &error, findings);
+                continue;
+            }
+        };
+        let mut failed = Vec::new();
+        resolver.visit(&root, &object, &mut |path, found| {
+            if let Err(error) = found {
+                failed.push((path.clone(), error));
+            }
+            failed.len() < super::MOST_FINDINGS
+        });
+        failed.iter().for_each(|(path, error)| tell(view, path, error, findings));
+    }
+}
+
+fn tell(view: &View, path: &Path, error: &Unresolved, findings: &mut Findings) {
+    let (layer, file) = match view.find(path) {
+        Some(Found::Entry(found)) => (Some(found.origin), Some(found.entry.file().to_string())),
+        _ => (None, None),
+    };
+    let (path, message) = (Some(path.clone()), error.to_string());
+    findings.add(layer, Diagnostic { rule: Rule::Reference, file, position: None, path, message });
+}

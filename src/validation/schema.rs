@@ -1,0 +1,162 @@
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::Value;
+
+use crate::model::Path;
+
+/// How large a pattern may become, in bytes.
+const MOST_PATTERN_BYTES: usize = 1 << 20;
+
+/// How many problems with one value are told.
+const MOST_ERRORS: usize = 50;
+
+/// The longest message, in characters.
+const MOST_MESSAGE: usize = 300;
+
+/// A JSON Schema (draft 2020-12), ready to check values. Formats are asserted, and those that are not known are
+/// refused; patterns are of the kind that takes linear time; nothing is fetched from anywhere.
+pub(super) struct Schema(Validator);
+
+/// Something that a value is not.
+pub(super) struct Violation {
+    /// Where in the value: member names and indexes.
+    pub at: Vec<String>,
+    /// The keyword that is not met.
+    pub keyword: String,
+    pub message: String,
+}
+
+/// Keywords that speak of a value as a whole by what is within it: unknown parts may be why they are not met.
+const OF_PARTS: [&str; 9] =
+    ["oneOf", "anyOf", "allOf", "not", "if", "const", "enum", "contains", "uniqueItems"];
+
+impl Schema {
+    /// Reads a schema; what is wrong with it, where it is none.
+    pub fn compile(schema: &Value) -> Result<Self, String> {
+        let patterns =
+            PatternOptions::regex().size_limit(MOST_PATTERN_BYTES).dfa_size_limit(MOST_PATTERN_BYTES);
+        let options = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .should_validate_formats(true)
+            .should_ignore_unknown_formats(false)
+            .with_pattern_options(patterns)
+            .offline();
+        match options.build(schema) {
+            Ok(validator) => Ok(Schema(validator)),
+            Err(error) => {
+                let at = error.instance_path().to_string();
+                let place = if at.is_empty() { String::new() } else { format!(" (at {at})") };
+                Err(shortened(&format!("{error}{place}")))
+            }
+        }
+    }
+
+    /// What a value is not. `unknown` are places in it whose values are not known here: only that they are there.
+    pub fn violations(&self, value: &Value, unknown: &[Vec<String>]) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        for error in self.0.iter_errors(value) {
+            let at: Vec<String> = pointer_segments(&error.instance_path().to_string());
+            let keyword = error.kind().keyword().to_owned();
+            let is_within = unknown.iter().any(|place| at.starts_with(place));
+            let may_be_why = unknown.iter().any(|place| place.starts_with(&at));
+            if is_within || (may_be_why && OF_PARTS.contains(&keyword.as_str())) {
+                continue;
+            }
+            violations.push(Violation { at, keyword, message: shortened(&error.to_string()) });
+            if violations.len() == MOST_ERRORS {
+                break;
+            }
+        }
+        violations
+    }
+}
+
+/// RFC 6901.
+fn pointer_segments(pointer: &str) -> Vec<String> {
+    pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect()
+}
+
+fn shortened(message: &str) -> String {
+    let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if message.chars().count() <= MOST_MESSAGE {
+        return message;
+    }
+    message.chars().take(MOST_MESSAGE).chain(['…']).collect()
+}
+
+/// The deepest path that the place of a violation leads to, from the path of the value.
+pub(super) fn path_of(base: &Path, at: &[String], is_there: impl Fn(&Path) -> bool) -> Path {
+    let mut path = base.clone();
+    for segment in at {
+        match path.child(segment) {
+            Ok(child) if is_there(&child) => path = child,
+            _ => break,
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_checked_and_what_is_unknown_is_let_be() {
+        let schema = json!({
+            "type": "object",
+            "required": ["host"],
+            "properties": {
+                "port": {"type": "integer"},
+                "url": {"type": "string", "format": "uri"},
+                "mode": {"enum": ["a", "b"]},
+            },
+            "anyOf": [{"properties": {"mode": {"const": "a"}}}, {"required": ["extra"]}],
+        });
+        let schema =
+            Schema::compile(&schema).map_err(|error| panic!("{error}")).unwrap_or_else(|()| unreachable!());
+        let told = |value: Value, unknown: &[&[&str]]| -> Vec<String> {
+            let unknown: Vec<Vec<String>> =
+                unknown.iter().map(|place| place.iter().map(|s| (*s).to_owned()).collect()).collect();
+            let violations = schema.violations(&value, &unknown);
+            violations.iter().map(|v| format!("/{}: {}", v.at.join("/"), v.keyword)).collect()
+        };
+        assert_eq!(told(json!({"host": "x", "mode": "a"}), &[]), Vec::<String>::new());
+        assert_eq!(
+            told(json!({"port": "x", "url": "no", "mode": "a"}), &[]),
+            ["/: required", "/port: type", "/url: format"]
+        );
+        // A secret may be anything, and whatever depends on it as well.
+        assert_eq!(
+            told(json!({"host": "", "mode": "", "port": ""}), &[&["mode"], &["port"]]),
+            Vec::<String>::new()
+        );
+        assert_eq!(told(json!({"mode": ""}), &[&["mode"]]), ["/: required"]);
+    }
+
+    #[test]
+    fn hostile_schemas_are_refused_or_harmless() {
+        for (schema, expected) in [
+            (json!({"type": "strin"}), "(at /type)"),
+            (json!({"format": "no-such-format"}), "Unknown format"),
+            (json!({"$ref": "https://example.com/x.json"}), "Retrieval is disabled"),
+            (json!({"$ref": "file:///etc/passwd"}), "Retrieval is disabled"),
+            (json!({"pattern": "(a{1000}){1000}"}), "is not a \"regex\""),
+            (json!({"pattern": "(?=a)b"}), "is not a \"regex\""),
+        ] {
+            let refused = Schema::compile(&schema).err().unwrap_or_default();
+            assert!(refused.contains(expected), "{schema}: {refused}");
+        }
+        for (schema, value) in [
+            (json!({"pattern": "^(a+)+$"}), json!(format!("{}b", "a".repeat(100_000)))),
+            (json!({"$ref": "#"}), json!(1)),
+            (
+                json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}),
+                json!(1),
+            ),
+        ] {
+            let compiled = Schema::compile(&schema);
+            assert!(compiled.is_ok_and(|schema| schema.violations(&value, &[]).len() <= 1), "{schema}");
+        }
+    }
+}
