@@ -50,6 +50,12 @@ pub enum CliError {
     /// A project that cannot be checked.
     #[error(transparent)]
     Fsck(#[from] FsckError),
+    /// Configuration that is not as it should be; what is wrong was printed.
+    #[error("{count} {} found", if *count == 1 { "problem was" } else { "problems were" })]
+    Invalid {
+        /// How many problems there are.
+        count: usize,
+    },
     /// Nobody reads what is printed, or it cannot be printed.
     #[error("the result cannot be printed: {0}")]
     Output(io::Error),
@@ -111,7 +117,7 @@ impl CliError {
             CliError::Client(error) => error.status().map_or(Exit::Failed, Exit::of_status),
             CliError::Service(error) => of_service(error),
             CliError::NothingFound(_) => Exit::NotFound,
-            CliError::Import(_) => Exit::Refused,
+            CliError::Import(_) | CliError::Invalid { .. } => Exit::Refused,
             CliError::Kept { reason, .. } => reason.exit(),
             CliError::Restore(RestoreError::Archive(_) | RestoreError::Damaged(_)) => Exit::Refused,
             CliError::Backup(_)

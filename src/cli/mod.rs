@@ -7,6 +7,7 @@ mod age;
 mod backup;
 mod bench;
 mod change;
+mod check;
 mod complete;
 mod completions;
 mod demo;
@@ -91,6 +92,7 @@ enum Command {
     Search(search::Search),
     Patch(patch::Patch),
     Import(import::Import),
+    Check(check::Check),
     History(history::History),
     Diff(diff::Diff),
     Explain(explain::Explain),
@@ -153,6 +155,7 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Tree(tree) => tree.run(options, output),
         Command::History(history) => history.run(options, output),
         Command::Import(import) => import.run(options, output),
+        Command::Check(check) => check.run(options, output),
         Command::Log(log) => log.run(options, output),
         Command::Rollback(rollback) => rollback.run(options, output),
         Command::Status(status) => status.run(options, output),

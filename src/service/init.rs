@@ -177,7 +177,7 @@ fn first_commit(
 }
 
 /// The files below a folder with their names from it, sorted. Symbolic links and `.git` are left out.
-fn files_below(folder: &FilePath) -> Result<Vec<(String, PathBuf)>, InitError> {
+pub(super) fn files_below(folder: &FilePath) -> Result<Vec<(String, PathBuf)>, InitError> {
     let mut files = Vec::new();
     let mut folders = vec![(String::new(), folder.to_owned(), 0)];
     while let Some((prefix, folder, level)) = folders.pop() {
@@ -197,7 +197,7 @@ fn files_below(folder: &FilePath) -> Result<Vec<(String, PathBuf)>, InitError> {
     Ok(files)
 }
 
-fn entries_of(folder: &FilePath) -> Result<Vec<(String, PathBuf)>, InitError> {
+pub(super) fn entries_of(folder: &FilePath) -> Result<Vec<(String, PathBuf)>, InitError> {
     let failed = |error: io::Error| InitError::File { file: folder.to_owned(), reason: error.to_string() };
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {

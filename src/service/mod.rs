@@ -7,6 +7,7 @@
 mod backup;
 mod bodies;
 mod bundle;
+mod check_tree;
 mod checkpoint;
 mod commits;
 mod committer;
@@ -49,6 +50,7 @@ mod status;
 pub use self::core::Core;
 pub use backup::{ArchiveError, Backup, BackupError, Manifest, ManifestFile, RepositoryRefs, check_archive};
 pub use bundle::Bundle;
+pub use check_tree::{TreeFinding, TreeReport, check_tree};
 pub use commits::{CommitInfo, CommitPage, CommitView};
 pub use committer::{
     ChangedEntry, Committer, ConfigurationFile, Edit, EditOp, FileNameError, Member, Metadata,

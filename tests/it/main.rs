@@ -5,6 +5,7 @@
 
 mod architecture;
 mod backup;
+mod check;
 mod cli;
 mod crash;
 mod day;
