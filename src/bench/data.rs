@@ -46,12 +46,24 @@ pub struct Shape {
     pub value_bytes: usize,
     /// Entries of the large document `large/document`; 0 for none.
     pub large_entries: usize,
+    /// Whether there are twenty environments and a thousand schema rules.
+    pub is_demanding: bool,
 }
+
+/// How many environments inherit from `base` in a demanding project, and which share of the entries each overrides.
+const HEIRS: usize = 19;
+const ENTRIES_PER_OVERRIDE: usize = 100;
 
 impl Shape {
     /// A shape with so many entries in documents of ten.
     pub fn new(layout: Layout, entries: usize, value_bytes: usize) -> Self {
-        Shape { layout, documents: entries / KEYS_PER_DOCUMENT, value_bytes, large_entries: 0 }
+        Shape {
+            layout,
+            documents: entries / KEYS_PER_DOCUMENT,
+            value_bytes,
+            large_entries: 0,
+            is_demanding: false,
+        }
     }
 
     /// Entries in the documents of ten.
@@ -75,7 +87,14 @@ impl Shape {
         let failed = || BenchError::io(format!("writing the test data to {}", root.display()));
         let meta = root.join("meta");
         fs::create_dir_all(&meta).map_err(failed())?;
-        fs::write(meta.join("settings.yaml"), SETTINGS).map_err(failed())?;
+        let mut settings = SETTINGS.to_owned();
+        if self.is_demanding {
+            let heirs =
+                (0..HEIRS).map(|heir| format!("  heir-{heir}: {{ branch: heir-{heir}, inherits: base }}\n"));
+            settings.extend(heirs);
+            self.write_demands(root).map_err(failed())?;
+        }
+        fs::write(meta.join("settings.yaml"), settings).map_err(failed())?;
         let base = root.join("base");
         let mut values = Values::new(1);
         for document in 0..self.documents {
@@ -90,6 +109,32 @@ impl Shape {
             fs::write(base.join("large/document.yaml"), self.document(keys, &mut values)).map_err(failed())?;
         }
         Ok(())
+    }
+
+    /// Overrides in each heir, and rules of which each covers ten documents of the nested layout.
+    fn write_demands(&self, root: &Path) -> std::io::Result<()> {
+        let mut values = Values::new(2);
+        for heir in 0..HEIRS {
+            for document in
+                (heir..self.documents).step_by(ENTRIES_PER_OVERRIDE / KEYS_PER_DOCUMENT * KEYS_PER_DOCUMENT)
+            {
+                let folder = root.join(format!("heir-{heir}")).join(self.layout.folder(document));
+                fs::create_dir_all(&folder)?;
+                let keys = (0..KEYS_PER_DOCUMENT).map(|key| format!("key-{key}"));
+                fs::write(folder.join("config.yaml"), self.document(keys, &mut values))?;
+            }
+        }
+        let mut rules = String::new();
+        for rule in 0..1_000 {
+            let (team, tens) = (rule / 10, rule % 10);
+            rules.push_str(&format!(
+                "rule-{rule}:\n  paths: [\"/team-{team:02}/svc-{tens}?/config\"]\n  schema:\n    type: object\n    \
+                 required: [key-0]\n    additionalProperties: {{type: string, maxLength: 1000}}\n"
+            ));
+        }
+        let folder = root.join("base/.confgit");
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("schemas.yaml"), rules)
     }
 
     fn document(&self, keys: impl Iterator<Item = String>, values: &mut Values) -> Vec<u8> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::client::ClientError;
 use crate::import::ImportError;
 use crate::model::{Diagnostic, PathError};
+use crate::present;
 use crate::server::ServeError;
 use crate::service::{BackupError, FsckError, InitError, OpenError, RestoreError, ServiceError};
 use crate::wire::{Problem, ProblemItem};
@@ -157,6 +158,9 @@ impl CliError {
                 | ServiceError::Unresolvable(problems)
                 | ServiceError::NotExpressible(problems),
             ) => problems.iter().map(Diagnostic::to_string).collect(),
+            CliError::Service(ServiceError::Findings(findings)) => {
+                findings.iter().map(|finding| place_of_item(&present::finding_item(finding))).collect()
+            }
             CliError::Restore(RestoreError::Damaged(report)) => {
                 report.damage().map(ToOwned::to_owned).collect()
             }
@@ -217,7 +221,9 @@ fn of_service(error: &ServiceError) -> Exit {
         ServiceError::Problems(problems) if !problems.iter().any(|problem| problem.rule.is_conflict()) => {
             Exit::Refused
         }
-        ServiceError::Unresolvable(_) | ServiceError::NotExpressible(_) => Exit::Refused,
+        ServiceError::Findings(_) | ServiceError::Unresolvable(_) | ServiceError::NotExpressible(_) => {
+            Exit::Refused
+        }
         ServiceError::PreconditionFailed(_)
         | ServiceError::Conflict(_)
         | ServiceError::Problems(_)

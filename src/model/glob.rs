@@ -48,6 +48,14 @@ impl PathGlob {
         PathGlob { parts }
     }
 
+    /// The first segment of every path that the pattern means; none where that may be any.
+    pub fn first_literal(&self) -> Option<&str> {
+        match self.parts.first() {
+            Some(Part::Segment(segment)) if !segment.contains(['*', '?']) => Some(segment),
+            _ => None,
+        }
+    }
+
     /// Whether a path is one that the pattern means.
     pub fn matches(&self, path: &Path) -> bool {
         // Each bit is a part of the pattern that may come next after the segments so far, so that the time is

@@ -16,6 +16,6 @@ pub use entry::{default_entry, entry, history_item, null, raw, with_value};
 pub use environment::{environments, written_environment};
 pub use explanation::explanation;
 pub use listing::{is_shown, listing};
-pub use status::{problem_item, status};
+pub use status::{finding_item, problem_item, status};
 pub use unified::unified;
 pub use written::{batch, written};

@@ -1,5 +1,6 @@
 use crate::model::Diagnostic;
 use crate::service::{BranchStatus, Health, Status, WriteState};
+use crate::validation::Finding;
 use crate::wire;
 
 /// How a project of this name is, as `/api/status` tells it.
@@ -43,6 +44,12 @@ fn environment(branch: &BranchStatus) -> wire::EnvironmentStatus {
         degraded: !branch.problems.is_empty(),
         problems: branch.problems.iter().map(problem_item).collect(),
     }
+}
+
+/// The same of what an environment shows.
+pub fn finding_item(finding: &Finding) -> wire::ProblemItem {
+    let env = Some(finding.environment.to_string());
+    wire::ProblemItem { env, ..problem_item(&finding.diagnostic) }
 }
 
 /// A diagnostic as answers show it.

@@ -1,6 +1,7 @@
 //! From a path and an environment to what a reader sees: the environment's own layer first, then its parents'.
 
 mod candidate;
+mod dependencies;
 mod expression;
 mod merged;
 mod resolver;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use crate::snapshot::Entry;
 
 pub use candidate::{Candidate, Has, Outcome};
+pub use dependencies::{Dependencies, is_plain, reached};
 pub use expression::{Expression, ExpressionError, Part, Reference, is_secret_name};
 pub use merged::Merged;
 pub use resolver::{MOST_RESOLVED_BYTES, Resolved, Resolver, Secrets, Visited, Withheld};

@@ -25,7 +25,7 @@ const MOST_DEPTH: usize = 400;
 /// What following one value counts beside its bytes.
 const STEP_BYTES: usize = 64;
 
-const VARIABLES: &str = "/.confgit/variables";
+pub(super) const VARIABLES: &str = "/.confgit/variables";
 
 /// Where a resolver finds the values of secrets.
 pub trait Secrets {

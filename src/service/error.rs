@@ -8,6 +8,7 @@ use crate::model::{Diagnostic, Path, Sequence, Version};
 use crate::patch::PatchError;
 use crate::secret::SecretError;
 use crate::telemetry::Refusal;
+use crate::validation::Finding;
 
 /// Why a read, a write or a look into history gives no answer.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +127,9 @@ pub enum ServiceError {
     /// The write would bring problems that were not there before.
     #[error("the change would break {} thing(s)", .0.len())]
     Problems(Vec<Diagnostic>),
+    /// The write would make wrong what environments show, and is right now.
+    #[error("the change would break {}", if let [only] = &.0[..] { only.diagnostic.to_string() } else { format!("{} things", .0.len()) })]
+    Findings(Vec<Finding>),
     /// References or templates lead nowhere.
     #[error("{} cannot be resolved", if let [only] = &.0[..] { only.to_string() } else { format!("{} values", .0.len()) })]
     Unresolvable(Vec<Diagnostic>),
@@ -221,9 +225,10 @@ impl ServiceError {
             | ServiceError::Patch { .. }
             | ServiceError::Cursor { .. } => Refusal::Invalid,
             ServiceError::Conflict(_) | ServiceError::EnvironmentExists { .. } => Refusal::Conflict,
-            ServiceError::Problems(_) | ServiceError::Unresolvable(_) | ServiceError::NotExpressible(_) => {
-                Refusal::Problems
-            }
+            ServiceError::Problems(_)
+            | ServiceError::Findings(_)
+            | ServiceError::Unresolvable(_)
+            | ServiceError::NotExpressible(_) => Refusal::Problems,
             ServiceError::TooLarge { .. } => Refusal::TooLarge,
             ServiceError::Busy => Refusal::Busy,
             ServiceError::WritesUnavailable { .. }

@@ -58,6 +58,11 @@ pub trait Blobs {
 }
 
 impl Snapshot {
+    /// A snapshot of these entries, of which no file is known.
+    pub fn of_root(root: Arc<Object>) -> Self {
+        Snapshot { root, ..Snapshot::default() }
+    }
+
     /// All entries, as a tree.
     pub fn root(&self) -> &Arc<Object> {
         &self.root

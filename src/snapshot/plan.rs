@@ -45,6 +45,11 @@ impl Plan {
         &self.changes
     }
 
+    /// All entries afterwards, without stamps where they are other than before.
+    pub fn root(&self) -> &Arc<Object> {
+        &self.root
+    }
+
     /// All that is wrong afterwards.
     pub fn problems(&self) -> &[Problem] {
         &self.problems

@@ -3,7 +3,10 @@
 //! What is checked is what services read: inherited, merged over templates, references followed. Values that hold a
 //! secret or a variable of the server's process are checked for being there only, so that every machine finds the same.
 
+mod change;
+mod checked;
 mod references;
+mod rules;
 mod schema;
 mod schemas;
 
@@ -11,6 +14,9 @@ use std::sync::Arc;
 
 use crate::model::{Diagnostic, Limits};
 use crate::resolve::View;
+
+pub use change::{Change, Sound};
+pub use rules::{RuleSet, SchemaCache};
 
 /// How many problems of one environment are told.
 pub const MOST_FINDINGS: usize = 1_000;

@@ -1,5 +1,7 @@
 //! References lead somewhere, and templates can be merged.
 
+use std::collections::BTreeSet;
+
 use super::Findings;
 use crate::model::{Diagnostic, Limits, Path, Rule};
 use crate::resolve::{Found, Resolver, Unresolved, View, Withheld};
@@ -27,6 +29,44 @@ pub(super) fn check(view: &View, limits: &Limits, findings: &mut Findings) {
             failed.len() < super::MOST_FINDINGS
         });
         failed.iter().for_each(|(path, error)| tell(view, path, error, findings));
+    }
+}
+
+/// The same of what a change reaches.
+pub(super) fn check_at(
+    view: &View,
+    resolver: &mut Resolver<'_>,
+    paths: &BTreeSet<Path>,
+    findings: &mut Findings,
+) {
+    for path in paths {
+        let found = match resolver.find(path) {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            Err(error) => {
+                tell(view, path, &error, findings);
+                continue;
+            }
+        };
+        match found {
+            Found::Entry(found) => {
+                if let Err(error) = resolver.entry(path, &found) {
+                    tell(view, path, &error, findings);
+                }
+            }
+            Found::Object(object) => {
+                let mut failed = Vec::new();
+                resolver.visit(path, &object, &mut |path, found| {
+                    if let Err(error) = found {
+                        failed.push((path.clone(), error));
+                    }
+                    failed.len() < super::MOST_FINDINGS
+                });
+                // What is reached by itself is told by itself.
+                failed.retain(|(path, _)| !paths.contains(path));
+                failed.iter().for_each(|(path, error)| tell(view, path, error, findings));
+            }
+        }
     }
 }
 

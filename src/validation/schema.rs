@@ -83,12 +83,15 @@ fn shortened(message: &str) -> String {
     message.chars().take(MOST_MESSAGE).chain(['…']).collect()
 }
 
-/// The deepest path that the place of a violation leads to, from the path of the value.
-pub(super) fn path_of(base: &Path, at: &[String], is_there: impl Fn(&Path) -> bool) -> Path {
+/// The path that the place of a violation leads to, from the path of the value; within a list that of the list.
+pub(super) fn path_of(base: &Path, mut value: &Value, at: &[String]) -> Path {
     let mut path = base.clone();
     for segment in at {
-        match path.child(segment) {
-            Ok(child) if is_there(&child) => path = child,
+        match (value, path.child(segment)) {
+            (Value::Object(members), Ok(child)) if members.contains_key(segment) => {
+                value = &members[segment];
+                path = child;
+            }
             _ => break,
         }
     }

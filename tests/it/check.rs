@@ -50,7 +50,8 @@ fn the_example_is_well() {
 #[test]
 fn each_mistake_is_found_at_its_place() {
     // (what is broken, env, file, line, column, rule, words)
-    let cases: &[(&[(&str, &str)], Value, &str, Value, &str, &str)] = &[
+    type Case<'a> = (&'a [(&'a str, &'a str)], Value, &'a str, Value, &'a str, &'a str);
+    let cases: &[Case<'_>] = &[
         (&[("base/a.yaml", "x: [1\ny: 2\n")], json!("base"), "base/a.yaml", json!([2, 2]), "parse", ""),
         (
             &[("dev/t/x.yaml", "host: a\n"), ("dev/t/x/host.txt", "b")],

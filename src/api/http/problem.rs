@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use crate::auth::Denied;
 use crate::git::ReadError;
 use crate::model::{Diagnostic, PathError};
-use crate::present::problem_item;
+use crate::present::{finding_item, problem_item};
 use crate::service::ServiceError;
 use crate::wire;
 
@@ -156,6 +156,11 @@ impl From<ServiceError> for Problem {
                     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", detail)
                 };
                 problem.about(&diagnostics)
+            }
+            ServiceError::Findings(findings) => {
+                let errors = findings.iter().map(finding_item).collect();
+                let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", detail);
+                Problem { errors, ..problem }
             }
             ServiceError::Unresolvable(diagnostics) => {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unresolvable", detail).about(&diagnostics)

@@ -41,6 +41,7 @@ impl Worker {
         }
         // Others may have come into the file from outside.
         self.environments = settings.environments;
+        self.checks.forget();
         for environment in self.environments.iter() {
             self.branches.entry(environment.branch.clone()).or_insert_with(|| Working {
                 head: None,

@@ -1,6 +1,7 @@
 //! The committer: one thread per project that puts all writes in order and makes them durable in batches.
 
 mod batch;
+mod checks;
 mod configuration_file;
 mod environment;
 mod file_name;
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use self::batch::{Batch, Context, Failure, Working};
+use self::checks::Checks;
 use self::publishing::{Accepted, Outcome};
 use self::texts::Texts;
 use super::ServiceError;
@@ -73,6 +75,7 @@ pub(super) struct Worker {
     texts: Texts,
     environments: Arc<Environments>,
     branches: HashMap<Arc<str>, Working>,
+    checks: Checks,
     journal: Option<Revision>,
     sequence: Sequence,
     last_time: Timestamp,
@@ -109,6 +112,7 @@ impl Worker {
             texts,
             environments,
             branches: HashMap::new(),
+            checks: Checks::default(),
             journal,
             sequence: Sequence(0),
             last_time,
@@ -126,6 +130,7 @@ impl Worker {
         self.sequence = state.sequence;
         self.environments = state.environments.clone();
         self.branches.clear();
+        self.checks.forget();
         for (name, branch) in &state.branches {
             let working = Working {
                 head: branch.head,
@@ -196,7 +201,8 @@ impl Worker {
             history: &core.history,
             metrics: &core.metrics,
         };
-        let mut batch = Batch::new(context, &mut self.branches, &mut self.texts, self.sequence, time);
+        let mut batch =
+            Batch::new(context, (&mut self.branches, &mut self.checks, &mut self.texts), self.sequence, time);
         let (mut answers, mut writes, mut broken) = (Vec::new(), Vec::new(), None);
         for WaitingWrite { write, answer, since, span } in waiting {
             let result = match &broken {
@@ -274,6 +280,7 @@ impl Worker {
             tracing::info!(branch = %step.branch, "a branch was moved from outside and is taken in");
         }
         let found = outside::follow(&self.core, self.texts.reader(), &state, moves, time)?;
+        self.checks.forget();
         for (branch, seen) in found.branches {
             let working = Working {
                 head: seen.head,

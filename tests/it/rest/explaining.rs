@@ -30,6 +30,8 @@ fn every_layer_says_what_it_has_and_where() {
 #[test]
 fn what_hides_a_value_is_told() {
     let (_project, server) = example();
+    // Its rule demands the value.
+    server.delete("/.confgit/schemas/databases").expect(200);
     server.delete("/env/prod/myapp/database/pool_size").expect(200);
     server
         .request("DELETE", "/api/config/env/staging/myapp/database/pool_size?hide=true", &[], b"")

@@ -69,6 +69,8 @@ fn two_versions_of_an_entry_are_compared() {
     let text = text.text();
     assert!(text.starts_with("--- /myapp/database/pool_size\t(base at 1, version 1)\n+++ "), "{text}");
     assert!(text.ends_with("@@ -1 +1 @@\n-10\n+12\n"), "{text}");
+    // Its rule demands the value.
+    server.delete("/.confgit/schemas/databases").expect(200);
     server.delete("/myapp/database/pool_size").expect(200);
     let gone = server.get(&format!("{target}?from=3&to=4")).expect(200).json();
     assert_eq!(

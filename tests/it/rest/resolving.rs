@@ -11,15 +11,15 @@ fn with_key(server: &Server, target: &str) -> Value {
 #[test]
 fn services_read_finished_values() {
     let (_project, server) = example();
-    server.put("/t/database/host", json!("localhost")).expect(201);
-    server.put("/env/prod/t/database/host", json!("prod-db.internal")).expect(201);
-    assert_eq!(with_key(&server, "/v1/config/t/database/host?env=dev"), "localhost");
-    assert_eq!(with_key(&server, "/v1/config/t/database/host?env=prod"), "prod-db.internal");
-    server.put("/t/database/password", json!("${secret:db-password}")).expect(201);
+    server.put("/t/store/host", json!("localhost")).expect(201);
+    server.put("/env/prod/t/store/host", json!("prod-db.internal")).expect(201);
+    assert_eq!(with_key(&server, "/v1/config/t/store/host?env=dev"), "localhost");
+    assert_eq!(with_key(&server, "/v1/config/t/store/host?env=prod"), "prod-db.internal");
+    server.put("/t/store/password", json!("${secret:db-password}")).expect(201);
     for target in [
-        "/api/config/t/database?env=prod&resolve=true",
-        "/v1/config/t/database?env=prod",
-        "/v1/config/t/database?env=prod&at=4",
+        "/api/config/t/store?env=prod&resolve=true",
+        "/v1/config/t/store?env=prod",
+        "/v1/config/t/store?env=prod&at=4",
     ] {
         assert_eq!(
             with_key(&server, target),
@@ -28,7 +28,7 @@ fn services_read_finished_values() {
         );
     }
     // As it is written, where nobody asks for more.
-    let written = with_key(&server, "/api/config/t/database/password?env=prod");
+    let written = with_key(&server, "/api/config/t/store/password?env=prod");
     assert_eq!(written["value"], "${secret:db-password}");
     let resolved = with_key(&server, "/api/config/checkout/database/host?env=prod&resolve=true");
     assert_eq!(
@@ -43,7 +43,7 @@ fn services_read_finished_values() {
     server.put("/t/pool", json!("${POOL}")).expect(201);
     assert_eq!(server.get("/v1/config/t/pool").text(), "17");
     assert_eq!(server.get("/v1/config/t/pool?format=yaml").text(), "17\n");
-    let batch = json!({"paths": ["/t/pool", "/t/database", "/t/none"], "env": "prod", "resolve": true});
+    let batch = json!({"paths": ["/t/pool", "/t/store", "/t/none"], "env": "prod", "resolve": true});
     let batch = server.post("/api/batch/get", batch).expect(200).json();
     assert_eq!(batch["entries"][0]["value"], 17);
     assert_eq!(batch["entries"][1]["value"]["password"], "s3cret-of-the-tests");
@@ -137,14 +137,10 @@ fn secrets_are_for_those_who_may_see_them() {
 
 #[test]
 fn what_cannot_be_resolved_is_told_all_at_once() {
-    let (_project, server) = example();
-    let edits = json!({"edits": [
-        {"op": "put", "path": "/t/a", "value": "${NOWHERE}"},
-        {"op": "put", "path": "/t/b/c", "value": ["x", "${ref:/t/b/d}"]},
-        {"op": "put", "path": "/t/b/d", "value": "${ref:/t/b/c}"},
-        {"op": "put", "path": "/t/fine", "value": "$${NOWHERE}"},
-    ]});
-    server.post("/api/batch", edits).expect(200);
+    // A project may begin with mistakes, and a push may bring them; a write through the API may not.
+    let text = "a: ${NOWHERE}\nb:\n  c: [x, \"${ref:/t/b/d}\"]\n  d: ${ref:/t/b/c}\nfine: $${NOWHERE}\n";
+    let project = TestProject::with_files(&[("base/t.yaml", text)]);
+    let server = project.serve();
     let all = server.get("/v1/config/t").expect(422).json();
     assert_eq!(all["type"], "/problems/unresolvable");
     let paths: Vec<&str> =
@@ -321,4 +317,149 @@ fn python(program: &str, file: &str) -> Value {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "needs tests/requirements.txt (`make test` installs it): {stderr}");
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Nobody lands a change through the API that breaks an environment which is well.
+#[test]
+fn a_write_that_breaks_an_environment_is_refused() {
+    let (project, server) = example();
+    let head = project.git(&["rev-parse", "--all"]);
+    let refused = |edits: Value, env: &str, path: &str, rule: &str, words: &str| {
+        let answer = server.post("/api/batch", json!({ "edits": edits })).expect(422).json();
+        assert_eq!(answer["type"], "/problems/unprocessable", "{answer}");
+        let errors = answer["errors"].as_array().unwrap();
+        let is_it = |error: &&Value| {
+            error["env"] == env
+                && error["path"] == path
+                && error["rule"] == rule
+                && error["message"].as_str().unwrap().contains(words)
+        };
+        assert!(errors.iter().any(|error| is_it(&error)), "{edits}: {answer}");
+        assert_eq!(project.git(&["rev-parse", "--all"]), head, "{edits}");
+        answer
+    };
+    let put = |path: &str, value: Value| json!([{"op": "put", "path": path, "value": value}]);
+    let put_in = |env: &str, path: &str, value: Value| json!([{"op": "put", "path": path, "env": env, "value": value}]);
+    let schema = refused(
+        put("/myapp/database/pool_size", json!(0)),
+        "base",
+        "/myapp/database/pool_size",
+        "schema",
+        "less than the minimum",
+    );
+    assert_eq!(
+        (&schema["errors"][0]["file"], &schema["errors"][0]["line"]),
+        (&json!("myapp/database.yaml"), &json!(3))
+    );
+    // What a default would be for those that inherit it.
+    refused(
+        put("/myapp/logging/level", json!("loud")),
+        "base",
+        "/myapp/logging/level",
+        "schema",
+        "rule `log-levels`",
+    );
+    refused(
+        put_in("prod", "/services/payment-service/refunds/window_days", json!(7)),
+        "prod",
+        "/services/payment-service/refunds/window_days",
+        "schema",
+        "minimum of 14",
+    );
+    // A reference that leads nowhere, or would by this change: of the one who writes, and of others.
+    refused(put("/t/a", json!("${NOWHERE}")), "base", "/t/a", "reference", "not set");
+    refused(
+        json!([{"op": "delete", "path": "/myapp/logging/level"}]),
+        "base",
+        "/templates/service/log/level",
+        "reference",
+        "at which nothing stands",
+    );
+    refused(
+        json!([{"op": "delete", "path": "/templates/service"}]),
+        "base",
+        "/services/shipping",
+        "reference",
+        "no object stands",
+    );
+    refused(
+        put("/storefront/site/currency", json!("${ref:/checkout/basket/currency}")),
+        "base",
+        "/checkout/basket/currency",
+        "reference",
+        "in a circle",
+    );
+    // What a template brings to those that extend it.
+    refused(
+        put("/templates/service/http/read_timeout_ms", json!(0)),
+        "base",
+        "/services/shipping/http/read_timeout_ms",
+        "schema",
+        "rule `services`",
+    );
+    refused(
+        put("/services/shipping/$with/port", json!(80)),
+        "base",
+        "/services/shipping/http/port",
+        "schema",
+        "minimum of 1024",
+    );
+    // A rule, a schema, a description: what is there must be so.
+    refused(
+        put("/.confgit/schemas/new", json!({"paths": ["/myapp/*/ttl"], "schema": {"type": "string"}})),
+        "base",
+        "/myapp/cache/ttl",
+        "schema",
+        "rule `new`",
+    );
+    refused(
+        put("/schemas/database.schema/properties/pool_size/maximum", json!(15)),
+        "base",
+        "/checkout/database/pool_size",
+        "schema",
+        "maximum of 15",
+    );
+    refused(
+        put("/schemas/database.schema/type", json!("no-type")),
+        "base",
+        "/.confgit/schemas/databases",
+        "schema",
+        "is none",
+    );
+    refused(
+        put("/.confgit/keys/myapp/database/timeout/schema", json!({"maximum": 5})),
+        "base",
+        "/myapp/database/timeout",
+        "schema",
+        "maximum of 5",
+    );
+    // All of it together is well, and so is a change that mends.
+    let both = json!([
+        {"op": "put", "path": "/t/host", "value": "${T_HOST}"},
+        {"op": "put", "path": "/.confgit/variables/T_HOST", "value": "h"},
+    ]);
+    server.post("/api/batch", json!({ "edits": both })).expect(200);
+    let gone = json!([{"op": "delete", "path": "/.confgit/variables/T_HOST"}]);
+    server.post("/api/batch", json!({ "edits": gone })).expect(422);
+    server.put("/env/prod/myapp/database/pool_size", json!(400)).expect(200);
+    server.put("/env/prod/myapp/database/pool_size", json!(401)).expect(422);
+}
+
+/// What was wrong before does not keep anybody from writing something else, there least of all.
+#[test]
+fn only_new_mistakes_refuse_a_write() {
+    let text = "bad: ${NOWHERE}\nnumber: many\nfine: 1\n";
+    let rules = "t: {paths: [/t], schema: {properties: {number: {type: integer}, fine: {maximum: 5}}}}\n";
+    let files = [("base/t.yaml", text), ("base/.confgit/schemas.yaml", rules)];
+    let project = TestProject::with_files(&files);
+    let server = project.serve();
+    server.put("/t/fine", json!(2)).expect(200);
+    server.put("/t/other", json!("x")).expect(201);
+    server.put("/t/bad", json!("${ELSEWHERE}")).expect(422);
+    server.put("/t/bad", json!("well")).expect(200);
+    // Now that all can be resolved, the schema sees it; what it finds was there before.
+    server.put("/t/fine", json!(3)).expect(200);
+    server.put("/t/fine", json!(6)).expect(422);
+    server.put("/t/number", json!("more")).expect(422);
+    server.put("/t/number", json!(7)).expect(200);
 }

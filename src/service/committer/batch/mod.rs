@@ -1,11 +1,13 @@
 mod commit;
 mod decide;
 mod message;
+mod validate;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::checks::Checks;
 use super::request::{ChangedEntry, Write, Written};
 use super::stage::Draft;
 use super::texts::Texts;
@@ -63,6 +65,7 @@ pub(in crate::service::committer) struct Context<'a> {
 pub(in crate::service::committer) struct Batch<'a> {
     context: Context<'a>,
     branches: &'a mut HashMap<Arc<str>, Working>,
+    checks: &'a mut Checks,
     texts: &'a mut Texts,
     pack: Pack,
     accepted: Vec<(ChangeSet, Vec<NewVersion>)>,
@@ -93,13 +96,12 @@ enum Content {
 impl<'a> Batch<'a> {
     pub fn new(
         context: Context<'a>,
-        branches: &'a mut HashMap<Arc<str>, Working>,
-        texts: &'a mut Texts,
+        (branches, checks, texts): (&'a mut HashMap<Arc<str>, Working>, &'a mut Checks, &'a mut Texts),
         sequence: Sequence,
         time: Timestamp,
     ) -> Self {
         let (pack, accepted, versions) = (Pack::new(), Vec::new(), HashMap::new());
-        Batch { context, branches, texts, pack, accepted, versions, sequence, time }
+        Batch { context, branches, checks, texts, pack, accepted, versions, sequence, time }
     }
 
     /// The last change set's number, the objects made, and the change sets accepted.
@@ -110,7 +112,10 @@ impl<'a> Batch<'a> {
     /// Takes one write: refuses it and changes nothing, or makes its commits.
     pub fn add(&mut self, write: &Write) -> Result<Written, Failure> {
         let begun = Instant::now();
-        let decided = self.decide(write);
+        let decided = self.decide(write).and_then(|(decided, edits)| {
+            self.validate(&decided)?;
+            Ok((decided, edits))
+        });
         self.context.metrics.took(Phase::Decide, begun.elapsed());
         let (decided, edits) = decided?;
         if decided.is_empty() {

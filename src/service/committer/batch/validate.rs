@@ -1,0 +1,62 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Batch, Content, Decided};
+use crate::document;
+use crate::service::ServiceError;
+use crate::service::committer::checks::Planned;
+use crate::snapshot::{Blobs as _, base_path};
+use crate::validation::Finding;
+
+impl Batch<'_> {
+    /// Refuses a write after which an environment would show something wrong that is not wrong yet. What the write does
+    /// to each environment that inherits from the one it names counts as well.
+    pub(super) fn validate(&mut self, decided: &[Decided]) -> Result<(), ServiceError> {
+        if decided.is_empty() {
+            return Ok(());
+        }
+        let branches = &*self.branches;
+        let present =
+            |branch: &str| branches.get(branch).map(|working| working.snapshot.clone()).unwrap_or_default();
+        let planned = Planned {
+            environments: self.context.environments,
+            plans: decided.iter().map(|decided| (decided.branch.clone(), &decided.plan)).collect(),
+            present: &present,
+        };
+        let mut findings = self.checks.new_findings(&planned, self.context.limits);
+        if findings.is_empty() {
+            return Ok(());
+        }
+        findings.iter_mut().for_each(|finding| self.locate(finding, decided));
+        Err(ServiceError::Findings(findings))
+    }
+
+    /// Finds the place in the file as the write would leave it.
+    fn locate(&self, finding: &mut Finding, decided: &[Decided]) {
+        let (Some(layer), Some(file), Some(path)) =
+            (&finding.layer, &finding.diagnostic.file, &finding.diagnostic.path)
+        else {
+            return;
+        };
+        let Some(bytes) = self.content_of(layer, file, decided) else { return };
+        let Ok(base) = base_path(file) else { return };
+        let mut at = Some(path.clone());
+        while let (Some(path), None) = (&at, finding.diagnostic.position) {
+            finding.diagnostic.position =
+                document::position_of(file, &base, path, &bytes, self.context.limits);
+            at = path.parent();
+        }
+    }
+
+    fn content_of(&self, layer: &str, file: &str, decided: &[Decided]) -> Option<Bytes> {
+        let branch: &Arc<str> = &self.context.environments.get(layer)?.branch;
+        let written = decided.iter().find(|decided| decided.branch == *branch);
+        if let Some(Decided { content: Content::Files(files), .. }) = written
+            && let Some(draft) = files.get(file)
+        {
+            return draft.bytes.clone();
+        }
+        self.texts.content(self.branches.get(branch)?.snapshot.file(file)?)
+    }
+}
