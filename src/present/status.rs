@@ -18,6 +18,7 @@ pub fn status(status: &Status, project: &str) -> wire::Status {
         writable,
         reason,
         parts: wire::Parts::from(&status.health),
+        refused_settings: status.refused_settings.iter().map(problem_item).collect(),
         environments: status.branches.iter().map(environment).collect(),
     }
 }

@@ -48,7 +48,7 @@ impl Core {
         format: BundleFormat,
         secrets: &BTreeSet<String>,
     ) -> Result<String, ServiceError> {
-        let values = self.settings.secrets.read_all(secrets.iter(), &self.dir)?;
+        let values = self.settings.load().secrets.read_all(secrets.iter(), &self.dir)?;
         let entries = self.resolved_entries(reading, wanted, &values)?;
         write(reading, (wanted, name), format, entries)
     }
@@ -86,7 +86,7 @@ impl Core {
     ) -> Result<Vec<(Path, Resolved)>, ServiceError> {
         let Wanted { environment, layer_only, path } = wanted;
         let failed = |error: &Unresolved| ServiceError::Unresolvable(vec![diagnostic(path, None, error)]);
-        let mut resolver = Resolver::new(reading.view(environment)?, secrets, self.limits());
+        let mut resolver = Resolver::new(reading.view(environment)?, secrets, &self.limits());
         let found = if *layer_only {
             reading.find_in_layer(environment, path)?
         } else {

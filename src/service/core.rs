@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::ServiceError;
 use super::bodies::BodyCache;
 use super::health::Health;
+use super::live_settings::LiveSettings;
 use super::outside_gate::OutsideGate;
 use super::packs::Packs;
 use super::past_cache::PastCache;
@@ -13,7 +14,6 @@ use crate::git::Repository;
 use crate::history::History;
 use crate::index::Index;
 use crate::model::{Environments, Limits};
-use crate::settings::ProjectSettings;
 use crate::telemetry::ProjectMetrics;
 
 /// What all parts of an open project share.
@@ -25,7 +25,7 @@ pub struct Core {
     pub(super) meta: Repository,
     pub(super) history: History,
     pub(super) index: Index,
-    pub(super) settings: ProjectSettings,
+    pub(super) settings: LiveSettings,
     pub(super) health: Health,
     pub(super) metrics: ProjectMetrics,
     pub(super) bodies: BodyCache,
@@ -62,8 +62,8 @@ impl Core {
     }
 
     /// How large what people write may be.
-    pub fn limits(&self) -> &Limits {
-        &self.settings.limits
+    pub fn limits(&self) -> Limits {
+        self.settings.load().limits
     }
 
     /// The environments there are now.

@@ -62,7 +62,7 @@ impl Core {
                     Has::Tombstone { at, .. } | Has::ValueAbove { at, .. } => at,
                     _ => path,
                 };
-                explained.position = position_in(&reader, &layer.snapshot, entry.file(), at, self.limits())?;
+                explained.position = position_in(&reader, &layer.snapshot, entry.file(), at, &self.limits())?;
                 explained.commit = self.made_by(&reader, &entry)?;
             }
             layers.push(explained);

@@ -22,6 +22,7 @@ mod fsck;
 mod health;
 mod init;
 mod layout;
+mod live_settings;
 mod load;
 mod meta;
 mod moment;

@@ -49,7 +49,8 @@ pub(super) fn follow(
 ) -> Result<OutsideMoves, ServiceError> {
     let account = author_of(reader, &moves);
     let change_set = ChangeSet { sequence: state.sequence.next(), time, account, moves };
-    let mut replay = Replay::new(reader, &core.history, &core.settings.limits);
+    let limits = core.limits();
+    let mut replay = Replay::new(reader, &core.history, &limits);
     let mut dropped = Vec::new();
     for step in &change_set.moves {
         let branch = state.branches.get(&step.branch);

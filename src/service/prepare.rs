@@ -158,7 +158,8 @@ pub(super) fn catch_up(core: &Core, journal: &JournalState) -> Result<Prepared, 
     }
     let total = missing.len();
     tracing::info!(change_sets = total, "the history index is being brought up to date");
-    let mut replay = Replay::new(&reader, &core.history, &core.settings.limits);
+    let limits = core.limits();
+    let mut replay = Replay::new(&reader, &core.history, &limits);
     follow_all(&mut replay, &core.history, &missing, &mut |_| {})?;
     let state = core.index.snapshot();
     let mut branches = HashMap::new();

@@ -3,7 +3,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path as FilePath;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
 use super::bodies::BodyCache;
@@ -13,8 +13,9 @@ use super::core::Core;
 use super::fold;
 use super::health::Health;
 use super::layout::{CONFIG_REPOSITORY, DERIVED, HISTORY_FILE, META_REPOSITORY};
+use super::live_settings::{Follower, LiveSettings};
 use super::load::{Loader, Scope};
-use super::meta::read_meta;
+use super::meta::{META_BRANCH, read_meta};
 use super::open::{OpenError, take_lock};
 use super::outside;
 use super::outside_gate::OutsideGate;
@@ -25,6 +26,8 @@ use super::recover::{self, JournalState};
 use super::retention;
 use super::signal::Signal;
 use super::{ServiceError, replay};
+use arc_swap::{ArcSwap, Guard};
+
 use crate::auth::Access;
 use crate::git::{Reader, Repository};
 use crate::history::History;
@@ -37,8 +40,10 @@ use crate::telemetry::ProjectMetrics;
 #[derive(Debug)]
 pub struct Project {
     core: Arc<Core>,
-    access: Access,
+    access: Arc<ArcSwap<Access>>,
     committer: Option<Committer>,
+    /// Ends the thread that follows the settings when it goes.
+    watching: Option<mpsc::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
     /// Held as long as the project is open: there is one committer.
     _lock: File,
@@ -55,6 +60,7 @@ impl Project {
         let lock = take_lock(dir)?;
         let unreadable = |source: ServiceError| OpenError::Unreadable { dir: dir.to_owned(), source };
         let meta = Repository::open(dir.join(META_REPOSITORY))?;
+        let seen = meta.find_ref(META_BRANCH).map_err(|error| unreadable(error.into()))?.id();
         let (settings, access) = read_meta(dir, &meta)?;
         let repository = Repository::open(dir.join(CONFIG_REPOSITORY))?;
         let swept = repository.sweep().map_err(|error| unreadable(error.into()))?;
@@ -88,7 +94,7 @@ impl Project {
             meta,
             history,
             index: Index::new(state),
-            settings,
+            settings: LiveSettings::new(settings),
             health: Health::default(),
             metrics,
             bodies: BodyCache::default(),
@@ -136,12 +142,25 @@ impl Project {
             let (core, queue) = (Arc::downgrade(&core), committer.watch());
             move || core.upgrade().map(|core| core.present(queue.waiting()))
         });
-        if core.settings.retention.is_some() || retention::is_unfinished(&core, checkpoint.as_ref()) {
+        let keeping = {
             let core = core.clone();
-            let keeping = spawn("retention", move || retention::run(&core, &retention_receiver));
-            threads.push(keeping.map_err(|e| unreadable(e.into()))?);
-        }
-        Ok(Project { core, access, committer: Some(committer), threads, _lock: lock })
+            spawn("retention", move || retention::run(&core, &retention_receiver))
+        };
+        threads.push(keeping.map_err(|e| unreadable(e.into()))?);
+        let access = Arc::new(ArcSwap::from_pointee(access));
+        let (watching, stop) = mpsc::channel();
+        let follower =
+            Follower { core: core.clone(), access: access.clone(), committer: committer.watch(), seen };
+        let following = spawn("settings", move || follower.run(&stop));
+        threads.push(following.map_err(|e| unreadable(e.into()))?);
+        Ok(Project {
+            core,
+            access,
+            committer: Some(committer),
+            watching: Some(watching),
+            threads,
+            _lock: lock,
+        })
     }
 
     /// What reads go through.
@@ -150,8 +169,8 @@ impl Project {
     }
 
     /// The accounts.
-    pub fn access(&self) -> &Access {
-        &self.access
+    pub fn access(&self) -> Guard<Arc<Access>> {
+        self.access.load()
     }
 
     /// Writes, and waits until it is durable.
@@ -197,6 +216,7 @@ impl Drop for Project {
     /// Finishes what was accepted, then lets the directory go.
     fn drop(&mut self) {
         self.committer = None;
+        self.watching = None;
         self.core.fold.stop();
         self.core.retention.stop();
         for thread in self.threads.drain(..) {

@@ -151,7 +151,7 @@ impl Core {
         wanted: &Wanted,
         secrets: &BTreeSet<String>,
     ) -> Result<ResolvedValue, ServiceError> {
-        let values = self.settings.secrets.read_all(secrets.iter(), &self.dir)?;
+        let values = self.settings.load().secrets.read_all(secrets.iter(), &self.dir)?;
         let (found, value) = self.resolve(reading, wanted, &values)?;
         let value = value.map_or(Value::Null, |resolved| resolved.value);
         let (json, is_bytes) = json_of(value);
@@ -166,7 +166,7 @@ impl Core {
         secrets: &dyn Secrets,
     ) -> Result<(Found, Option<Resolved>), ServiceError> {
         let Wanted { environment, layer_only, path } = wanted;
-        let mut resolver = Resolver::new(reading.view(environment)?, secrets, self.limits());
+        let mut resolver = Resolver::new(reading.view(environment)?, secrets, &self.limits());
         let found = if *layer_only {
             reading.find_in_layer(environment, path)?
         } else {

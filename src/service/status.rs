@@ -17,6 +17,8 @@ pub struct Status {
     pub oldest_sequence: Sequence,
     /// How its parts are.
     pub health: Health,
+    /// What is wrong with the newest settings, where older ones are in force.
+    pub refused_settings: Vec<Diagnostic>,
     /// The branches of the environments, in the order of the settings.
     pub branches: Vec<BranchStatus>,
 }
@@ -92,6 +94,7 @@ impl Project {
             sequence: state.sequence,
             oldest_sequence,
             health: self.health(),
+            refused_settings: core.settings.refused(),
             branches: branches.collect(),
         }
     }

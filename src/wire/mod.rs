@@ -380,6 +380,9 @@ pub struct Status {
     pub reason: Option<String>,
     /// How the parts are.
     pub parts: Parts,
+    /// What is wrong with the newest settings or accounts: those in force are older.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_settings: Vec<ProblemItem>,
     /// The environments, in the order of the settings.
     pub environments: Vec<EnvironmentStatus>,
 }

@@ -16,6 +16,7 @@ mod git;
 mod harness;
 mod http;
 mod import;
+mod live_settings;
 mod logs;
 mod metrics;
 mod openapi;

@@ -36,7 +36,7 @@ pub(super) fn may_write(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Wri
 /// Who is calling; a key that nobody holds is an error.
 pub(super) fn principal(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {
     match key(headers) {
-        Some(key) => Ok(known(app, key)?.clone()),
+        Some(key) => Ok(Principal::clone(&*known(app, key)?)),
         None => anonymous(app, headers, uri),
     }
 }
@@ -58,8 +58,8 @@ fn key(headers: &HeaderMap) -> Option<&str> {
     headers.get(API_KEY).map(|value| value.to_str().unwrap_or_default())
 }
 
-fn known<'a>(app: &'a App, key: &str) -> Result<&'a Principal, Denied> {
-    app.project.access().principal(&KeyHash::of(key)).map(|found| &**found).ok_or(Denied::UnknownKey)
+fn known(app: &App, key: &str) -> Result<Arc<Principal>, Denied> {
+    app.project.access().principal(&KeyHash::of(key)).cloned().ok_or(Denied::UnknownKey)
 }
 
 fn anonymous(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {

@@ -34,7 +34,7 @@ pub(super) async fn put(app: App, request: Request) -> Result<Response, Problem>
     let kind = PutType::of(request.headers())?;
     let body = Body::read(&app, request).await?;
     let PutBody { value, metadata, as_text, message } =
-        kind.read(body.bytes(), app.project.core().limits())?;
+        kind.read(body.bytes(), &app.project.core().limits())?;
     let op = EditOp::Put { value, metadata: Box::new(metadata), as_text };
     let edits = vec![target.edit(op, precondition)];
     let message = one_message(message, said)?;

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Worker;
 use super::batch::{Working, state_of};
 use super::publishing::{Accepted, Outcome};
 use super::request::{NewEnvironment, Written};
+use super::texts::Texts;
 use crate::document::{self, Change, Format, Op};
 use crate::git::{
     NewCommit, Pack, PackError, PackFile, PublishError, RefMove, Repository, Signature, WorkTree, publish,
@@ -12,6 +14,7 @@ use crate::model::{ChangeSet, Diagnostic, Limits, Move, Object, Revision, Rule, 
 use crate::service::ServiceError;
 use crate::service::meta::{META_BRANCH, parse_settings, read_meta_file};
 use crate::service::refs::branch_ref;
+use crate::service::retention::CHANGE_SETS_PER_LOOK;
 use crate::settings::{ProjectSettings, SETTINGS_FILE};
 
 impl Worker {
@@ -40,17 +43,7 @@ impl Worker {
             return Err(ServiceError::WritesUnavailable { reason });
         }
         // Others may have come into the file from outside.
-        self.environments = settings.environments;
-        self.checks.forget();
-        for environment in self.environments.iter() {
-            self.branches.entry(environment.branch.clone()).or_insert_with(|| Working {
-                head: None,
-                tree_id: None,
-                snapshot: Default::default(),
-                tree: WorkTree::new(None),
-            });
-        }
-        self.core.index.swap(state_of(&self.branches, &self.environments, self.sequence));
+        self.take_settings(Arc::new(settings));
         tracing::info!(environment = %new.name, branch = %new.branch, "an environment was made");
         // Where somebody pushed a branch before, what it holds is what the environment begins with.
         self.take_in_outside_moves()?;
@@ -60,6 +53,39 @@ impl Worker {
         let head = self.branches.get(&new.branch).and_then(|working| working.head);
         let revisions = head.map(|head| (new.name.clone(), head)).into_iter().collect::<BTreeMap<_, _>>();
         Ok(Written { sequence: self.sequence, revisions, changed: true, edits: Vec::new() })
+    }
+
+    /// Goes on with settings that somebody else changed.
+    pub(super) fn adopt(&mut self, settings: Arc<ProjectSettings>) -> Result<Written, ServiceError> {
+        self.take_in_outside_moves()?;
+        self.take_settings(settings);
+        // What an environment's branch held before it was one.
+        self.take_in_outside_moves()?;
+        Ok(Written { sequence: self.sequence, revisions: BTreeMap::new(), changed: true, edits: Vec::new() })
+    }
+
+    /// Lets readers see the environments of other settings, and writes be as those say.
+    fn take_settings(&mut self, settings: Arc<ProjectSettings>) {
+        self.environments = settings.environments.clone();
+        self.checks.forget();
+        for environment in self.environments.iter() {
+            self.branches.entry(environment.branch.clone()).or_insert_with(|| Working {
+                head: None,
+                tree_id: None,
+                snapshot: Default::default(),
+                tree: WorkTree::new(None),
+            });
+        }
+        let has_other_limits = settings.limits != self.core.limits();
+        self.core.settings.store(settings);
+        if has_other_limits {
+            self.texts = Texts::new(self.core.repository.reader(), self.core.limits());
+        }
+        // How layers become one is no part of what an object's body is known by.
+        self.core.bodies.0.clear();
+        self.core.index.swap(state_of(&self.branches, &self.environments, self.sequence));
+        // How much history is kept may be another matter now.
+        self.core.retention.add(CHANGE_SETS_PER_LOOK);
     }
 
     /// Git keeps no branch below another: a name that has no room beside those there are is refused before

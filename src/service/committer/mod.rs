@@ -29,9 +29,11 @@ use super::core::Core;
 use super::outside;
 use crate::git::{Pack, WorkTree};
 use crate::model::{Environments, Revision, Sequence, Timestamp};
+use crate::settings::ProjectSettings;
 use crate::telemetry::trace;
 
 pub use self::configuration_file::{ConfigurationFile, FileNameError};
+pub(super) use self::queue::QueueWatch;
 pub(super) use self::queue::run;
 pub use self::queue::{Committer, QUEUE_CAPACITY};
 pub use self::request::{
@@ -44,6 +46,8 @@ enum Work {
     Write(Write),
     /// A change of the settings; done by itself.
     Create(NewEnvironment),
+    /// Settings that somebody else changed; the same.
+    Adopt(Arc<ProjectSettings>),
 }
 
 /// Work that waits, and who waits for it.
@@ -105,7 +109,7 @@ struct Answer {
 impl Worker {
     /// A worker that goes on from what the index shows.
     pub fn new(core: Arc<Core>, journal: Option<Revision>, last_time: Timestamp) -> Self {
-        let texts = Texts::new(core.repository.reader(), core.settings.limits);
+        let texts = Texts::new(core.repository.reader(), core.limits());
         let environments = core.environments();
         let mut worker = Worker {
             core,
@@ -153,6 +157,10 @@ impl Worker {
                     // A client that went away is no reason to do anything else.
                     let _ = answer.send(self.create_environment(&new));
                 }
+                Work::Adopt(settings) => {
+                    self.process_writes(std::mem::take(&mut writes));
+                    let _ = answer.send(self.adopt(settings));
+                }
             }
         }
         self.process_writes(writes);
@@ -195,9 +203,10 @@ impl Worker {
             self.prunings = prunings;
             self.texts.read_with(core.repository.reader());
         }
+        let limits = core.limits();
         let context = Context {
             environments: &environments,
-            limits: &core.settings.limits,
+            limits: &limits,
             history: &core.history,
             metrics: &core.metrics,
         };

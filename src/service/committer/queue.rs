@@ -8,6 +8,7 @@ use super::request::{NewEnvironment, Write, Written};
 use super::{Waiting, Work, Worker};
 use crate::service::ServiceError;
 use crate::service::core::Core;
+use crate::settings::ProjectSettings;
 use crate::telemetry::Phase;
 
 /// How many writes may wait for the committer; one more is told to try again.
@@ -95,6 +96,15 @@ impl Committer {
 pub(in crate::service) struct QueueWatch(mpsc::WeakSender<Waiting>);
 
 impl QueueWatch {
+    /// Lets the committer go on with other settings; false when it is gone, or has too much to do.
+    pub fn adopt(&self, settings: Arc<ProjectSettings>) -> bool {
+        let Some(sender) = self.0.upgrade() else { return false };
+        let (answer, receiver) = oneshot::channel();
+        let work = Work::Adopt(settings);
+        let waiting = Waiting { work, answer, since: Instant::now(), span: Span::none() };
+        sender.try_send(waiting).is_ok() && receiver.blocking_recv().is_ok_and(|adopted| adopted.is_ok())
+    }
+
     /// How many writes wait.
     pub fn waiting(&self) -> usize {
         self.0.upgrade().map_or(0, |sender| QUEUE_CAPACITY - sender.capacity())

@@ -172,7 +172,8 @@ impl Core {
         commit: Revision,
         paths: &[Path],
     ) -> Result<Arc<Snapshot>, ReadError> {
-        let loader = Loader { reader, limits: &self.settings.limits };
+        let limits = self.limits();
+        let loader = Loader { reader, limits: &limits };
         // What describes an entry is as old as the entry.
         let described = paths.iter().filter_map(|path| metadata_path(path).ok());
         let all: Vec<Path> = paths.iter().cloned().chain(described).collect();

@@ -67,7 +67,8 @@ fn bridges(
     heads: &[Revision],
 ) -> Result<HashMap<Revision, Revision>, ServiceError> {
     let mut bridges = HashMap::new();
-    let loader = Loader { reader, limits: &core.settings.limits };
+    let limits = core.limits();
+    let loader = Loader { reader, limits: &limits };
     for head in heads {
         let mut from = *head;
         for older in loader.rests_on(*head)? {

@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_secs(3600);
 
 /// Whether what a cut took away may still be there.
-pub(in crate::service) fn is_unfinished(core: &Core, checkpoint: Option<&Checkpoint>) -> bool {
+fn is_unfinished(core: &Core, checkpoint: Option<&Checkpoint>) -> bool {
     checkpoint.is_some_and(|checkpoint| {
         let noted = fs::read_to_string(marker(core)).unwrap_or_default();
         core.history.base() != Some(checkpoint.sequence()) || noted.trim() != checkpoint.id.to_string()

@@ -17,8 +17,6 @@ use super::{ServiceError, WriteState};
 use crate::git::{PackFile, PublishError, RefMove, publish};
 use crate::settings::Retention;
 
-pub(super) use finish::is_unfinished;
-
 /// How many new change sets call for a look at what can go.
 pub(super) const CHANGE_SETS_PER_LOOK: usize = 100;
 
@@ -30,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 const READY_LOOK: Duration = Duration::from_millis(50);
 
 /// Keeps history as short as the settings ask for, until the project closes. Where they ask for nothing, a cut
-/// that was begun is finished.
+/// that was begun is finished, and others are waited for that may.
 pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
     while !core.history_ready() {
         let broken = matches!(core.health.writes(), WriteState::Broken(_));
@@ -56,9 +54,6 @@ pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
                 failed = Some(Instant::now());
             }
         }
-        if core.settings.retention.is_none() && failed.is_none() {
-            return;
-        }
         let wait = if failed.is_some() { PAUSE } else { LOOK };
         if let Err(RecvTimeoutError::Disconnected) = receiver.recv_timeout(wait) {
             return;
@@ -69,7 +64,7 @@ pub(super) fn run(core: &Core, receiver: &Receiver<()>) {
 fn look(core: &Core) -> Result<(), ServiceError> {
     let reader = core.repository.reader();
     let mut checkpoint = Checkpoint::find(&core.repository, &reader)?;
-    if let Some(retention) = &core.settings.retention
+    if let Some(retention) = &core.settings.load().retention
         && let Some(cut) = wanted(core, retention)?
     {
         let begun = Instant::now();
