@@ -6,20 +6,12 @@ pub(super) fn write(entries: &[BundleEntry]) -> String {
     let mut text = String::new();
     for entry in entries {
         let value = match &entry.value {
-            Value::String(value) if is_plain(value) => value.clone(),
+            Value::String(value) if Value::is_plain_text(value) => value.clone(),
             other => other.to_json(),
         };
         text.push_str(&format!("{} = {value}\n", entry.path));
     }
     text
-}
-
-/// Whether a string is read as itself: it fits one line, and is no JSON.
-fn is_plain(text: &str) -> bool {
-    !text.is_empty()
-        && text.trim() == text
-        && !text.contains(char::is_control)
-        && Value::from_json(text).is_err()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub fn bare(json: &Json) -> String {
 /// A value on one line among others: quoted where it would read as something else without quotes.
 pub fn inline(json: &Json) -> String {
     match Value::from_json(json.get()) {
-        Ok(Value::String(text)) if is_plain(&text) => text,
+        Ok(Value::String(text)) if Value::is_plain_text(&text) => text,
         Ok(value) => value.to_json(),
         Err(_) => json.get().to_owned(),
     }
@@ -29,13 +29,6 @@ pub fn bytes(json: &Json) -> String {
     let digits = json.get().trim_matches('"');
     let padding = digits.bytes().rev().take_while(|&byte| byte == b'=').count();
     format!("({} bytes)", (digits.len() / 4 * 3).saturating_sub(padding))
-}
-
-fn is_plain(text: &str) -> bool {
-    !text.is_empty()
-        && text.trim() == text
-        && !text.contains(char::is_control)
-        && Value::from_json(text).is_err()
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use arc_swap::ArcSwap;
 
 use super::durable::sync_dir;
 use super::refs::lock::Lock;
-use super::repository::Repository;
 use crate::model::Revision;
 
 /// The file, and with `.lock` the one that Git locks it by.
@@ -73,16 +72,8 @@ pub(super) fn remove_commit_graph(git_dir: &Path) -> io::Result<()> {
         .or_else(|error| if missing(&error) { Ok(()) } else { Err(error) })
 }
 
-impl Repository {
-    /// The commits whose parents were taken away, as the file names them, sorted; none in a whole repository.
-    pub fn shallow(&self) -> io::Result<Vec<Revision>> {
-        let mut shallow: Vec<Revision> = read(self.dir())?.into_iter().collect();
-        shallow.sort();
-        Ok(shallow)
-    }
-}
-
-fn read(git_dir: &Path) -> io::Result<HashSet<Revision>> {
+/// The commits that the file names.
+pub(super) fn read(git_dir: &Path) -> io::Result<HashSet<Revision>> {
     match fs::read_to_string(git_dir.join(FILE)) {
         // A line that is no id says nothing, as it does for Git.
         Ok(text) => Ok(text.lines().filter_map(|line| line.parse().ok()).collect()),

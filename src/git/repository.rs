@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::boundary::{Boundary, Ends};
+use super::boundary::{self, Boundary, Ends};
 use super::reader::Reader;
 use super::refs::{self, RefState};
+use crate::model::Revision;
 
 /// Why a directory cannot be used as a repository.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,13 @@ pub(super) const CONFIG: &str = "[core]
 ";
 
 impl Repository {
+    /// The commits whose parents were taken away, as the file `shallow` names them, sorted; none in a whole repository.
+    pub fn shallow(&self) -> io::Result<Vec<Revision>> {
+        let mut shallow: Vec<Revision> = boundary::read(self.dir())?.into_iter().collect();
+        shallow.sort();
+        Ok(shallow)
+    }
+
     /// Makes a bare repository whose HEAD is the unborn branch `main`. The directory is made; if it exists,
     /// it must be empty.
     pub fn init(dir: impl Into<PathBuf>) -> Result<Self, OpenError> {

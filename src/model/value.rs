@@ -136,6 +136,14 @@ impl From<&str> for Value {
 }
 
 impl Value {
+    /// Whether a string is read as itself where it stands on a line without quotes: it fits there, and is no JSON.
+    pub fn is_plain_text(text: &str) -> bool {
+        !text.is_empty()
+            && text.trim() == text
+            && !text.contains(char::is_control)
+            && Value::from_json(text).is_err()
+    }
+
     /// What kind of value this is, in JSON Schema's words (and `bytes`).
     pub fn kind(&self) -> &'static str {
         match self {

@@ -2,9 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expression::{Expression, Reference};
 use super::resolver::VARIABLES;
-use super::template::WITH;
 use crate::model::{Path, Value};
-use crate::snapshot::{EXTENDS, Entry, METADATA_ROOT, Node, Object, Refers};
+use crate::snapshot::{EXTENDS, Entry, METADATA_ROOT, Node, Object, Refers, WITH};
 
 /// Which values of a layer name which paths, as they are written: kept up to date entry by entry, so that what a
 /// change reaches is found without looking through everything.

@@ -3,11 +3,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::strategy::joined;
-use super::template::WITH;
-use super::view::View;
 use super::{Found, FoundEntry};
 use crate::model::{Path, ResolutionRules, Value};
-use crate::snapshot::{Digest, EXTENDS, Entry, EntryKind, Node, Object};
+use crate::snapshot::{Digest, EXTENDS, Entry, EntryKind, Node, Object, WITH};
 
 /// An object seen through the layers of a view: at each name the nearest layer that has it wins, and
 /// objects are joined. A tombstone hides what is below it.
@@ -40,11 +38,15 @@ impl Part {
 }
 
 impl Merged {
-    pub(super) fn of(view: &View, parts: Vec<Part>, path: &Path) -> Self {
-        let rules = view.rules();
+    pub(super) fn of(
+        parts: Vec<Part>,
+        layers: Arc<[Arc<str>]>,
+        path: &Path,
+        rules: &Arc<ResolutionRules>,
+    ) -> Self {
         Merged {
             parts,
-            layers: view.layers().iter().map(|layer| layer.environment.clone()).collect(),
+            layers,
             ruled: (!rules.merge.is_empty()).then(|| (path.clone(), rules.clone())),
             is_expanded: false,
         }

@@ -8,10 +8,7 @@ use super::merged::{Merged, Part};
 use super::resolver::{Resolver, text_of};
 use super::{Found, FoundEntry, Reason, Unresolved};
 use crate::model::{Path, Value};
-use crate::snapshot::{EXTENDS, Entry, Node, Object, Refers};
-
-/// The member that gives the parameters of the templates named beside it.
-pub(super) const WITH: &str = "$with";
+use crate::snapshot::{EXTENDS, Entry, Node, Object, Refers, WITH};
 
 /// How many templates an object may extend.
 const MOST_TEMPLATES: usize = 32;

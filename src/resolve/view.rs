@@ -100,7 +100,8 @@ impl View {
         if parts.is_empty() {
             return None;
         }
-        let merged = Merged::of(self, parts, path);
+        let layers = self.layers.iter().map(|layer| layer.environment.clone()).collect();
+        let merged = Merged::of(parts, layers, path, &self.rules);
         (path.is_root() || merged.members().next().is_some()).then_some(Found::Object(merged))
     }
 

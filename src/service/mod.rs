@@ -45,6 +45,7 @@ mod restore;
 mod retention;
 mod rollback;
 mod search;
+mod settings_follower;
 mod signal;
 mod status;
 

@@ -16,7 +16,7 @@ use rpds::RedBlackTreeMapSync;
 
 use crate::model::{ObjectId, Path, Revision, Sequence, Timestamp, Version};
 
-pub use node::{Digest, EXTENDS, Entry, EntryKind, Node, Object, Refers};
+pub use node::{Digest, EXTENDS, Entry, EntryKind, Node, Object, Refers, WITH};
 pub use place::{METADATA_ROOT, base_path, is_configuration, metadata_path};
 pub use plan::{Change, Plan, Update};
 pub use problem::Problem;

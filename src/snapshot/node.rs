@@ -90,6 +90,9 @@ pub enum Refers {
 /// The member of an object that names the templates it is merged over.
 pub const EXTENDS: &str = "$extends";
 
+/// The member that gives the parameters of the templates named beside it.
+pub const WITH: &str = "$with";
+
 impl Entry {
     /// The entry of this value in this file, not yet stamped.
     pub fn new(value: &Value, file: Arc<str>) -> Self {

@@ -1,0 +1,65 @@
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::committer::QueueWatch;
+use super::core::Core;
+use super::meta::{META_BRANCH, read_meta};
+use super::open::OpenError;
+use crate::auth::Access;
+use crate::model::Revision;
+
+/// How often it is looked whether somebody pushed other settings.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Follows the settings' repository: what is pushed there takes effect without a restart. Settings with a mistake are
+/// refused as a whole, and the old ones stay.
+pub(super) struct Follower {
+    pub core: Arc<Core>,
+    pub access: Arc<ArcSwap<Access>>,
+    pub committer: QueueWatch,
+    /// The head that was read last.
+    pub seen: Option<Revision>,
+}
+
+impl Follower {
+    /// Looks at the repository until the project closes.
+    pub fn run(mut self, stop: &Receiver<()>) {
+        while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(LOOK) {
+            // A ref that cannot be read is looked at again.
+            let Ok(found) = self.core.meta.find_ref(META_BRANCH) else { continue };
+            let head = found.id();
+            if head.is_some() && head != self.seen && self.follow() {
+                self.seen = head;
+            }
+        }
+    }
+
+    /// Takes over what the repository says now; false where that is to be tried again.
+    fn follow(&self) -> bool {
+        match read_meta(&self.core.dir, &self.core.meta) {
+            Ok((settings, access)) => {
+                if !self.committer.adopt(Arc::new(settings)) {
+                    return false;
+                }
+                self.access.store(Arc::new(access));
+                self.core.settings.refuse(Vec::new());
+                tracing::info!("other settings are in force");
+                true
+            }
+            Err(OpenError::Settings { mistakes, .. }) => {
+                for mistake in &mistakes {
+                    tracing::warn!(%mistake, "settings with a mistake are refused; the old ones stay");
+                }
+                self.core.settings.refuse(mistakes);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the settings cannot be read; the old ones stay");
+                false
+            }
+        }
+    }
+}
