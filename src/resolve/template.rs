@@ -78,7 +78,7 @@ impl Resolver<'_> {
         let gathered = match found {
             Ok(Some(Found::Object(object))) => {
                 let mut entries = Vec::new();
-                self.gather(object, &Path::root(), name, &mut entries).map(|()| entries)
+                self.gather(object, name, name, &mut entries).map(|()| entries)
             }
             Ok(_) => {
                 let message = format!("`$extends` names {name}, where no object stands");
@@ -105,7 +105,7 @@ impl Resolver<'_> {
             match found {
                 Found::Entry(found) => {
                     self.spend(found.entry.json().len(), template)?;
-                    entries.push((path, found));
+                    entries.extend(path.strip_prefix(template).map(|within| (within, found)));
                 }
                 Found::Object(inner) => {
                     let inner = if inner.is_derived() { self.expand(inner, &path)? } else { inner };

@@ -131,10 +131,10 @@ pub enum ServiceError {
     #[error("the change would break {}", if let [only] = &.0[..] { only.diagnostic.to_string() } else { format!("{} things", .0.len()) })]
     Findings(Vec<Finding>),
     /// References or templates lead nowhere.
-    #[error("{} cannot be resolved", if let [only] = &.0[..] { only.to_string() } else { format!("{} values", .0.len()) })]
+    #[error("{}", told(.0, "values cannot be resolved"))]
     Unresolvable(Vec<Diagnostic>),
     /// A bundle cannot be written in the format that is asked for.
-    #[error("{} cannot be written in this format", if let [only] = &.0[..] { only.to_string() } else { format!("{} values", .0.len()) })]
+    #[error("{}", told(.0, "values cannot be written in this format"))]
     NotExpressible(Vec<Diagnostic>),
     /// A provider of secrets fails.
     #[error("{0}")]
@@ -236,6 +236,14 @@ impl ServiceError {
             | ServiceError::Secret(_) => Refusal::Unavailable,
             ServiceError::Repository(_) | ServiceError::Io(_) => Refusal::Failed,
         }
+    }
+}
+
+/// One by itself; of several how many there are.
+fn told(diagnostics: &[Diagnostic], what: &str) -> String {
+    match diagnostics {
+        [only] => only.to_string(),
+        several => format!("{} {what}", several.len()),
     }
 }
 

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
+use std::panic::resume_unwind;
 use std::path::Path as FilePath;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -115,7 +116,14 @@ impl Project {
             spawn("committer", move || {
                 let _guard = EndOfWrites(core.clone());
                 let time = journal.time.unwrap_or(Timestamp::from_millis(0));
-                match prepare::catch_up(&core, &journal) {
+                // On a thread that ends: what building the index took goes back to the system with it.
+                let caught_up = std::thread::scope(|scope| {
+                    scope
+                        .spawn(|| prepare::catch_up(&core, &journal))
+                        .join()
+                        .unwrap_or_else(|panic| resume_unwind(panic))
+                });
+                match caught_up {
                     Ok(Prepared) => {
                         let mut worker = Worker::new(core.clone(), journal.tip, time);
                         if let Err(error) = worker.take_in_outside_moves() {

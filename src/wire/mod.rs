@@ -44,7 +44,7 @@ pub struct Entry {
     /// The change set that made the version.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sequence: Option<u64>,
-    /// The environment whose layer holds the value.
+    /// The environment whose layer holds the value; of a resolved value that comes from a template, the path of that.
     pub origin: String,
     /// The environment asked.
     pub env: String,

@@ -12,7 +12,7 @@ use crate::auth::{Anonymous, Denied, KeyHash, Principal, ReadGrant, SecretGrant,
 /// Lets the caller read, or says why not.
 pub(super) fn may_read(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<ReadGrant, Problem> {
     match key(headers) {
-        Some(key) => Ok(known(app, key)?.may_read()?),
+        Some(key) => Ok(known(app, key, Principal::may_read)?),
         None => Ok(anonymous(app, headers, uri)?.may_read()?),
     }
 }
@@ -20,7 +20,7 @@ pub(super) fn may_read(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Read
 /// Lets the caller see the values of secrets, or says why not.
 pub(super) fn may_read_secrets(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<SecretGrant, Problem> {
     match key(headers) {
-        Some(key) => Ok(known(app, key)?.may_read_secrets()?),
+        Some(key) => Ok(known(app, key, Principal::may_read_secrets)?),
         None => Ok(anonymous(app, headers, uri)?.may_read_secrets()?),
     }
 }
@@ -28,7 +28,7 @@ pub(super) fn may_read_secrets(app: &App, headers: &HeaderMap, uri: &Uri) -> Res
 /// Lets the caller write, or says why not.
 pub(super) fn may_write(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<WriteGrant, Problem> {
     match key(headers) {
-        Some(key) => Ok(known(app, key)?.may_write()?),
+        Some(key) => Ok(known(app, key, Principal::may_write)?),
         None => Ok(anonymous(app, headers, uri)?.may_write()?),
     }
 }
@@ -36,14 +36,14 @@ pub(super) fn may_write(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Wri
 /// Who is calling; a key that nobody holds is an error.
 pub(super) fn principal(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {
     match key(headers) {
-        Some(key) => Ok(Principal::clone(&*known(app, key)?)),
+        Some(key) => Ok(known(app, key, |found| Ok(found.clone()))?),
         None => anonymous(app, headers, uri),
     }
 }
 
 /// The account that a request's key belongs to, for the log; none where nobody knows the key, or there is none.
 pub(super) fn account(app: &App, headers: &HeaderMap) -> Option<Arc<str>> {
-    Some(known(app, key(headers)?).ok()?.account.clone())
+    known(app, key(headers)?, |found| Ok(found.account.clone())).ok()
 }
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -58,8 +58,9 @@ fn key(headers: &HeaderMap) -> Option<&str> {
     headers.get(API_KEY).map(|value| value.to_str().unwrap_or_default())
 }
 
-fn known(app: &App, key: &str) -> Result<Arc<Principal>, Denied> {
-    app.project.access().principal(&KeyHash::of(key)).cloned().ok_or(Denied::UnknownKey)
+/// Asks the holder of a key. Nothing of the accounts is kept: counting who keeps it is what all readers would share.
+fn known<T>(app: &App, key: &str, ask: impl FnOnce(&Principal) -> Result<T, Denied>) -> Result<T, Denied> {
+    app.project.access().principal(&KeyHash::of(key)).map_or(Err(Denied::UnknownKey), |found| ask(found))
 }
 
 fn anonymous(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {
