@@ -133,7 +133,7 @@ impl<'a> Replay<'a> {
         }
         let plan = snapshot.plan(updates, &FromGit { reader: self.reader, limits: self.limits }, self.limits);
         let origin = origin_of(change_set, commit);
-        let mut made = HashMap::new();
+        let first = versions.len();
         for change in plan.changes().iter().filter(|change| change.makes_version()) {
             let version = self.next_version(&step.branch, &change.path);
             versions.push(NewVersion {
@@ -143,10 +143,13 @@ impl<'a> Replay<'a> {
                 revision: commit,
                 deleted: change.new.is_none(),
             });
-            made.insert(change.path.clone(), version);
         }
-        Ok(snapshot
-            .apply(plan, &mut |path| Some(Stamp { version: *made.get(path)?, origin: origin.clone() })))
+        let made = &versions[first..];
+        Ok(snapshot.apply(plan, &mut |path| {
+            // Plans list their changes in the order of their paths.
+            let at = made.binary_search_by(|version| version.path.cmp(path)).ok()?;
+            Some(Stamp { version: made[at].version, origin: origin.clone() })
+        }))
     }
 
     fn follow_removal(
