@@ -37,6 +37,8 @@ pub struct Usage {
     pub cpu_seconds: f64,
     /// Resident memory in bytes.
     pub resident_bytes: u64,
+    /// The most that was ever resident, in bytes.
+    pub peak_bytes: u64,
 }
 
 impl Process {
@@ -77,11 +79,15 @@ impl Process {
             fs::read_to_string(&path).map_err(BenchError::io(format!("reading {path}")))
         };
         let cpu_seconds = parse_cpu_seconds(&read("stat")?);
-        let resident_bytes = parse_resident_bytes(&read("status")?);
-        cpu_seconds
-            .zip(resident_bytes)
-            .map(|(cpu_seconds, resident_bytes)| Usage { cpu_seconds, resident_bytes })
-            .ok_or(BenchError::Lost)
+        let status = read("status")?;
+        let usage = || {
+            Some(Usage {
+                cpu_seconds: cpu_seconds?,
+                resident_bytes: parse_bytes(&status, "VmRSS:")?,
+                peak_bytes: parse_bytes(&status, "VmHWM:")?,
+            })
+        };
+        usage().ok_or(BenchError::Lost)
     }
 
     /// Asks it to end, and waits until it has.
@@ -174,8 +180,8 @@ fn parse_cpu_seconds(stat: &str) -> Option<f64> {
     Some((ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
 }
 
-fn parse_resident_bytes(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+fn parse_bytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
@@ -187,8 +193,8 @@ mod tests {
     fn proc_files_are_read() {
         let stat = "42 (a (b) c) S 1 42 42 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 3 0 100 1 1";
         assert_eq!(parse_cpu_seconds(stat), Some(3.0));
-        assert_eq!(parse_resident_bytes("Name:\tx\nVmRSS:\t    2048 kB\n"), Some(2 * 1024 * 1024));
-        assert_eq!(parse_resident_bytes("Name:\tx\n"), None);
+        assert_eq!(parse_bytes("Name:\tx\nVmRSS:\t    2048 kB\n", "VmRSS:"), Some(2 * 1024 * 1024));
+        assert_eq!(parse_bytes("Name:\tx\n", "VmRSS:"), None);
     }
 
     #[test]

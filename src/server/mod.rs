@@ -1,6 +1,7 @@
 //! The running server: opens the projects, listens, and stops without losing what it accepted.
 
 mod listen;
+mod memory;
 
 use std::future::Future;
 use std::io;
@@ -130,8 +131,10 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     let http = Http::new(first, apps);
     tracing::info!(%address, "listening");
     on_ready(address);
-    listen::accept(listener, http, shutdown).await;
-    Ok(())
+    tokio::select! {
+        () = listen::accept(listener, http, shutdown) => Ok(()),
+        never = memory::give_back() => match never {},
+    }
 }
 
 fn check_names(projects: &[ProjectDir]) -> Result<(), ServeError> {
