@@ -13,6 +13,7 @@ pub mod git;
 pub mod history;
 pub mod import;
 pub mod index;
+pub mod merge;
 pub mod model;
 pub mod patch;
 pub mod present;

@@ -9,7 +9,7 @@ use super::{Point, ServiceError};
 use crate::auth::ReadGrant;
 use crate::git::{ReadError, Reader};
 use crate::model::{Environment, Path, Revision, Sequence, Version};
-use crate::resolve::{Found, FoundEntry};
+use crate::resolve::{Found, FoundEntry, View};
 use crate::snapshot::{base_path, is_configuration};
 
 /// What is compared: an environment, now or at a point.
@@ -93,8 +93,8 @@ impl Core {
         let mut changes = Vec::new();
         let mut is_there = path.is_root();
         for place in &places {
-            let before = entries_below(&old, &from.environment, place)?;
-            let after = entries_below(&new, &to.environment, place)?;
+            let before = entries_below(old.view(&from.environment)?, place);
+            let after = entries_below(new.view(&to.environment)?, place);
             is_there |= !before.is_empty() || !after.is_empty();
             compare(before, after, &mut changes);
         }
@@ -211,15 +211,7 @@ impl Core {
                 Err(_) => return everything,
             }
         }
-        places.sort();
-        places.dedup();
-        // What lies below another place is compared with it.
-        let mut outermost: Vec<Path> = Vec::new();
-        for place in places {
-            if !outermost.last().is_some_and(|above| above.is_prefix_of(&place)) {
-                outermost.push(place);
-            }
-        }
+        let outermost = outermost(places);
         if outermost.len() > MOST_PLACES { everything } else { Ok(outermost) }
     }
 
@@ -239,6 +231,18 @@ impl Core {
     }
 }
 
+/// Places of which none is below another: what lies below one is looked at with it.
+pub(super) fn outermost(mut places: Vec<Path>) -> Vec<Path> {
+    places.sort();
+    let mut outermost: Vec<Path> = Vec::new();
+    for place in places {
+        if !outermost.last().is_some_and(|above| above.is_prefix_of(&place)) {
+            outermost.push(place);
+        }
+    }
+    outermost
+}
+
 /// The configuration files in which two commits differ.
 fn changed_files(
     reader: &Reader,
@@ -256,13 +260,10 @@ fn place_of(file: &str, path: &Path) -> Option<Path> {
     if base.is_prefix_of(path) { Some(path.clone()) } else { path.is_prefix_of(&base).then_some(base) }
 }
 
-fn entries_below(
-    reading: &Reading,
-    environment: &str,
-    path: &Path,
-) -> Result<Vec<(Path, FoundEntry)>, ServiceError> {
+/// All entries that a view shows at or below a path.
+pub(super) fn entries_below(view: &View, path: &Path) -> Vec<(Path, FoundEntry)> {
     let mut entries = Vec::new();
-    match reading.view(environment)?.find(path) {
+    match view.find(path) {
         None => {}
         Some(Found::Entry(found)) => entries.push((path.clone(), found)),
         Some(Found::Object(object)) => {
@@ -272,11 +273,15 @@ fn entries_below(
             });
         }
     }
-    Ok(entries)
+    entries
 }
 
 /// Adds what differs between two lists that are sorted by path.
-fn compare(old: Vec<(Path, FoundEntry)>, new: Vec<(Path, FoundEntry)>, changes: &mut Vec<EntryChange>) {
+pub(super) fn compare(
+    old: Vec<(Path, FoundEntry)>,
+    new: Vec<(Path, FoundEntry)>,
+    changes: &mut Vec<EntryChange>,
+) {
     let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
     loop {
         let order = match (old.peek(), new.peek()) {

@@ -75,7 +75,13 @@ impl Core {
         })
     }
 
-    fn made_by(&self, reader: &Reader, entry: &Entry) -> Result<Option<(Arc<str>, String)>, ServiceError> {
+    /// Whom Git names as the author of the commit that made an entry's version, and what the commit says; none where
+    /// it is not known or not kept.
+    pub(super) fn made_by(
+        &self,
+        reader: &Reader,
+        entry: &Entry,
+    ) -> Result<Option<(Arc<str>, String)>, ServiceError> {
         let Some(stamp) = entry.stamp() else { return Ok(None) };
         let id = stamp.origin.revision;
         // A commit that was cut off is looked for once.

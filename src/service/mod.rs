@@ -34,8 +34,12 @@ mod page;
 mod past;
 mod past_cache;
 mod prepare;
+mod preview;
 mod progress;
 mod project;
+mod promote;
+mod promoted_from;
+mod promotion_base;
 mod read;
 mod recover;
 mod refs;
@@ -56,7 +60,7 @@ pub use check_tree::{TreeFinding, TreeReport, check_tree};
 pub use commits::{CommitInfo, CommitPage, CommitView};
 pub use committer::{
     ChangedEntry, Committer, ConfigurationFile, Edit, EditOp, FileNameError, Member, Metadata,
-    NewEnvironment, Precondition, QUEUE_CAPACITY, Write, Written, WrittenEdit,
+    NewEnvironment, Precondition, PromotedEntry, Promotion, QUEUE_CAPACITY, Write, Written, WrittenEdit,
 };
 pub use cursor::Cursor;
 pub use diff::{Difference, EntryChange, Moment, Side};
@@ -69,8 +73,11 @@ pub use init::{InitError, Initialized, init};
 pub use open::OpenError;
 pub use page::PathPage;
 pub use past::{HistoryPage, ObjectHistoryPage, PastEntry, Point, VersionValue};
+pub use preview::{Preview, PreviewedEnvironment};
 pub use progress::Progress;
 pub use project::Project;
+pub use promote::{AskedPromotion, Choice, Promoted, PromotionConflict, PromotionPlan, Resolution, Take};
+pub use promotion_base::PromotionBase;
 pub use read::{EntryDetails, Reading, entity_tag, entry_tag};
 pub use resolved::{Content, ResolvedValue, Revealed, Wanted};
 pub use restore::{RestoreError, Restored, restore};

@@ -3,6 +3,7 @@
 //! A snapshot is a tree that shares everything a change set did not touch with the snapshot it grew from.
 
 mod children;
+mod compare;
 mod diff;
 mod node;
 mod place;
@@ -16,6 +17,7 @@ use rpds::RedBlackTreeMapSync;
 
 use crate::model::{ObjectId, Path, Revision, Sequence, Timestamp, Version};
 
+pub use compare::visit_differing;
 pub use node::{Digest, EXTENDS, Entry, EntryKind, Node, Object, Refers, WITH};
 pub use place::{METADATA_ROOT, base_path, is_configuration, metadata_path};
 pub use plan::{Change, Plan, Update};

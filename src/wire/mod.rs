@@ -7,6 +7,8 @@ mod diff;
 mod environment;
 mod explanation;
 mod listing;
+mod preview;
+mod promotion;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +22,10 @@ pub use environment::{
 };
 pub use explanation::{ExplainedLayer, Explanation};
 pub use listing::{ListItem, Listing};
+pub use preview::{Preview, PreviewedEnvironment};
+pub use promotion::{
+    ConflictSide, MOST_RESOLUTIONS, Promote, Promoted, PromotionBase, PromotionConflict, Resolution, Side,
+};
 
 /// A raw JSON value.
 pub type Json = Box<RawValue>;
@@ -104,21 +110,18 @@ pub struct Put {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub owner: Option<Option<String>>,
     /// The JSON Schema of its value; null removes it.
-    #[serde(default, deserialize_with = "present_json", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub schema: Option<Json>,
     /// What the commit says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
-/// Tells a member that is null from one that is absent.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
-}
-
-/// The same for JSON, where null is a value.
-fn present_json<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
-    Json::deserialize(deserializer).map(Some)
+/// A member that is there: where its type has null among its values, null is one, and elsewhere it is refused.
+fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// A whole number as JSON Schema understands it: `3.0` is one.
@@ -277,7 +280,7 @@ pub struct BatchEdit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
     /// The value of a `put`; of a `patch` a merge patch (RFC 7396), or a JSON Patch (RFC 6902) where it is a list.
-    #[serde(default, deserialize_with = "present_json", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// The version that the path must have; 0 for none.
     #[cfg_attr(test, schemars(range(max = 9_007_199_254_740_992_u64)))]
@@ -442,6 +445,9 @@ pub struct Problem {
     /// The present entity tag, where a precondition does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<String>,
+    /// What is to be decided, where two environments changed the same entries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<PromotionConflict>,
 }
 
 /// One place that is wrong.

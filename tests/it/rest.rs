@@ -4,6 +4,7 @@ mod environments;
 mod explaining;
 mod looking_back;
 mod projects;
+mod promoting;
 mod reading;
 mod resolving;
 mod writing;

@@ -51,7 +51,11 @@ pub(super) async fn write(State(app): State<App>, request: Request) -> Result<Re
     Ok(reply.with(StatusCode::OK, HeaderValue::from_static("application/json"), body.into()))
 }
 
-fn read_batch(body: &Body, environments: &Environments) -> Result<(Option<String>, Vec<Edit>), Problem> {
+/// The message and the edits of a batch.
+pub(super) fn read_batch(
+    body: &Body,
+    environments: &Environments,
+) -> Result<(Option<String>, Vec<Edit>), Problem> {
     let batch: wire::Batch = body.json()?;
     check_count(batch.edits.len(), "edits", wire::MOST_BATCH_EDITS)?;
     let edits = batch.edits.into_iter().enumerate().map(|(index, edit)| read_edit(index, edit, environments));

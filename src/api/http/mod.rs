@@ -23,7 +23,9 @@ mod observe;
 mod openapi;
 mod operations;
 mod page;
+mod preview;
 mod problem;
+mod promote;
 mod put_body;
 mod query;
 mod read;
@@ -143,6 +145,8 @@ fn project_routes() -> Routes<App> {
         .any("/api/config/{*path}", entries::dispatch)
         .post("/api/batch", batch::write)
         .post("/api/batch/get", batch::read)
+        .post("/api/preview", preview::preview)
+        .post("/api/promote", promote::promote)
         .get("/api/diff", diff::of_project)
         .get("/api/commits", commits::list)
         .get("/api/commits/{revision}", commits::one)

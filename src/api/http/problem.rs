@@ -18,14 +18,23 @@ pub(super) struct Problem {
     status: StatusCode,
     name: &'static str,
     detail: String,
-    errors: Vec<wire::ProblemItem>,
-    current: Option<String>,
+    errors: Box<[wire::ProblemItem]>,
+    current: Option<Box<str>>,
+    conflicts: Box<[wire::PromotionConflict]>,
     allow: Option<Cow<'static, str>>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, name: &'static str, detail: impl Into<String>) -> Self {
-        Problem { status, name, detail: detail.into(), errors: Vec::new(), current: None, allow: None }
+        Problem {
+            status,
+            name,
+            detail: detail.into(),
+            errors: Box::default(),
+            current: None,
+            conflicts: Box::default(),
+            allow: None,
+        }
     }
 
     /// 400: the request cannot be understood.
@@ -68,6 +77,28 @@ impl Problem {
         Problem { allow: Some(allow.into()), ..problem }
     }
 
+    /// 409: both environments changed entries, each in its way.
+    pub fn merge_conflict(from: &str, to: &str, conflicts: Vec<wire::PromotionConflict>) -> Self {
+        let detail = format!(
+            "{from} and {to} both changed {}; say with `take` which side counts, or decide one by one with \
+             `resolutions`",
+            match &conflicts[..] {
+                [only] => only.path.clone(),
+                several => format!("{} entries", several.len()),
+            }
+        );
+        let errors = conflicts.iter().map(|conflict| wire::ProblemItem {
+            path: Some(conflict.path.clone()),
+            env: Some(to.to_owned()),
+            rule: Some("conflict".to_owned()),
+            message: format!("changed in {from} and in {to} since both were alike"),
+            ..Default::default()
+        });
+        let errors = errors.collect();
+        let conflicts = conflicts.into_boxed_slice();
+        Problem { errors, conflicts, ..Problem::new(StatusCode::CONFLICT, "merge-conflict", detail) }
+    }
+
     /// 413: the body is larger than anything this server takes.
     pub fn body_too_large(limit: usize) -> Self {
         Problem::new(
@@ -93,7 +124,7 @@ impl Problem {
             message: self.detail.clone(),
             ..Default::default()
         };
-        self.errors = vec![item];
+        self.errors = Box::new([item]);
         self
     }
 }
@@ -141,7 +172,7 @@ impl From<ServiceError> for Problem {
             ServiceError::PreconditionFailed(unmet) => {
                 let problem = Problem::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail)
                     .at_path(&unmet.path);
-                Problem { current: unmet.current, ..problem }
+                Problem { current: unmet.current.map(String::into_boxed_str), ..problem }
             }
             ServiceError::Invalid { path, .. } => {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid", detail).at_path(&path)
@@ -219,6 +250,7 @@ fn title(name: &str) -> &'static str {
         "method-not-allowed" => "This resource does not take this method",
         "precondition-failed" => "The precondition does not hold",
         "conflict" => "The change does not fit what is there",
+        "merge-conflict" => "Both sides changed the same entries",
         "unprocessable" => "The configuration would not be valid any more",
         "unresolvable" => "References or templates lead nowhere",
         "too-large" => "Too large",
@@ -237,8 +269,9 @@ impl IntoResponse for Problem {
             title: title(self.name).to_owned(),
             status: self.status.as_u16(),
             detail: self.detail,
-            errors: self.errors,
-            current: self.current,
+            errors: self.errors.into_vec(),
+            current: self.current.map(str::into_string),
+            conflicts: self.conflicts.into_vec(),
         };
         let mut response = Response::new(Body::from(serde_json::to_vec(&body).unwrap_or_default()));
         *response.status_mut() = self.status;

@@ -1,6 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::trial::TriedEnvironment;
 use crate::model::{Environment, Environments, Limits, Path};
 use crate::resolve::{Dependencies, Layer, View, is_plain, reached};
 use crate::snapshot::{Plan, Snapshot};
@@ -73,6 +74,28 @@ impl Checks {
             self.note(planned);
         }
         told
+    }
+
+    /// Every environment that shows a change, before and after.
+    pub fn tried(&mut self, planned: &Planned<'_>) -> Vec<TriedEnvironment> {
+        let environments = planned.environments;
+        let changed: HashMap<&Arc<str>, Vec<Path>> = planned.plans.iter().map(changed_paths).collect();
+        let mut tried = Vec::new();
+        for environment in environments.iter() {
+            let chain: Vec<&Environment> = environments.chain(&environment.name).collect();
+            let in_layers = chain.iter().filter_map(|link| changed.get(&link.branch)).flatten().cloned();
+            let in_layers: Vec<Path> = in_layers.collect();
+            if !in_layers.is_empty() {
+                tried.push(TriedEnvironment {
+                    name: environment.name.clone(),
+                    before: planned.view(&chain, false),
+                    after: planned.view(&chain, true),
+                    changed: in_layers,
+                    reached: self.reached(planned, &chain, &changed),
+                });
+            }
+        }
+        tried
     }
 
     /// Whether a value of an environment could not be wrong, whatever it is.

@@ -12,6 +12,7 @@ mod request;
 mod runs;
 mod stage;
 mod texts;
+mod trial;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,14 +21,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use self::batch::{Batch, Context, Failure, Working};
+use self::batch::{Batch, Context, Failure, Working, working_of};
 use self::checks::Checks;
 use self::publishing::{Accepted, Outcome};
 use self::texts::Texts;
 use super::ServiceError;
 use super::core::Core;
 use super::outside;
-use crate::git::{Pack, WorkTree};
+use crate::git::Pack;
 use crate::model::{Environments, Revision, Sequence, Timestamp};
 use crate::settings::ProjectSettings;
 use crate::telemetry::trace;
@@ -37,8 +38,10 @@ pub(super) use self::queue::QueueWatch;
 pub(super) use self::queue::run;
 pub use self::queue::{Committer, QUEUE_CAPACITY};
 pub use self::request::{
-    ChangedEntry, Edit, EditOp, Member, Metadata, NewEnvironment, Precondition, Write, Written, WrittenEdit,
+    ChangedEntry, Edit, EditOp, Member, Metadata, NewEnvironment, Precondition, PromotedEntry, Promotion,
+    Write, Written, WrittenEdit,
 };
+pub(super) use self::trial::{Trial, TriedEnvironment, try_out};
 
 /// What the committer is asked to do.
 enum Work {
@@ -133,17 +136,8 @@ impl Worker {
         self.texts.end_batch(false);
         self.sequence = state.sequence;
         self.environments = state.environments.clone();
-        self.branches.clear();
+        self.branches = working_of(&state);
         self.checks.forget();
-        for (name, branch) in &state.branches {
-            let working = Working {
-                head: branch.head,
-                tree_id: branch.tree,
-                snapshot: branch.snapshot.clone(),
-                tree: WorkTree::new(branch.tree),
-            };
-            self.branches.insert(name.clone(), working);
-        }
     }
 
     /// Does what waits, in order: writes that stand together as one batch.
@@ -291,13 +285,7 @@ impl Worker {
         let found = outside::follow(&self.core, self.texts.reader(), &state, moves, time)?;
         self.checks.forget();
         for (branch, seen) in found.branches {
-            let working = Working {
-                head: seen.head,
-                tree_id: seen.tree,
-                snapshot: seen.snapshot,
-                tree: WorkTree::new(seen.tree),
-            };
-            self.branches.insert(branch, working);
+            self.branches.insert(branch, Working::of(&seen));
         }
         let sequence = found.change_set.sequence;
         let accepted = Accepted { sequence, time, change_sets: vec![(found.change_set, found.versions)] };

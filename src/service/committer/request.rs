@@ -61,6 +61,9 @@ pub enum EditOp {
         /// The change set at which the commit was seen: where history begins later by now, the tree may go.
         seen_at: Sequence,
     },
+    /// Entries get what the layer of another environment says of them. The only edit of its write; the path is the one
+    /// that is promoted, and there is no other precondition than that of each entry.
+    Promote(Box<Promotion>),
     /// A file has these bytes from now on, or with none is gone. The edit's path is where its content stands;
     /// there is no precondition.
     File {
@@ -78,6 +81,33 @@ impl Edit {
         let (op, precondition) = (EditOp::File { file, content }, Precondition::None);
         Edit { environment, path, layer_only: true, op, precondition }
     }
+}
+
+/// What comes over from the layer of another environment.
+#[derive(Debug)]
+pub struct Promotion {
+    /// The environment that it comes from.
+    pub from: Arc<str>,
+    /// The commit of its branch that was looked at.
+    pub revision: Revision,
+    /// The entries.
+    pub entries: Vec<PromotedEntry>,
+    /// Whether somebody decided between both sides: then there is a commit also where no entry changes, so that nobody
+    /// has to decide again.
+    pub is_decided: bool,
+}
+
+/// One entry that comes over.
+#[derive(Debug, Clone)]
+pub struct PromotedEntry {
+    /// Where.
+    pub path: Path,
+    /// What the layer holds from now on: `null` hides what parents have, none is nothing.
+    pub value: Option<Value>,
+    /// Whether the value stands in a file of its own there.
+    pub as_text: bool,
+    /// The entity tag of what the environment showed when this was decided.
+    pub seen: Option<String>,
 }
 
 /// What a write says of an entry beside its value.

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::configuration_file::ConfigurationFile;
 use super::file_name::{new_document_for, stem_for};
 use super::reconcile::{Step, bytes_of_node, steps_to_nothing, steps_towards, value_of_node};
-use super::request::{Member, Metadata, WrittenEdit};
+use super::request::{Member, Metadata, PromotedEntry, WrittenEdit};
 use crate::document::{self, Change, EditError, FaultKind, Format, Op};
 use crate::model::{Diagnostic, Limits, ObjectId, Path, Rule, Value};
 use crate::patch::Patch;
@@ -162,6 +162,29 @@ impl<'a> Stage<'a> {
         let gone = self.entries_gone(&steps);
         self.take(first, steps, false)?;
         self.forget(&gone)
+    }
+
+    /// Gives entries what another layer says of them. What describes an entry is an entry of its own here, and stays.
+    pub fn promote(&mut self, entries: &[PromotedEntry]) -> Result<(), ServiceError> {
+        let gone = || entries.iter().filter(|entry| entry.value.is_none()).map(|entry| &entry.path);
+        // What goes makes room for what comes.
+        if let Some(first) = gone().next() {
+            let steps = gone().flat_map(|path| {
+                self.draft.find(path).map(|node| steps_to_nothing(path, &node)).unwrap_or_default()
+            });
+            let steps = steps.collect();
+            self.take(first, steps, false)?;
+            self.refresh();
+        }
+        let puts = entries.iter().filter_map(|entry| Some((entry, entry.value.as_ref()?)));
+        for (entry, value) in puts.clone().filter(|(entry, _)| entry.as_text) {
+            self.check_value(&entry.path, value)?;
+            self.put_value(&entry.path, value, true)?;
+            self.refresh();
+        }
+        let puts: Vec<(&Path, &Value)> =
+            puts.filter(|(entry, _)| !entry.as_text).map(|(entry, value)| (&entry.path, value)).collect();
+        self.put_all(&puts)
     }
 
     /// Changes what stands at a path, and below it, by a patch.

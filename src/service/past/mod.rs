@@ -8,6 +8,7 @@ use super::ServiceError;
 use super::core::Core;
 use super::load::{Loader, Scope};
 use super::page::PageRoom;
+use super::promoted_from::is_promoted_from;
 use super::read::{EntryDetails, Reading, details_in};
 use crate::auth::ReadGrant;
 use crate::git::{ReadError, Reader};
@@ -318,13 +319,11 @@ pub(super) fn stamp_of(record: &VersionRecord) -> Stamp {
 pub(super) fn plain_message(message: &str) -> String {
     let message = message.trim_end();
     match message.rsplit_once("\n\n") {
-        Some((text, trailers))
-            if trailers
-                .lines()
-                .all(|line| line.starts_with("Account: ") || line.starts_with("Request-Id: ")) =>
-        {
-            text.to_owned()
-        }
+        Some((text, trailers)) if trailers.lines().all(is_trailer) => text.to_owned(),
         _ => message.to_owned(),
     }
+}
+
+fn is_trailer(line: &str) -> bool {
+    line.starts_with("Account: ") || line.starts_with("Request-Id: ") || is_promoted_from(line)
 }

@@ -61,6 +61,7 @@ fn refine_edit(edit: &mut Value, value: &Value) {
 pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
     let value = components.value();
     let batch = components.request::<wire::Batch>();
+    let batch_again = batch.clone();
     components.refined::<wire::BatchEdit>(|edit| refine_edit(edit, &value));
     let get = components.refined::<wire::BatchGet>(|get| {
         get["properties"]["paths"]["items"] = parameter::path_text(0);
@@ -84,6 +85,18 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
         )
         .of_project()
         .problems(&[404, 409, 412, 422, 503]),
+        Operation::new("post", "/api/preview", "preview", "What a batch of edits would come to")
+            .tagged("batches")
+            .says("What each environment would show, and what would be wrong; nothing is written.")
+            .body(&[("application/json", batch_again)])
+            .answers(
+                200,
+                "What would become of it.",
+                &[&WRITTEN[..], &["ETag"]].concat(),
+                &[("application/json", components.answer::<wire::Preview>())],
+            )
+            .of_project()
+            .problems(&[404, 409, 412, 422, 503]),
         Operation::new("post", "/api/batch/get", "read_batch", "Several paths as they are at one moment")
             .tagged("batches")
             .body(&[("application/json", get)])

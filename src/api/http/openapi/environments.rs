@@ -1,3 +1,5 @@
+use serde_json::{Value, json};
+
 use super::components::Components;
 use super::entries::WRITTEN;
 use super::operation::Operation;
@@ -7,6 +9,33 @@ use crate::wire;
 pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
     let written = components.answer::<wire::WrittenEnvironment>();
     let written = [("application/json", written)];
+    let value = components.value();
+    components.refined::<wire::Resolution>(|resolution| {
+        let members = resolution["properties"].take();
+        let one = |name: &str, schema: Value| {
+            json!({
+                "type": "object",
+                "required": [name],
+                "properties": { "id": members["id"], name: schema },
+                "additionalProperties": false,
+            })
+        };
+        let side = json!({ "$ref": "#/components/schemas/Side" });
+        *resolution = json!({
+            "description": resolution["description"],
+            "oneOf": [one("take", side), one("value", value), one("delete", json!({ "const": true }))],
+        });
+    });
+    let promote = components.refined::<wire::Promote>(|promote| {
+        let members = &mut promote["properties"];
+        for member in ["from", "to"] {
+            members[member]["pattern"] = parameter::environment()["pattern"].clone();
+        }
+        for word in ["maxLength", "pattern"] {
+            members["path"][word] = parameter::path_text(0)[word].clone();
+        }
+        members["resolutions"]["propertyNames"] = parameter::path_text(0);
+    });
     vec![
         Operation::new("get", "/api/environments", "list_environments", "All environments")
             .tagged("environments")
@@ -55,5 +84,23 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
         .answers(200, "The layer is as it was at that moment.", &WRITTEN, &written)
         .of_project()
         .problems(&[404, 409, 410, 503]),
+        Operation::new("post", "/api/promote", "promote", "Brings what one environment's layer says to another")
+            .tagged("environments")
+            .says(
+                "Three-way, entry by entry: what changed in the layer of `from` since it was promoted last (at first: \
+                 what differs from what their common ancestor shows) comes over to the layer of `to`. What both changed \
+                 is 409 `merge-conflict` with both sides, until `take` or `resolutions` say what becomes of it. Of a \
+                 part, what describes its entries comes along.",
+            )
+            .headers(&["X-Request-Id"])
+            .body(&[("application/json", promote)])
+            .answers(
+                200,
+                "What became of it.",
+                &["X-Confgit-Sequence", "Cache-Control", "Vary"],
+                &[("application/json", components.answer::<wire::Promoted>())],
+            )
+            .of_project()
+            .problems(&[404, 409, 412, 422, 503]),
     ]
 }

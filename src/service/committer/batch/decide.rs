@@ -6,7 +6,7 @@ use crate::git::{EntryKind, ReadError, Reader};
 use crate::model::{Diagnostic, Environment, ObjectId, Path, Rule, Sequence, Value};
 use crate::patch::PatchError;
 use crate::resolve::{Found, Layer, View};
-use crate::service::committer::request::{Edit, EditOp, Precondition, Write, WrittenEdit};
+use crate::service::committer::request::{Edit, EditOp, Precondition, WrittenEdit};
 use crate::service::committer::runs::{plain_put, runs};
 use crate::service::committer::stage::{Draft, Stage, invalid};
 use crate::service::load::{MOST_FILES, configuration_blob};
@@ -15,13 +15,22 @@ use crate::snapshot::{Blobs as _, Snapshot, Update};
 
 impl Batch<'_> {
     /// What a write comes to, edit by edit and branch by branch; nothing is changed yet.
-    pub(super) fn decide(&mut self, write: &Write) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
-        if let [edit @ Edit { op: EditOp::Restore { tree, seen_at }, .. }] = &write.edits[..] {
-            return self.decide_restore(edit, *tree, *seen_at);
+    pub(super) fn decide(
+        &mut self,
+        asked: &[Edit],
+    ) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
+        match asked {
+            [edit @ Edit { op: EditOp::Restore { tree, seen_at }, .. }] => {
+                return self.decide_restore(edit, *tree, *seen_at);
+            }
+            [edit @ Edit { op: EditOp::Promote(promotion), .. }] => {
+                return self.decide_promotion(edit, promotion);
+            }
+            _ => {}
         }
         let mut stages: BTreeMap<Arc<str>, Stage<'_>> = BTreeMap::new();
         let mut edits = Vec::new();
-        for run in runs(&write.edits)? {
+        for run in runs(asked)? {
             let edit = &run[0];
             let environment = self.environment(&edit.environment)?;
             let branch = environment.branch.clone();
@@ -77,8 +86,8 @@ impl Batch<'_> {
                 EditOp::Patch(patch) => {
                     stage.patch(&edit.path, patch).map_err(|error| of_heir(error, environment))?
                 }
-                EditOp::Restore { .. } => {
-                    let reason = "a branch is brought back by a write of its own".to_owned();
+                EditOp::Restore { .. } | EditOp::Promote(_) => {
+                    let reason = "a branch is brought back, or promoted to, by a write of its own".to_owned();
                     return Err(invalid(&edit.path, reason));
                 }
                 // Taken above.
@@ -91,22 +100,25 @@ impl Batch<'_> {
         let mut decided = Vec::new();
         let staged: Vec<_> = stages.into_iter().map(|(branch, stage)| (branch, stage.into_files())).collect();
         for (branch, files) in staged {
-            decided.extend(self.decide_branch(branch, files)?);
+            decided.extend(self.decide_branch(branch, files, false)?);
         }
         Ok((decided, edits))
     }
 
-    fn decide_branch(
+    /// What the files of a branch come to; nothing where they stay as they are, unless there is to be a commit of that
+    /// too.
+    pub(super) fn decide_branch(
         &mut self,
         branch: Arc<str>,
         mut files: BTreeMap<Arc<str>, Draft>,
+        is_noted: bool,
     ) -> Result<Option<Decided>, ServiceError> {
         let layer = self.branch(&branch)?.snapshot.clone();
         files.retain(|file, draft| {
             let before = layer.file(file).and_then(|blob| self.texts.content(blob));
             before.as_ref() != draft.bytes.as_ref()
         });
-        if files.is_empty() {
+        if files.is_empty() && !is_noted {
             return Ok(None);
         }
         check_folders(&files)?;
@@ -191,7 +203,7 @@ impl Batch<'_> {
     }
 
     /// The view of an environment as the write so far leaves it.
-    fn view(
+    pub(super) fn view(
         &self,
         environment: &Environment,
         stages: &BTreeMap<Arc<str>, Stage<'_>>,
@@ -295,7 +307,7 @@ fn restore_updates(reader: &Reader, working: &Working, tree: ObjectId) -> Result
 }
 
 /// What is known of an edit before it is made.
-fn written(environment: &Environment, stage: &Stage<'_>, edit: &Edit) -> WrittenEdit {
+pub(super) fn written(environment: &Environment, stage: &Stage<'_>, edit: &Edit) -> WrittenEdit {
     WrittenEdit {
         environment: environment.name.clone(),
         path: edit.path.clone(),

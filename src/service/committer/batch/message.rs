@@ -1,5 +1,6 @@
 use crate::model::Path;
-use crate::service::committer::request::{EditOp, Write};
+use crate::service::committer::request::{Edit, EditOp, Write};
+use crate::service::promoted_from::promoted_from;
 
 /// The commit message: the writer's, or one made from the edits; then the trailers.
 pub(super) fn message(write: &Write) -> String {
@@ -17,6 +18,10 @@ pub(super) fn message(write: &Write) -> String {
     };
     message.push_str("\n\nAccount: ");
     message.push_str(&one_line(write.grant.account()));
+    if let [Edit { op: EditOp::Promote(promotion), path, .. }] = &write.edits[..] {
+        message.push('\n');
+        message.push_str(&promoted_from(&promotion.from, promotion.revision, path));
+    }
     if let Some(id) = &write.request_id {
         message.push_str("\nRequest-Id: ");
         message.push_str(&one_line(id));
@@ -31,6 +36,8 @@ fn describe(op: &EditOp, path: &Path) -> String {
         EditOp::Delete => format!("delete {path}"),
         EditOp::Hide => format!("hide {path}"),
         EditOp::Patch(_) => format!("patch {path}"),
+        EditOp::Promote(promotion) if path.is_root() => format!("promote {}", promotion.from),
+        EditOp::Promote(promotion) => format!("promote {path} of {}", promotion.from),
         EditOp::Restore { .. } => "roll the environment back".to_owned(),
         EditOp::File { file, content: Some(_) } => format!("write the file {}", file.name()),
         EditOp::File { file, content: None } => format!("remove the file {}", file.name()),

@@ -1,6 +1,8 @@
 mod commit;
 mod decide;
 mod message;
+mod promote;
+mod trial;
 mod validate;
 
 use std::collections::{BTreeMap, HashMap};
@@ -28,6 +30,23 @@ pub(in crate::service::committer) struct Working {
     pub tree_id: Option<ObjectId>,
     pub snapshot: Arc<Snapshot>,
     pub tree: WorkTree,
+}
+
+impl Working {
+    /// A branch as readers see it.
+    pub fn of(seen: &Branch) -> Self {
+        Working {
+            head: seen.head,
+            tree_id: seen.tree,
+            snapshot: seen.snapshot.clone(),
+            tree: WorkTree::new(seen.tree),
+        }
+    }
+}
+
+/// Every branch as readers see it.
+pub(in crate::service::committer) fn working_of(state: &State) -> HashMap<Arc<str>, Working> {
+    state.branches.iter().map(|(name, branch)| (name.clone(), Working::of(branch))).collect()
 }
 
 /// Why a batch cannot go on: nothing of it may be published.
@@ -112,7 +131,7 @@ impl<'a> Batch<'a> {
     /// Takes one write: refuses it and changes nothing, or makes its commits.
     pub fn add(&mut self, write: &Write) -> Result<Written, Failure> {
         let begun = Instant::now();
-        let decided = self.decide(write).and_then(|(decided, edits)| {
+        let decided = self.decide(&write.edits).and_then(|(decided, edits)| {
             self.validate(&decided)?;
             Ok((decided, edits))
         });

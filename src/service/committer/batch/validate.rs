@@ -4,9 +4,10 @@ use bytes::Bytes;
 
 use super::{Batch, Content, Decided};
 use crate::document;
+use crate::model::Environments;
 use crate::service::ServiceError;
 use crate::service::committer::checks::Planned;
-use crate::snapshot::{Blobs as _, base_path};
+use crate::snapshot::{Blobs as _, Snapshot, base_path};
 use crate::validation::Finding;
 
 impl Batch<'_> {
@@ -19,17 +20,22 @@ impl Batch<'_> {
         let branches = &*self.branches;
         let present =
             |branch: &str| branches.get(branch).map(|working| working.snapshot.clone()).unwrap_or_default();
-        let planned = Planned {
-            environments: self.context.environments,
-            plans: decided.iter().map(|decided| (decided.branch.clone(), &decided.plan)).collect(),
-            present: &present,
-        };
+        let planned = Batch::planned(self.context.environments, decided, &present);
         let mut findings = self.checks.new_findings(&planned, self.context.limits);
         if findings.is_empty() {
             return Ok(());
         }
         findings.iter_mut().for_each(|finding| self.locate(finding, decided));
         Err(ServiceError::Findings(findings))
+    }
+
+    pub(super) fn planned<'p>(
+        environments: &'p Environments,
+        decided: &'p [Decided],
+        present: &'p dyn Fn(&str) -> Arc<Snapshot>,
+    ) -> Planned<'p> {
+        let plans = decided.iter().map(|decided| (decided.branch.clone(), &decided.plan)).collect();
+        Planned { environments, plans, present }
     }
 
     /// Finds the place in the file as the write would leave it.

@@ -1,0 +1,24 @@
+use super::{change, finding_item};
+use crate::service::{Preview, PreviewedEnvironment};
+use crate::wire;
+
+/// What edits would come to.
+pub fn preview(preview: &Preview) -> wire::Preview {
+    wire::Preview {
+        sequence: preview.sequence.0,
+        changed: preview.changed,
+        accepted: preview.findings.is_empty(),
+        environments: preview.environments.iter().map(environment).collect(),
+        problems: preview.findings.iter().map(finding_item).collect(),
+    }
+}
+
+fn environment(environment: &PreviewedEnvironment) -> wire::PreviewedEnvironment {
+    wire::PreviewedEnvironment {
+        env: environment.environment.to_string(),
+        entries: environment.entries,
+        changes: environment.changes.iter().map(change).collect(),
+        through: environment.through.iter().map(ToString::to_string).collect(),
+        truncated: environment.is_cut,
+    }
+}

@@ -1,0 +1,128 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::committer::{Edit, TriedEnvironment, try_out};
+use super::core::Core;
+use super::diff::{EntryChange, compare, entries_below, outermost};
+use super::page::PageRoom;
+use super::{Reading, ServiceError};
+use crate::auth::ReadGrant;
+use crate::index::State;
+use crate::model::{Limits, Path, Sequence};
+use crate::resolve::{Found, Resolver, View, Withheld};
+use crate::validation::Finding;
+
+/// How many changes of one environment, and how many values that change with them, are listed.
+const MOST_LISTED: usize = 1_000;
+
+/// How many values that may change with others are worked out to see whether they do.
+const MOST_WORKED_OUT: usize = 10_000;
+
+/// What a write would come to.
+#[derive(Debug)]
+pub struct Preview {
+    /// The last change set before it.
+    pub sequence: Sequence,
+    /// Whether anything would change at all.
+    pub changed: bool,
+    /// Every environment that would show something else.
+    pub environments: Vec<PreviewedEnvironment>,
+    /// What would be wrong then and is not yet: with any of it the write is refused.
+    pub findings: Vec<Finding>,
+}
+
+/// What one environment would show.
+#[derive(Debug)]
+pub struct PreviewedEnvironment {
+    /// The environment.
+    pub environment: Arc<str>,
+    /// How many entries would be others.
+    pub entries: usize,
+    /// They, as they are written: the first so many in the order of their paths.
+    pub changes: Vec<EntryChange>,
+    /// Where what services read would be another though nothing is written there, because of references and templates.
+    pub through: Vec<Path>,
+    /// Whether not all of it is listed.
+    pub is_cut: bool,
+}
+
+impl Core {
+    /// What edits would come to, of which nothing is made. Where they cannot be made at all, the error that the write
+    /// would get. Blocks.
+    pub fn preview(
+        &self,
+        _grant: &ReadGrant,
+        reading: &Reading,
+        edits: &[Edit],
+    ) -> Result<Preview, ServiceError> {
+        self.preview_of(reading.state(), edits)
+    }
+
+    pub(super) fn preview_of(&self, state: &State, edits: &[Edit]) -> Result<Preview, ServiceError> {
+        self.require_history()?;
+        let trial = try_out(self, state, edits)?;
+        let mut room = PageRoom::default();
+        let limits = self.limits();
+        let environments = trial.environments.iter().map(|tried| previewed(tried, &limits, &mut room));
+        let environments =
+            environments.filter(|environment| environment.entries > 0 || !environment.through.is_empty());
+        Ok(Preview {
+            sequence: state.sequence,
+            changed: trial.changed,
+            environments: environments.collect(),
+            findings: trial.findings,
+        })
+    }
+}
+
+fn previewed(tried: &TriedEnvironment, limits: &Limits, room: &mut PageRoom) -> PreviewedEnvironment {
+    let (before, after) = (&tried.before, &tried.after);
+    let places = tried.changed.iter().map(|path| place_of(path, [before, after]));
+    let (mut changes, mut entries, mut is_cut) = (Vec::new(), 0, false);
+    for place in outermost(places.collect()) {
+        let mut found = Vec::new();
+        compare(entries_below(before, &place), entries_below(after, &place), &mut found);
+        entries += found.len();
+        for change in found {
+            is_cut = is_cut || changes.len() == MOST_LISTED || !room.takes(change.bytes());
+            if !is_cut {
+                changes.push(change);
+            }
+        }
+    }
+    let written: BTreeSet<&Path> = tried.changed.iter().collect();
+    let mut through: Vec<Path> = Vec::new();
+    let others = tried.reached.iter().filter(|path| !written.contains(path));
+    for (count, path) in others.enumerate() {
+        if count == MOST_WORKED_OUT || through.len() == MOST_LISTED {
+            is_cut = true;
+            break;
+        }
+        // Those that need a secret have the same secret before and after.
+        if finished(before, path, limits) != finished(after, path, limits) {
+            through.push(path.clone());
+        }
+    }
+    PreviewedEnvironment { environment: tried.name.clone(), entries, changes, through, is_cut }
+}
+
+/// Where a change of a layer can be seen: at its path, or where a value stands above it on one of both sides.
+fn place_of(path: &Path, views: [&View; 2]) -> Path {
+    let is_entry = |at: &Path| views.iter().any(|view| matches!(view.find(at), Some(Found::Entry(_))));
+    std::iter::successors(path.parent(), Path::parent).filter(is_entry).last().unwrap_or_else(|| path.clone())
+}
+
+/// What services read at a path, as far as it is known without secrets; none where it cannot be resolved.
+fn finished(view: &View, path: &Path, limits: &Limits) -> Option<Option<(String, BTreeSet<String>)>> {
+    let mut resolver = Resolver::new(view, &Withheld, limits);
+    let Some(found) = resolver.find(path).ok()? else { return Some(None) };
+    let resolved = match &found {
+        Found::Entry(entry) => resolver.entry(path, entry),
+        Found::Object(object) => {
+            let whole = resolver.whole(path, object.clone()).ok()?;
+            resolver.object(path, &whole)
+        }
+    };
+    let resolved = resolved.ok()?;
+    Some(Some((resolved.value.to_json(), resolved.secrets)))
+}

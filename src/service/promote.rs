@@ -1,0 +1,355 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::committer::{Edit, EditOp, Precondition, PromotedEntry, Promotion, Write, Written};
+use super::core::Core;
+use super::promotion_base::{Bases, PromotionBase};
+use super::{Preview, Project, Reading, ServiceError, entity_tag};
+use crate::auth::{ReadGrant, WriteGrant};
+use crate::document::Format;
+use crate::git::Reader;
+use crate::merge::{Conflict, Ours, Says, Sides, merge};
+use crate::model::{Path, Revision, Sequence, Value};
+use crate::resolve::{Found, View};
+use crate::snapshot::{Entry, EntryKind, Snapshot};
+
+/// How often a promotion is worked out anew because what it was worked out on changed meanwhile.
+const MOST_ATTEMPTS: usize = 8;
+
+/// What is to be promoted: what the layer of one environment says comes over to that of another.
+#[derive(Debug, Clone)]
+pub struct AskedPromotion {
+    /// The environment that is promoted.
+    pub from: Arc<str>,
+    /// The environment whose layer is written.
+    pub to: Arc<str>,
+    /// What is at or below this path comes over.
+    pub path: Path,
+    /// Which side counts where both changed an entry, unless a resolution says it; none where that is to be asked.
+    pub take: Option<Take>,
+    /// What becomes of single conflicts.
+    pub resolutions: BTreeMap<Path, Resolution>,
+}
+
+/// One of two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    /// The environment that is written.
+    Ours,
+    /// The environment that is promoted.
+    Theirs,
+}
+
+/// What becomes of a conflict.
+#[derive(Debug, Clone)]
+pub struct Resolution {
+    /// The conflict's id: where both sides are others by now, it is no resolution of it.
+    pub id: Option<String>,
+    /// The choice.
+    pub choice: Choice,
+}
+
+/// What an entry with a conflict is to be.
+#[derive(Debug, Clone)]
+pub enum Choice {
+    /// As one side has it.
+    Take(Take),
+    /// Another value.
+    Value(Value),
+    /// Nothing of the layer: what is inherited shows.
+    Delete,
+}
+
+/// What a promotion comes to.
+#[derive(Debug)]
+pub struct PromotionPlan {
+    /// The environment that is promoted.
+    pub from: Arc<str>,
+    /// The environment whose layer is written.
+    pub to: Arc<str>,
+    /// The path.
+    pub path: Path,
+    /// The last change set that was seen.
+    pub sequence: Sequence,
+    /// The head of the branch that is promoted; none where it has no commit.
+    pub revision: Option<Revision>,
+    /// Since when both sides are compared.
+    pub base: PromotionBase,
+    /// What comes over, in the order of paths.
+    pub entries: Vec<PromotedEntry>,
+    /// Where both sides changed, in the order of paths.
+    pub conflicts: Vec<PromotionConflict>,
+}
+
+/// An entry that both sides changed, each in its way.
+#[derive(Debug)]
+pub struct PromotionConflict {
+    /// What it was, and what both sides have.
+    pub conflict: Conflict,
+    /// Tells this conflict from another one at the same path.
+    pub id: String,
+    /// Whom Git names as the author of our side, and what the commit says.
+    pub our_commit: Option<(Arc<str>, String)>,
+    /// The same of theirs.
+    pub their_commit: Option<(Arc<str>, String)>,
+    /// Whether it is decided what becomes of it.
+    pub is_resolved: bool,
+}
+
+/// A promotion that was made, or that was not because of conflicts.
+#[derive(Debug)]
+pub struct Promoted {
+    /// What it comes to.
+    pub plan: PromotionPlan,
+    /// What became of it; none where conflicts are left.
+    pub written: Option<Written>,
+}
+
+impl PromotionPlan {
+    /// The conflicts for which it is not decided what becomes of them.
+    pub fn open(&self) -> impl Iterator<Item = &PromotionConflict> {
+        self.conflicts.iter().filter(|conflict| !conflict.is_resolved)
+    }
+
+    /// The edits that make it: none where nothing comes over.
+    fn edits(&self) -> Vec<Edit> {
+        let is_decided = !self.conflicts.is_empty();
+        let Some(revision) = self.revision.filter(|_| is_decided || !self.entries.is_empty()) else {
+            return Vec::new();
+        };
+        let promotion =
+            Promotion { from: self.from.clone(), revision, entries: self.entries.clone(), is_decided };
+        vec![Edit {
+            environment: self.to.clone(),
+            path: self.path.clone(),
+            layer_only: true,
+            op: EditOp::Promote(Box::new(promotion)),
+            precondition: Precondition::None,
+        }]
+    }
+}
+
+impl Core {
+    /// What a promotion comes to, and what every environment would show after it. Blocks.
+    pub fn preview_promotion(
+        &self,
+        grant: &ReadGrant,
+        asked: &AskedPromotion,
+    ) -> Result<(PromotionPlan, Preview), ServiceError> {
+        let reading = self.reading(grant);
+        let plan = self.plan_promotion(&reading, asked)?;
+        let preview = self.preview_of(reading.state(), &plan.edits())?;
+        Ok((plan, preview))
+    }
+
+    fn plan_promotion(
+        &self,
+        reading: &Reading,
+        asked: &AskedPromotion,
+    ) -> Result<PromotionPlan, ServiceError> {
+        let AskedPromotion { from, to, path, .. } = asked;
+        let (from_view, to_view) = (reading.view(from)?, reading.view(to)?);
+        check_pair(reading, asked)?;
+        self.require_history()?;
+        let reader = self.repository.reader();
+        let none = Arc::default();
+        let layer = |view: &View| view.own().map(|layer| layer.snapshot.clone());
+        let (theirs, own) =
+            (layer(from_view).unwrap_or_else(|| Arc::clone(&none)), layer(to_view).unwrap_or(none));
+        let bases = Bases::find(self, &reader, reading, (from, to), path)?;
+        let sides = PromotionSides { bases: &bases, theirs: &theirs, own: &own, ours: to_view };
+        let merged = merge(&bases.candidates(&theirs), &sides);
+        let mut entries: Vec<PromotedEntry> =
+            merged.taken.iter().map(|(path, says)| promoted(path, says, to_view)).collect();
+        let mut conflicts = Vec::new();
+        let mut resolutions = asked.resolutions.clone();
+        for conflict in merged.conflicts {
+            let told = self.told(&reader, conflict)?;
+            let resolution = resolutions.remove(&told.conflict.path);
+            let fits = |resolution: &Resolution| resolution.id.as_ref().is_none_or(|id| *id == told.id);
+            let choice = match resolution {
+                Some(resolution) => Some(resolution).filter(fits).map(|resolution| resolution.choice),
+                None => asked.take.map(Choice::Take),
+            };
+            let is_resolved = choice.is_some();
+            if let Some(choice) = choice {
+                entries.extend(chosen(&told.conflict, choice, to_view));
+            }
+            conflicts.push(PromotionConflict { is_resolved, ..told });
+        }
+        if let Some(path) = resolutions.into_keys().next() {
+            let reason =
+                format!("is in no conflict between {from} and {to} any more; leave its resolution out");
+            return Err(ServiceError::Invalid { path, reason });
+        }
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        entries.dedup_by(|a, b| a.path == b.path);
+        Ok(PromotionPlan {
+            from: from.clone(),
+            to: to.clone(),
+            path: path.clone(),
+            sequence: reading.state().sequence,
+            revision: reading.revision(from),
+            base: bases.told(),
+            entries,
+            conflicts,
+        })
+    }
+
+    fn told(&self, reader: &Reader, conflict: Conflict) -> Result<PromotionConflict, ServiceError> {
+        let made_by = |entry: Option<&Arc<Entry>>| match entry {
+            Some(entry) => self.made_by(reader, entry),
+            None => Ok(None),
+        };
+        let ours = match &conflict.ours.shown {
+            Some((_, Found::Entry(found))) => Some(&found.entry),
+            _ => None,
+        };
+        let (our_commit, their_commit) = (made_by(ours)?, made_by(conflict.theirs.entry())?);
+        let id = id_of(&conflict);
+        Ok(PromotionConflict { conflict, id, our_commit, their_commit, is_resolved: false })
+    }
+}
+
+impl Project {
+    /// Promotes, and waits until it is durable. What was worked out is worked out again where somebody was quicker.
+    /// Blocks.
+    pub fn promote(
+        &self,
+        (read, write): (&ReadGrant, &WriteGrant),
+        asked: &AskedPromotion,
+        (message, request_id): (Option<String>, Option<String>),
+    ) -> Result<Promoted, ServiceError> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let plan = self.core().plan_promotion(&self.core().reading(read), asked)?;
+            if plan.open().next().is_some() {
+                return Ok(Promoted { plan, written: None });
+            }
+            let edits = plan.edits();
+            if edits.is_empty() {
+                let revisions = self.core().reading(read).revision(&asked.to);
+                let revisions = revisions.map(|revision| (asked.to.clone(), revision)).into_iter().collect();
+                let written =
+                    Written { sequence: plan.sequence, revisions, changed: false, edits: Vec::new() };
+                return Ok(Promoted { plan, written: Some(written) });
+            }
+            let write = Write {
+                grant: write.clone(),
+                message: message.clone(),
+                request_id: request_id.clone(),
+                edits,
+            };
+            match self.write_blocking(write) {
+                Err(ServiceError::PreconditionFailed(_)) if attempt < MOST_ATTEMPTS => {}
+                written => return Ok(Promoted { plan, written: Some(written?) }),
+            }
+        }
+    }
+}
+
+/// One environment is promoted to another, and not to one that shows it anyway.
+fn check_pair(reading: &Reading, asked: &AskedPromotion) -> Result<(), ServiceError> {
+    let AskedPromotion { from, to, path, .. } = asked;
+    let invalid = |reason: String| Err(ServiceError::Invalid { path: path.clone(), reason });
+    if from == to {
+        return invalid(format!("{from} cannot be promoted to itself; name two environments"));
+    }
+    if reading.environments().chain(to).any(|link| link.name == *from) {
+        return invalid(format!(
+            "{to} inherits from {from} and shows all that it does not override itself; to give an override up, delete \
+             it in {to}"
+        ));
+    }
+    Ok(())
+}
+
+/// The sides of a promotion.
+struct PromotionSides<'a> {
+    bases: &'a Bases,
+    theirs: &'a Snapshot,
+    own: &'a Snapshot,
+    ours: &'a View,
+}
+
+impl Sides for PromotionSides<'_> {
+    fn base(&self, path: &Path) -> Says {
+        self.bases.says(path)
+    }
+
+    fn theirs(&self, path: &Path) -> Says {
+        Says::of(self.theirs, path)
+    }
+
+    fn ours(&self, path: &Path) -> Ours {
+        let shown = self.ours.find(path).map(|found| (path.clone(), found));
+        Ours { says: Says::of(self.own, path), shown }
+    }
+
+    fn own(&self) -> &Snapshot {
+        self.own
+    }
+}
+
+fn seen(view: &View, path: &Path) -> Option<String> {
+    view.find(path).map(|found| entity_tag(&found))
+}
+
+fn promoted(path: &Path, says: &Says, view: &View) -> PromotedEntry {
+    let (value, as_text) = match says {
+        Says::Nothing => (None, false),
+        Says::Hidden => (Some(Value::Null), false),
+        Says::Value(entry) => {
+            let as_text = entry.kind() == EntryKind::Text && !Format::of(entry.file()).is_structured();
+            (Some(entry.value()), as_text)
+        }
+    };
+    PromotedEntry { path: path.clone(), value, as_text, seen: seen(view, path) }
+}
+
+/// What a choice comes to: nothing where it stays as it is.
+fn chosen(conflict: &Conflict, choice: Choice, view: &View) -> Vec<PromotedEntry> {
+    let path = &conflict.path;
+    let chosen = match choice {
+        Choice::Take(Take::Ours) => return Vec::new(),
+        Choice::Take(Take::Theirs) => promoted(path, &conflict.theirs, view),
+        Choice::Delete => promoted(path, &Says::Nothing, view),
+        Choice::Value(value) => {
+            PromotedEntry { path: path.clone(), value: Some(value), as_text: false, seen: seen(view, path) }
+        }
+    };
+    // What stands above it, or is hidden there, goes.
+    let above = conflict.in_the_way.iter().filter(|above| *above != path && chosen.value.is_some());
+    let mut all: Vec<PromotedEntry> = above.map(|above| promoted(above, &Says::Nothing, view)).collect();
+    all.push(chosen);
+    all
+}
+
+fn id_of(conflict: &Conflict) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    add(conflict.path.as_str().as_bytes());
+    for says in [&conflict.base, &conflict.theirs, &conflict.ours.says] {
+        match says {
+            Says::Nothing => add(b"nothing"),
+            Says::Hidden => add(b"hidden"),
+            Says::Value(entry) => add(&[&[entry.kind() as u8], &entry.json()[..]].concat()),
+        }
+    }
+    match &conflict.ours.shown {
+        None => add(b""),
+        Some((at, found)) => add(format!("{at} {}", entity_tag(found)).as_bytes()),
+    }
+    hash.finalize()[..8].iter().fold(String::with_capacity(16), |mut id, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(id, "{byte:02x}");
+        id
+    })
+}
