@@ -49,7 +49,7 @@ fn with_completer(argument: Arg) -> Arg {
         "path" => argument.add(ArgValueCompleter::new(paths)),
         // What something goes below, as `import` has it; elsewhere `--to` may be a version or an environment.
         "to" if is_path(&argument) => argument.add(ArgValueCompleter::new(paths)),
-        "env" => argument.add(ArgValueCompleter::new(environments)),
+        "env" | "from_env" | "to_env" => argument.add(ArgValueCompleter::new(environments)),
         "version" | "if_version" | "to_version" => argument.add(ArgValueCompleter::new(versions)),
         _ => argument,
     }

@@ -57,6 +57,14 @@ pub enum CliError {
         /// How many problems there are.
         count: usize,
     },
+    /// Two environments changed the same entries; both sides were printed.
+    #[error("{count} {} both, each in its way; nothing was written", if *count == 1 { "entry was changed in" } else { "entries were changed in" })]
+    Undecided {
+        /// How many entries there are.
+        count: usize,
+        /// Where they were written to, to be decided.
+        file: Option<PathBuf>,
+    },
     /// Nobody reads what is printed, or it cannot be printed.
     #[error("the result cannot be printed: {0}")]
     Output(io::Error),
@@ -119,6 +127,7 @@ impl CliError {
             CliError::Service(error) => of_service(error),
             CliError::NothingFound(_) => Exit::NotFound,
             CliError::Import(_) | CliError::Invalid { .. } => Exit::Refused,
+            CliError::Undecided { .. } => Exit::Conflict,
             CliError::Kept { reason, .. } => reason.exit(),
             CliError::Restore(RestoreError::Archive(_) | RestoreError::Damaged(_)) => Exit::Refused,
             CliError::Backup(_)
@@ -172,6 +181,13 @@ impl CliError {
     pub fn advice(&self) -> Option<String> {
         match self {
             CliError::Kept { reason, .. } => reason.advice(),
+            CliError::Undecided { file: Some(file), .. } => Some(format!(
+                "decide in {}, then run the same with --resolve in the place of --conflicts",
+                file.display()
+            )),
+            CliError::Undecided { file: None, .. } => Some(
+                "take one side of all of them with --ours or --theirs, or decide one by one with --edit".to_owned(),
+            ),
             CliError::Client(error) => advice_of_client(error),
             CliError::Open(OpenError::InUse { .. }) => Some(
                 "the project is served by another process: leave out --repo, and name that server with --server URL".to_owned(),

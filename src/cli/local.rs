@@ -112,6 +112,11 @@ impl Local {
         changes: Vec<LayerChange>,
         message: Option<String>,
     ) -> Result<BatchWritten, CliError> {
+        let edits = self.edits(place, changes)?;
+        self.apply(edits, message)
+    }
+
+    pub(super) fn edits(&self, place: &Place, changes: Vec<LayerChange>) -> Result<Vec<Edit>, CliError> {
         let environment = self.environment(place.env.as_deref())?;
         let edits = changes.into_iter().map(|LayerChange { path, value, expect }| {
             let op = value.map_or(EditOp::Delete, |value| EditOp::Put {
@@ -122,7 +127,7 @@ impl Local {
             let (environment, precondition) = (environment.clone(), precondition(expect));
             Edit { environment, path, layer_only: true, op, precondition }
         });
-        self.apply(edits.collect(), message)
+        Ok(edits.collect())
     }
 
     /// Makes several edits, or none of them.

@@ -26,6 +26,7 @@ mod init;
 mod layer_change;
 mod local;
 mod local_look;
+mod local_promote;
 mod local_read;
 mod log;
 mod logging;
@@ -34,7 +35,9 @@ mod options;
 mod output;
 mod patch;
 mod path_argument;
+mod preview;
 mod progress;
+mod promote;
 mod ready;
 mod restore;
 mod rollback;
@@ -99,6 +102,8 @@ enum Command {
     Export(export::Export),
     Log(log::Log),
     Rollback(rollback::Rollback),
+    Preview(preview::Preview),
+    Promote(promote::Promote),
     Env(env::Env),
     Whoami(whoami::Whoami),
     Status(status::Status),
@@ -158,6 +163,8 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Check(check) => check.run(options, output),
         Command::Log(log) => log.run(options, output),
         Command::Rollback(rollback) => rollback.run(options, output),
+        Command::Preview(preview) => preview.run(options, output),
+        Command::Promote(promote) => promote.run(options, output),
         Command::Status(status) => status.run(options, output),
         Command::Ready(ready) => ready.run(options, output),
         Command::Backup(backup) => backup.run(options, output),

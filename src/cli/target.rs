@@ -1,11 +1,14 @@
 use super::CliError;
 use super::layer_change::LayerChange;
 use super::local::Local;
-use crate::client::{Client, Comparison, Expect, Export, Listing, Moment, Node, PatchKind, Place, Written};
+use crate::client::{
+    Client, Comparison, Expect, Export, Listing, Moment, Node, PatchKind, Place, Promotion, Written,
+};
 use crate::model::Path;
 use crate::wire::{
     Batch, BatchWritten, Commit, CommitDetails, Diff, Entry, EnvironmentRollback, Environments, Explanation,
-    HistoryItem, Json, NewEnvironment, Put, Status, Whoami, WrittenEntry, WrittenEnvironment, WrittenObject,
+    HistoryItem, Json, NewEnvironment, Preview, Promote, Put, Status, Whoami, WrittenEntry,
+    WrittenEnvironment, WrittenObject,
 };
 
 /// What a command works on: one method per verb, the same for both.
@@ -121,6 +124,26 @@ impl Target {
             }
         };
         Ok(of_batch(place, batch))
+    }
+
+    /// What several changes at or below a path would come to.
+    pub fn preview(&self, place: &Place, changes: Vec<LayerChange>) -> Result<Preview, CliError> {
+        match self {
+            Target::Local(local) => local.preview(place, changes),
+            Target::Server(client) => {
+                let edits = changes.into_iter().map(|change| change.into_batch_edit(place));
+                let edits = edits.collect::<Result<_, _>>()?;
+                Ok(client.preview(&Batch { edits, message: None })?)
+            }
+        }
+    }
+
+    /// Brings what the layer of one environment says to another.
+    pub fn promote(&self, promote: &Promote) -> Result<Promotion, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.promote(promote)?),
+            Target::Local(local) => local.promote(promote.clone()),
+        }
     }
 
     /// Gives a path the value it had in an older version.

@@ -15,7 +15,7 @@ mod write;
 pub use address::{AddressError, ServerAddress};
 pub use download::Download;
 pub use error::ClientError;
-pub use request::{Comparison, Expect, Export, Moment, Node, PatchKind, Place, Sides};
+pub use request::{Comparison, Expect, Export, Moment, Node, PatchKind, Place, Promotion, Sides};
 pub use token::Token;
 
 use std::time::Duration;

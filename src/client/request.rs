@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::Path;
-use crate::wire::{Children, Entry};
+use crate::wire::{Children, Entry, Promoted, PromotionConflict};
 
 /// What a request is about: a path of an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +95,15 @@ pub enum Expect {
     Absent,
     /// It has this version.
     Version(u64),
+}
+
+/// What became of a promotion.
+#[derive(Debug)]
+pub enum Promotion {
+    /// It was made, or of a dry run, would be.
+    Made(Box<Promoted>),
+    /// Nothing was written, for this is to be decided.
+    Conflicts(Vec<PromotionConflict>),
 }
 
 /// What stands at a path.

@@ -1,8 +1,9 @@
 use super::transport::Call;
-use super::{Client, ClientError, Expect, Moment, PatchKind, Place, Written};
+use super::{Client, ClientError, Expect, Moment, PatchKind, Place, Promotion, Written};
 use crate::model::Path;
 use crate::wire::{
-    Batch, BatchWritten, EnvironmentRollback, Json, NewEnvironment, Put, Rollback, WrittenEnvironment,
+    Batch, BatchWritten, EnvironmentRollback, Json, NewEnvironment, Preview, Promote, Put, Rollback,
+    WrittenEnvironment,
 };
 
 impl Client {
@@ -57,6 +58,24 @@ impl Client {
         headers.push(("content-type", media_type.to_owned()));
         let body = Some(patch.get().as_bytes());
         self.transport.json(Call { method: "PATCH", url, headers, body })
+    }
+
+    /// What several edits would come to.
+    pub fn preview(&self, batch: &Batch) -> Result<Preview, ClientError> {
+        let url = self.server().url("/api/preview", &Path::root(), "", &[]);
+        self.write("POST", url, Expect::Anything, Some(batch))
+    }
+
+    /// Brings what the layer of one environment says to another.
+    pub fn promote(&self, promote: &Promote) -> Result<Promotion, ClientError> {
+        let url = self.server().url("/api/promote", &Path::root(), "", &[]);
+        match self.write("POST", url, Expect::Anything, Some(promote)) {
+            Ok(promoted) => Ok(Promotion::Made(Box::new(promoted))),
+            Err(ClientError::Refused(problem)) if !problem.conflicts.is_empty() => {
+                Ok(Promotion::Conflicts(problem.conflicts))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes an environment.

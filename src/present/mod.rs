@@ -1,5 +1,6 @@
 //! What the service says, as it travels: shared by the HTTP door and by the command line on a local project.
 
+mod asked_promotion;
 mod change;
 mod commit;
 mod entry;
@@ -12,6 +13,7 @@ mod status;
 mod unified;
 mod written;
 
+pub use asked_promotion::{PromotionError, asked_promotion};
 pub use change::{change, diff};
 pub use commit::{commit, commit_details, commit_diff};
 pub use entry::{default_entry, entry, history_item, null, raw, with_value};

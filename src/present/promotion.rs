@@ -58,7 +58,10 @@ pub fn conflict(told: &PromotionConflict) -> wire::PromotionConflict {
     wire::PromotionConflict {
         path: path.to_string(),
         id: told.id.clone(),
-        base: side_of(base),
+        base: match base {
+            Says::Hidden => has("nothing"),
+            says => side_of(says),
+        },
         ours: made_by(our_side(path, ours), &told.our_commit),
         theirs: made_by(side_of(theirs), &told.their_commit),
         resolved: told.is_resolved,

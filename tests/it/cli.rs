@@ -6,6 +6,7 @@ mod edit;
 mod exit;
 mod export;
 mod look;
+mod promoting;
 mod tree;
 
 use std::io::Write as _;

@@ -7,8 +7,13 @@ use tempfile::NamedTempFile;
 
 use crate::cli::CliError;
 
-/// The command of the person's editor: `$VISUAL`, else `$EDITOR`.
-pub fn command(variable: impl Fn(&str) -> Option<String>) -> Result<String, CliError> {
+/// The command of the person's editor.
+pub fn editor_command() -> Result<String, CliError> {
+    command(|name| std::env::var(name).ok())
+}
+
+/// `$VISUAL`, else `$EDITOR`.
+fn command(variable: impl Fn(&str) -> Option<String>) -> Result<String, CliError> {
     let set =
         ["VISUAL", "EDITOR"].into_iter().filter_map(variable).find(|command| !command.trim().is_empty());
     set.ok_or_else(|| {

@@ -6,7 +6,7 @@ mod editor;
 mod present;
 
 use self::buffer::Buffer;
-use self::editor::EditedFile;
+pub use self::editor::{EditedFile, editor_command};
 use self::present::Present;
 use super::CliError;
 use super::target::Target;
@@ -16,7 +16,7 @@ use crate::client::{Place, Written};
 ///
 /// What cannot be read is shown again, with the reason above it, until it can be or is left as it is.
 pub fn edit(target: &Target, place: &Place, message: Option<String>) -> Result<Option<Written>, CliError> {
-    let command = editor::command(|name| std::env::var(name).ok())?;
+    let command = editor_command()?;
     let present = Present::of(target, place)?;
     let mut buffer = Buffer::new(&present);
     let file = EditedFile::new(buffer.extension())?;

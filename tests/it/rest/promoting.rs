@@ -106,7 +106,7 @@ fn what_both_changed_is_shown_side_by_side_and_decided() {
         (&json!("/problems/merge-conflict"), vec![json!("/t/b"), json!("/t/c"), json!("/t/d")])
     );
     let conflict = &problem["conflicts"][0];
-    assert_eq!(conflict["base"], json!({"has": "tombstone"}));
+    assert_eq!(conflict["base"], json!({"has": "nothing"}));
     for (side, value, author, message) in
         [("ours", "staging", "admin", "as the testers want it"), ("theirs", "dev", "admin", "set /t/b")]
     {
