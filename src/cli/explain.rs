@@ -7,7 +7,7 @@ use super::path_argument::path;
 use super::table::Table;
 use super::{CliError, shown};
 use crate::client::Place;
-use crate::wire::{ExplainedLayer, Explanation};
+use crate::wire::{ExplainedLayer, ExplainedReference, Explanation};
 
 /// Show why a value is what it is
 ///
@@ -41,7 +41,8 @@ impl Explain {
             for layer in &explained.layers {
                 table.row(vec![layer.env.clone(), has(layer), layer.outcome.clone()]);
             }
-            return output.table(&table);
+            output.table(&table)?;
+            return print_references(&explained, output);
         }
         let now = now();
         let header = &["LAYER", "HAS", "OUTCOME", "VERSION", "AGE", "AUTHOR", "PLACE", "MESSAGE"];
@@ -58,7 +59,46 @@ impl Explain {
                 layer.message.as_deref().and_then(|text| text.lines().next()).unwrap_or_default().to_owned(),
             ]);
         }
-        output.table(&table)
+        output.table(&table)?;
+        print_references(&explained, output)
+    }
+}
+
+/// What services read there, and the way that leads to it.
+fn print_references(explained: &Explanation, output: &mut Output) -> Result<(), CliError> {
+    let comes_to = match (&explained.resolved, &explained.secrets[..], &explained.unresolved) {
+        (Some(value), ..) => format!("services read {}", shown::inline(value)),
+        (None, [_, ..], _) => format!("services read a value with {} in it", secrets(&explained.secrets)),
+        (None, [], Some(reason)) => format!("services can read nothing: {reason}"),
+        (None, [], None) => return Ok(()),
+    };
+    output.line("")?;
+    output.line(comes_to)?;
+    let mut table = Table::bare(&[2]);
+    for reference in &explained.references {
+        let of = if reference.of == explained.path { String::new() } else { format!("in {}", reference.of) };
+        table.row(vec![format!("  {}", reference.reference), leads_to(reference), of]);
+    }
+    output.table(&table)
+}
+
+fn secrets(names: &[String]) -> String {
+    match names {
+        [only] => format!("the secret {only}"),
+        several => format!("the secrets {}", several.join(", ")),
+    }
+}
+
+fn leads_to(reference: &ExplainedReference) -> String {
+    let origin = reference.origin.as_ref().map(|origin| format!(", from {origin}")).unwrap_or_default();
+    match (&*reference.leads_to, &reference.path, &reference.value) {
+        ("entry", Some(path), Some(value)) => format!("{path} = {}{origin}", shown::inline(value)),
+        ("object", Some(path), _) => format!("all below {path}"),
+        ("default", _, Some(value)) => format!("not set, so {}", shown::inline(value)),
+        ("secret", ..) => "a secret, not shown".to_owned(),
+        ("process", ..) => "a variable of the server".to_owned(),
+        ("parameter", ..) => "a parameter that is not given here".to_owned(),
+        _ => "leads nowhere".to_owned(),
     }
 }
 

@@ -167,9 +167,11 @@ impl Local {
     /// Why an environment shows what it shows at a path.
     pub fn explain(&self, place: &Place, at: Option<&str>) -> Result<Explanation, CliError> {
         let environment = self.environment(place.env.as_deref())?;
-        let moment = at.map_or(Moment::Now, |at| Moment::At(at.to_owned()));
-        let reading = self.reading(&moment, &environment, &place.path)?;
-        let explained = self.project.core().explain(&self.grant(), &reading, &environment, &place.path)?;
+        let (core, grant) = (self.project.core(), self.grant());
+        let explained = match at {
+            Some(at) => core.explain_at(&grant, &Point::parse(at), &environment, &place.path)?.1,
+            None => core.explain(&grant, &core.reading(&grant), &environment, &place.path)?,
+        };
         Ok(present::explanation(&explained))
     }
 

@@ -1,6 +1,9 @@
+use std::collections::BTreeSet;
+
 use super::entry::{encoding, raw};
-use crate::resolve::{Found, Has, Outcome};
-use crate::service::{ExplainedLayer, Explanation};
+use crate::model::Value;
+use crate::resolve::{Followed, Found, Has, Leads, Outcome};
+use crate::service::{ExplainedLayer, Explanation, Finished};
 use crate::snapshot::{Entry, EntryKind};
 use crate::wire::{self, Json};
 
@@ -11,6 +14,13 @@ pub fn explanation(explained: &Explanation) -> wire::Explanation {
         _ => None,
     };
     let (value, encoding) = entry.map(|found| value_of(&found.entry)).unwrap_or_default();
+    let (mut resolved, mut secrets, mut unresolved) = (None, BTreeSet::new(), None);
+    match &explained.finished {
+        None => {}
+        Some(Finished::Value(value)) => resolved = Some(raw(value.to_json().as_bytes())),
+        Some(Finished::Withheld(names)) => secrets = names.clone(),
+        Some(Finished::Unresolved(reason)) => unresolved = Some(reason.clone()),
+    }
     wire::Explanation {
         path: explained.path.to_string(),
         env: explained.environment.to_string(),
@@ -23,8 +33,46 @@ pub fn explanation(explained: &Explanation) -> wire::Explanation {
         value,
         encoding,
         origin: entry.map(|found| found.origin.to_string()),
+        resolved,
+        secrets: secrets.into_iter().collect(),
+        unresolved,
+        references: explained.references.iter().map(reference).collect(),
         layers: explained.layers.iter().map(layer).collect(),
     }
+}
+
+fn reference(followed: &Followed) -> wire::ExplainedReference {
+    let mut told = wire::ExplainedReference {
+        of: followed.of.to_string(),
+        reference: followed.written.clone(),
+        leads_to: match &followed.leads {
+            Leads::Value { found: Found::Entry(_), .. } => "entry",
+            Leads::Value { found: Found::Object(_), .. } => "object",
+            Leads::Process => "process",
+            Leads::Default(_) => "default",
+            Leads::Secret(_) => "secret",
+            Leads::Parameter => "parameter",
+            Leads::Nothing => "nothing",
+        }
+        .to_owned(),
+        path: None,
+        origin: None,
+        value: None,
+        secret: None,
+    };
+    match &followed.leads {
+        Leads::Value { path, found } => {
+            told.path = Some(path.to_string());
+            if let Found::Entry(entry) = found {
+                told.origin = Some(entry.origin.to_string());
+                told.value = Some(raw(entry.entry.json()));
+            }
+        }
+        Leads::Default(text) => told.value = Some(raw(Value::from(text.as_str()).to_json().as_bytes())),
+        Leads::Secret(name) => told.secret = Some(name.clone()),
+        Leads::Process | Leads::Parameter | Leads::Nothing => {}
+    }
+    told
 }
 
 fn value_of(entry: &Entry) -> (Option<Json>, Option<String>) {

@@ -3,6 +3,7 @@
 mod candidate;
 mod dependencies;
 mod expression;
+mod followed;
 mod merged;
 mod resolver;
 mod strategy;
@@ -21,6 +22,7 @@ use crate::snapshot::Entry;
 pub use candidate::{Candidate, Has, Outcome};
 pub use dependencies::{Dependencies, is_plain, reached};
 pub use expression::{Expression, ExpressionError, Part, Reference, is_secret_name};
+pub use followed::{Followed, Leads, MOST_FOLLOWED};
 pub use merged::Merged;
 pub use resolver::{MOST_RESOLVED_BYTES, Resolved, Resolver, Secrets, Visited, Withheld};
 pub use unresolved::{Reason, Unresolved};

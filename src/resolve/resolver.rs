@@ -237,7 +237,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Whether references in an entry are followed at all.
-    fn is_followed(&self, path: &Path, found: &FoundEntry) -> bool {
+    pub fn is_followed(&self, path: &Path, found: &FoundEntry) -> bool {
         let mut segments = path.segments();
         let is_ours = segments.next().as_deref() == Some(".confgit");
         let of_variables = segments.next().as_deref() == Some("variables");
@@ -351,16 +351,21 @@ impl<'a> Resolver<'a> {
             }
             None => {}
         }
-        if let Some(Some(value)) = self.view.rules().process.get(name) {
+        if let Some(value) = self.process_variable(name) {
             if let Some(frame) = self.chain.last_mut() {
                 frame.has_process_variable = true;
             }
-            return Ok(Value::from(value.as_str()));
+            return Ok(Value::from(value));
         }
         match default {
             Some(text) => Ok(scalar(text)),
             None => Err(self.fail(Reason::NoVariable(name.to_owned()))),
         }
+    }
+
+    /// A variable of the process that the settings allow.
+    pub(super) fn process_variable(&self, name: &str) -> Option<&'a str> {
+        self.view.rules().process.get(name)?.as_deref()
     }
 
     pub(super) fn descend(&mut self, at: &Path) -> Result<(), Unresolved> {

@@ -22,13 +22,19 @@ pub enum ServiceError {
         known: Vec<String>,
     },
     /// Nothing stands at the path.
-    #[error("{path} does not exist in {environment}{}", match inherited_from { Some(origin) => format!("; its value comes from {origin}"), None => String::new() })]
+    #[error("{path} does not exist in {environment}{}", match inherited_from {
+        Some(template) if template.starts_with('/') => {
+            format!(" as it is written; its value comes from the template {template}: ask for it with resolve=true or --resolve")
+        }
+        Some(origin) => format!("; its value comes from {origin}"),
+        None => String::new(),
+    })]
     NotFound {
         /// The path.
         path: Path,
         /// The environment asked.
         environment: Arc<str>,
-        /// Where an inherited value comes from.
+        /// Where an inherited value comes from: an environment, or the path of a template.
         inherited_from: Option<Arc<str>>,
     },
     /// The path is an object, and a version of it was asked for.

@@ -1,14 +1,16 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::core::Core;
 use super::past::{plain_message, unless_pruned};
-use super::{Reading, ServiceError};
+use super::resolved::is_derived_above;
+use super::{Point, Reading, ServiceError};
 use crate::auth::ReadGrant;
 use crate::document;
 use crate::git::{ReadError, Reader};
-use crate::model::{Limits, Path, Position};
-use crate::resolve::{Candidate, Found, Has};
-use crate::snapshot::{Entry, Snapshot, base_path};
+use crate::model::{Limits, Path, Position, Value};
+use crate::resolve::{Candidate, Followed, Found, FoundEntry, Has, Resolver, Withheld};
+use crate::snapshot::{Entry, Refers, Snapshot, base_path};
 
 /// Why an environment shows what it shows at a path.
 #[derive(Debug)]
@@ -21,6 +23,21 @@ pub struct Explanation {
     pub found: Option<Found>,
     /// What each layer has, nearest first.
     pub layers: Vec<ExplainedLayer>,
+    /// What services read there, where that is not what is written.
+    pub finished: Option<Finished>,
+    /// The references on the way to that, in the order in which they are met.
+    pub references: Vec<Followed>,
+}
+
+/// What services read at a path.
+#[derive(Debug)]
+pub enum Finished {
+    /// A value.
+    Value(Value),
+    /// A value that holds these secrets, and is not shown here.
+    Withheld(BTreeSet<String>),
+    /// Nothing, for it cannot be resolved.
+    Unresolved(String),
 }
 
 /// What one layer has at the path, and where that comes from.
@@ -38,6 +55,28 @@ pub struct ExplainedLayer {
 }
 
 impl Core {
+    /// Explains what an environment showed at a path at a point. Blocks.
+    pub fn explain_at(
+        &self,
+        grant: &ReadGrant,
+        point: &Point,
+        environment: &Arc<str>,
+        path: &Path,
+    ) -> Result<(Reading, Explanation), ServiceError> {
+        let mut reading = self.reading_at(grant, point, environment, std::slice::from_ref(path))?;
+        // What a value refers to, and the templates it comes from, may stand anywhere.
+        let view = reading.view(environment)?;
+        let refers = match view.find(path) {
+            Some(Found::Entry(found)) => found.entry.refers() != Refers::No,
+            _ => false,
+        };
+        if refers || is_derived_above(view, path) {
+            reading = self.reading_at(grant, point, environment, &[Path::root()])?;
+        }
+        let explanation = self.explain(grant, &reading, environment, path)?;
+        Ok((reading, explanation))
+    }
+
     /// Explains what a reading shows at a path. Blocks.
     pub fn explain(
         &self,
@@ -67,11 +106,27 @@ impl Core {
             }
             layers.push(explained);
         }
+        let limits = self.limits();
+        let mut resolver = Resolver::new(view, &Withheld, &limits);
+        let (found, finished) = match resolver.find(path) {
+            Ok(Some(Found::Entry(entry))) => {
+                let finished = finished(&mut resolver, path, &entry);
+                (Some(Found::Entry(entry)), finished)
+            }
+            Ok(found) => (found, None),
+            Err(error) => (view.find(path), Some(Finished::Unresolved(error.to_string()))),
+        };
+        let references = match &found {
+            Some(Found::Entry(entry)) => resolver.followed(path, entry),
+            _ => Vec::new(),
+        };
         Ok(Explanation {
             path: path.clone(),
             environment: environment.clone(),
-            found: view.find(path),
+            found,
             layers,
+            finished,
+            references,
         })
     }
 
@@ -90,6 +145,18 @@ impl Core {
         }
         let commit = unless_pruned(reader.commit(id))?;
         Ok(commit.map(|commit| (commit.author.clone(), plain_message(&commit.message))))
+    }
+}
+
+/// What an entry comes to, where that is not what is written.
+fn finished(resolver: &mut Resolver<'_>, path: &Path, found: &FoundEntry) -> Option<Finished> {
+    if found.entry.refers() == Refers::No {
+        return None;
+    }
+    match resolver.entry(path, found) {
+        Ok(resolved) if !resolved.secrets.is_empty() => Some(Finished::Withheld(resolved.secrets)),
+        Ok(resolved) => Some(Finished::Value(resolved.value)).filter(|_| resolver.is_followed(path, found)),
+        Err(error) => Some(Finished::Unresolved(error.to_string())),
     }
 }
 

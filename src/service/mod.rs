@@ -66,7 +66,7 @@ pub use cursor::Cursor;
 pub use diff::{Difference, EntryChange, Moment, Side};
 pub use environment_rollback::environment_rollback;
 pub use error::{ServiceError, Unmet};
-pub use explain::{ExplainedLayer, Explanation};
+pub use explain::{ExplainedLayer, Explanation, Finished};
 pub use fsck::{Check, Finding, FsckError, FsckReport, Severity, fsck};
 pub use health::WriteState;
 pub use init::{InitError, Initialized, init};

@@ -5,10 +5,11 @@ use bytes::Bytes;
 
 use super::ServiceError;
 use super::core::Core;
+use super::resolved::is_derived_above;
 use crate::auth::ReadGrant;
 use crate::index::State;
-use crate::model::{Environments, Path, Revision, Value};
-use crate::resolve::{Found, FoundEntry, Layer, Merged, View};
+use crate::model::{Environments, Limits, Path, Revision, Value};
+use crate::resolve::{Found, FoundEntry, Layer, Merged, Resolver, View, Withheld};
 use crate::snapshot::{Entry, Snapshot, metadata_path};
 
 /// One consistent look at a project: everything read through it is of one moment.
@@ -90,8 +91,16 @@ impl Reading {
 
     /// The error for a path at which an environment shows nothing.
     pub(super) fn absent(&self, environment: &str, path: &Path) -> ServiceError {
+        // What a template gives is there once it is resolved.
+        let derived =
+            self.state.view(environment).filter(|view| is_derived_above(view, path)).and_then(|view| {
+                match Resolver::new(view, &Withheld, &Limits::default()).find(path).ok().flatten() {
+                    Some(Found::Entry(found)) => found.template,
+                    _ => None,
+                }
+            });
         let environment = environment.into();
-        ServiceError::NotFound { path: path.clone(), environment, inherited_from: None }
+        ServiceError::NotFound { path: path.clone(), environment, inherited_from: derived }
     }
 
     /// What the environment's own layer holds at a path, its parents left aside.

@@ -200,7 +200,7 @@ impl Core {
 }
 
 /// Whether an object on the way to a path names templates.
-fn is_derived_above(view: &View, path: &Path) -> bool {
+pub(super) fn is_derived_above(view: &View, path: &Path) -> bool {
     view.layers().iter().any(|layer| {
         let mut at = layer.snapshot.root();
         for segment in path.segments() {

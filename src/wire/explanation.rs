@@ -18,11 +18,48 @@ pub struct Explanation {
     /// `base64` when the value is bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// The environment whose layer holds the value of an entry.
+    /// The environment whose layer holds the value of an entry, or the path of the template that it comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// What services read there, where references are followed to it; absent where secrets are part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Json>,
+    /// The secrets that are part of what services read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// Why services can read nothing there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unresolved: Option<String>,
+    /// The references on the way to what services read, in the order in which they are met; the first 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<ExplainedReference>,
     /// What each layer has there, nearest first.
     pub layers: Vec<ExplainedLayer>,
+}
+
+/// A reference, and where it leads.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ExplainedReference {
+    /// The path of the value that holds it.
+    pub of: String,
+    /// How it is written: `${DB_HOST:localhost}`.
+    pub reference: String,
+    /// Where it leads: `entry`, `object`, `process` (a variable of the server's process), `default`, `secret`,
+    /// `parameter` (of a template, not given here) or `nothing`.
+    pub leads_to: String,
+    /// The path of the entry or object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The environment whose layer holds the entry, or the template it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// The value of the entry as it is written; the text of a default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
+    /// The name of the secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }
 
 /// What one layer has at a path, and what becomes of it.

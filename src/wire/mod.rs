@@ -20,7 +20,7 @@ pub use diff::{Change, Diff, DiffSide};
 pub use environment::{
     Environment, EnvironmentRollback, Environments, NewEnvironment, Whoami, WrittenEnvironment,
 };
-pub use explanation::{ExplainedLayer, Explanation};
+pub use explanation::{ExplainedLayer, ExplainedReference, Explanation};
 pub use listing::{ListItem, Listing};
 pub use preview::{Preview, PreviewedEnvironment};
 pub use promotion::{

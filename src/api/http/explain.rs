@@ -26,11 +26,13 @@ pub(super) async fn explain(app: App, request: Request) -> Result<Response, Prob
     present.view(&environment)?;
     let point = query.get("at").map(Point::parse);
     let (moment, explained) = blocking(move || {
-        let reading = match point {
-            None => present,
-            Some(point) => core.reading_at(&grant, &point, &environment, std::slice::from_ref(&path))?,
+        let (reading, explained) = match point {
+            Some(point) => core.explain_at(&grant, &point, &environment, &path)?,
+            None => {
+                let explained = core.explain(&grant, &present, &environment, &path)?;
+                (present, explained)
+            }
         };
-        let explained = core.explain(&grant, &reading, &environment, &path)?;
         Ok::<_, crate::service::ServiceError>((Moment::of(&reading, &environment), explained))
     })
     .await??;

@@ -68,3 +68,62 @@ fn objects_and_what_is_below_a_value_are_explained() {
     assert_eq!(server.get("/api/config/myapp/explain?literal=true").expect(200).json()["value"], "a key");
     assert!(matches!(server.get("/api/config/myapp/explain").expect(200).json()["layers"], Value::Array(_)));
 }
+
+/// What services read, and the way that leads to it: variables of another layer, defaults, secrets by name, templates.
+#[test]
+fn references_and_templates_are_explained() {
+    let (_project, server) = example();
+    let explain = |target: &str| server.get(&format!("/api/config{target}")).expect(200).json();
+    let host = explain("/checkout/database/host/explain?env=prod");
+    assert_eq!(
+        (&host["value"], &host["resolved"]),
+        (&json!("${DB_HOST:localhost}"), &json!("db.prod.example.internal"))
+    );
+    assert_eq!(
+        host["references"],
+        json!([{
+            "of": "/checkout/database/host", "reference": "${DB_HOST:localhost}", "leads_to": "entry",
+            "path": "/.confgit/variables/DB_HOST", "origin": "prod", "value": "db.prod.example.internal",
+        }])
+    );
+    let host = explain("/checkout/database/host/explain");
+    assert_eq!(
+        (&host["resolved"], &host["references"][0]["leads_to"]),
+        (&json!("localhost"), &json!("default"))
+    );
+    let password = explain("/checkout/database/password/explain?env=prod");
+    assert_eq!((password.get("resolved"), &password["secrets"]), (None, &json!(["db-password"])));
+    assert_eq!(password["references"][0]["secret"], "db-password");
+    assert!(!password.to_string().contains("s3cret"), "{password}");
+
+    // From value to value, each told once, and where it ends in nothing.
+    server.put("/t/a", json!("${ref:/t/b}-${ref:/t/c}")).expect(422);
+    server.put("/t/c", json!(1)).expect(201);
+    server.put("/t/b", json!("<${ref:/t/c}>")).expect(201);
+    server.put("/t/a", json!("${ref:/t/b}-${ref:/t/c}-${ref:/t/b}")).expect(201);
+    let chain = explain("/t/a/explain?env=dev");
+    assert_eq!(chain["resolved"], "<1>-1-<1>");
+    assert_eq!(each(&chain["references"], "of"), ["/t/a", "/t/a", "/t/a", "/t/b"]);
+    // As it was before, with what it named then.
+    server.put("/t/c", json!(2)).expect(200);
+    let sequence = explain("/t/a")["sequence"].as_u64().unwrap();
+    assert_eq!(explain(&format!("/t/a/explain?at={sequence}"))["resolved"], "<1>-1-<1>");
+    assert_eq!(explain("/t/a/explain")["resolved"], "<2>-2-<2>");
+
+    // What a template gives stands in no layer.
+    let derived = explain("/services/shipping/explain");
+    assert_eq!(derived["kind"], "object");
+    let written = explain("/services/shipping?recursive=true");
+    let finished = server.get("/v1/config/services/shipping").expect(200).json();
+    let name =
+        finished.as_object().unwrap().keys().find(|name| !written.to_string().contains(&format!("/{name}")));
+    let name = name.expect("the template has members of its own");
+    let derived = explain(&format!("/services/shipping/{name}/explain"));
+    assert_ne!(derived["kind"], "nothing", "{derived}");
+    assert_eq!(each(&derived["layers"], "has")[0], "nothing");
+    // Asked for as it is written, it is not there, and the answer says where it is.
+    let level = explain("/services/shipping/log/level/explain");
+    assert_eq!((&level["origin"], &level["resolved"]), (&json!("/templates/service"), &json!("info")));
+    let missing = server.get("/api/config/services/shipping/log/level").expect(404).json();
+    assert!(missing["detail"].as_str().unwrap().contains("the template /templates/service: "), "{missing}");
+}
