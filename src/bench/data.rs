@@ -48,6 +48,8 @@ pub struct Shape {
     pub large_entries: usize,
     /// Whether there are twenty environments and a thousand schema rules.
     pub is_demanding: bool,
+    /// Whether every other value holds a reference to a variable, and comes to as many bytes as the others.
+    pub refers: bool,
 }
 
 /// How many environments inherit from `base` in a demanding project, and which share of the entries each overrides.
@@ -63,6 +65,7 @@ impl Shape {
             value_bytes,
             large_entries: 0,
             is_demanding: false,
+            refers: false,
         }
     }
 
@@ -75,6 +78,26 @@ impl Shape {
     pub fn path(&self, entry: usize) -> String {
         let folder = self.layout.folder(entry / KEYS_PER_DOCUMENT);
         format!("/{folder}/config/key-{}", entry % KEYS_PER_DOCUMENT)
+    }
+
+    /// Whether an entry of a project with references holds one.
+    pub fn holds_reference(entry: usize) -> bool {
+        entry % KEYS_PER_DOCUMENT % 2 == 1
+    }
+
+    /// The environments of a demanding project.
+    pub fn environments() -> impl Iterator<Item = String> {
+        std::iter::once("base".to_owned()).chain((0..HEIRS).map(|heir| format!("heir-{heir}")))
+    }
+
+    /// An entry that no environment of a demanding project overrides, and that holds no reference.
+    pub fn inherited_entry(&self, dice: &mut Values) -> usize {
+        loop {
+            let entry = dice.index(self.entries());
+            if (entry / KEYS_PER_DOCUMENT) % ENTRIES_PER_OVERRIDE >= HEIRS && !Shape::holds_reference(entry) {
+                return entry;
+            }
+        }
     }
 
     /// The path of an entry of the large document.
@@ -101,7 +124,17 @@ impl Shape {
             let folder = base.join(self.layout.folder(document));
             fs::create_dir_all(&folder).map_err(failed())?;
             let keys = (0..KEYS_PER_DOCUMENT).map(|key| format!("key-{key}"));
-            fs::write(folder.join("config.yaml"), self.document(keys, &mut values)).map_err(failed())?;
+            let text = if self.refers {
+                self.document_with_references(keys, &mut values)
+            } else {
+                self.document(keys, &mut values)
+            };
+            fs::write(folder.join("config.yaml"), text).map_err(failed())?;
+        }
+        if self.refers {
+            let folder = base.join(".confgit");
+            fs::create_dir_all(&folder).map_err(failed())?;
+            fs::write(folder.join("variables.yaml"), format!("END: {END}\n")).map_err(failed())?;
         }
         if self.large_entries > 0 {
             fs::create_dir_all(base.join("large")).map_err(failed())?;
@@ -137,6 +170,21 @@ impl Shape {
         fs::write(folder.join("schemas.yaml"), rules)
     }
 
+    /// Every other value ends with a variable.
+    fn document_with_references(&self, keys: impl Iterator<Item = String>, values: &mut Values) -> Vec<u8> {
+        let mut text = b"# Written by confgit bench.\n".to_vec();
+        for (index, key) in keys.enumerate() {
+            // Writing to a Vec cannot fail.
+            let _ = if Shape::holds_reference(index) {
+                let bytes = self.value_bytes.saturating_sub(END.len());
+                writeln!(text, "{key}: {}${{END}}", values.next(bytes))
+            } else {
+                writeln!(text, "{key}: {}", values.next(self.value_bytes))
+            };
+        }
+        text
+    }
+
     fn document(&self, keys: impl Iterator<Item = String>, values: &mut Values) -> Vec<u8> {
         let mut text = b"# Written by confgit bench.\n".to_vec();
         for key in keys {
@@ -146,6 +194,9 @@ impl Shape {
         text
     }
 }
+
+/// The value of the variable that references name.
+const END: &str = "the-end";
 
 const SETTINGS: &str = "default: base\nenvironments:\n  base: { branch: main }\n";
 

@@ -6,7 +6,7 @@
 //! ends with it (`process`).
 //!
 //! ```text
-//! args → run → scenario (read, write, mixed, start) → rows → report → table, JSON or Markdown
+//! args → run → scenario (read, write, mixed, start, views, whole) → rows → report → table, JSON or Markdown
 //!                 │ load ──→ confgit serve, bench yardstick, etcd (child processes)
 //! ```
 

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::{BenchArgs, BenchCommand, BenchOptions};
 use super::etcd::{INSTALL_HINT, etcd_version};
 use super::report::{Machine, Report, Row, render_markdown};
-use super::scenario::{Setting, mixed, read, start, whole, write};
+use super::scenario::{Setting, mixed, read, start, views, whole, write};
 use super::yardstick::serve_yardstick;
 use super::{BenchError, progress};
 use crate::model::Timestamp;
@@ -71,6 +71,7 @@ async fn run_scenarios(command: &BenchCommand, setting: &Setting) -> Result<Vec<
         BenchCommand::Write => one == "write",
         BenchCommand::Mixed => one == "mixed",
         BenchCommand::Start => one == "start",
+        BenchCommand::Views => one == "views",
         BenchCommand::Whole => one == "whole",
         BenchCommand::All => true,
         BenchCommand::Yardstick { .. } => false,
@@ -91,6 +92,9 @@ async fn run_scenarios(command: &BenchCommand, setting: &Setting) -> Result<Vec<
     }
     if chosen("start") {
         add("start", start::run(setting).await);
+    }
+    if chosen("views") {
+        add("views", views::run(setting).await);
     }
     if chosen("whole") {
         add("whole", whole::run(setting).await);

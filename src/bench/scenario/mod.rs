@@ -3,6 +3,7 @@
 pub mod mixed;
 pub mod read;
 pub mod start;
+pub mod views;
 pub mod whole;
 pub mod write;
 

@@ -19,6 +19,11 @@ impl Reads {
         )
     }
 
+    /// GETs of these addresses.
+    pub fn of_targets(origin: &Origin, targets: &[String]) -> Self {
+        Reads(targets.iter().map(|target| origin.get(target)).collect())
+    }
+
     /// GETs of one address.
     pub fn of_one(origin: &Origin, target: &str) -> Self {
         Reads(Arc::new([origin.get(target)]))
