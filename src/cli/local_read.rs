@@ -177,6 +177,7 @@ impl Local {
 
     /// How the project is.
     pub fn status(&self) -> Status {
+        self.project.core().check_environments();
         present::status(&self.project.status(&self.grant()), &self.name())
     }
 

@@ -16,7 +16,7 @@ fn environment(branch: &BranchStatus) -> wire::Environment {
         inherits: branch.inherits.as_ref().map(ToString::to_string),
         revision: branch.head.map(|head| head.to_string()),
         entries: branch.entries,
-        problems: branch.problems.len(),
+        problems: branch.problems.len() + branch.findings.len(),
     }
 }
 

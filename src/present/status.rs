@@ -15,6 +15,7 @@ pub fn status(status: &Status, project: &str) -> wire::Status {
         project: project.to_owned(),
         sequence: status.sequence.0,
         oldest_sequence: status.oldest_sequence.0,
+        checked_sequence: status.checked_sequence.map(|sequence| sequence.0),
         writable,
         reason,
         parts: wire::Parts::from(&status.health),
@@ -35,6 +36,7 @@ impl From<&Health> for wire::Parts {
 }
 
 fn environment(branch: &BranchStatus) -> wire::EnvironmentStatus {
+    let of_files = branch.problems.iter().map(problem_item);
     wire::EnvironmentStatus {
         name: branch.environment.to_string(),
         branch: branch.branch.to_string(),
@@ -43,7 +45,7 @@ fn environment(branch: &BranchStatus) -> wire::EnvironmentStatus {
         entries: branch.entries,
         files: branch.files,
         degraded: !branch.problems.is_empty(),
-        problems: branch.problems.iter().map(problem_item).collect(),
+        problems: of_files.chain(branch.findings.iter().map(finding_item)).collect(),
     }
 }
 

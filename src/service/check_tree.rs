@@ -97,39 +97,26 @@ fn read_settings(dir: &FilePath, report: &mut TreeReport) -> Result<Option<Proje
     }
 }
 
-/// Parents come before their children, so that a mistake is told where it is made.
 fn check_views(settings: &ProjectSettings, trees: &HashMap<Arc<str>, Tree>, report: &mut TreeReport) {
     let environments: &Environments = &settings.environments;
-    let mut order: Vec<Arc<str>> = environments.iter().map(|environment| environment.name.clone()).collect();
-    order.sort_by_key(|name| environments.chain(name).count());
-    let mut told: HashMap<Arc<str>, Vec<Finding>> = HashMap::new();
-    for name in order {
-        let layers = environments.chain(&name).map(|link| Layer {
+    let view = |name: &Arc<str>| {
+        let layers = environments.chain(name).map(|link| Layer {
             environment: link.name.clone(),
             snapshot: trees.get(&link.name).map(|tree| tree.snapshot.clone()).unwrap_or_default(),
         });
-        let view = View::new(layers.collect(), environments.rules().clone());
-        let findings = validation::check(&name, &view, &settings.limits);
-        let parents: Vec<Arc<str>> =
-            environments.chain(&name).skip(1).map(|link| link.name.clone()).collect();
-        let is_new = |finding: &&Finding| {
-            let known = parents.iter().filter_map(|parent| told.get(parent)).flatten();
-            !known.into_iter().any(|other| other.is_same_mistake(finding))
-        };
-        for finding in findings.iter().filter(is_new) {
-            let tree = finding.layer.as_ref().and_then(|layer| trees.get(layer));
-            report.findings.push(match tree {
-                Some(tree) => tree.located(Some(name.clone()), finding.diagnostic.clone(), settings),
-                None => TreeFinding {
-                    environment: Some(name.clone()),
-                    diagnostic: finding.diagnostic.clone(),
-                    line: None,
-                },
-            });
-        }
-        report.environments.push(name.clone());
-        told.insert(name, findings);
+        Some(View::new(layers.collect(), environments.rules().clone()))
+    };
+    let findings = validation::check_all(environments, &view, &settings.limits, &|| true);
+    for Finding { environment, layer, diagnostic } in findings.unwrap_or_default() {
+        let tree = layer.as_ref().and_then(|layer| trees.get(layer));
+        report.findings.push(match tree {
+            Some(tree) => tree.located(Some(environment), diagnostic, settings),
+            None => TreeFinding { environment: Some(environment), diagnostic, line: None },
+        });
     }
+    let mut names: Vec<Arc<str>> = environments.iter().map(|environment| environment.name.clone()).collect();
+    names.sort_by_key(|name| environments.chain(name).count());
+    report.environments = names;
 }
 
 /// The files of one environment.

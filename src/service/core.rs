@@ -10,6 +10,7 @@ use super::outside_gate::OutsideGate;
 use super::packs::Packs;
 use super::past_cache::PastCache;
 use super::signal::Signal;
+use super::view_checks::ViewChecks;
 use crate::git::Repository;
 use crate::history::History;
 use crate::index::Index;
@@ -26,6 +27,7 @@ pub struct Core {
     pub(super) history: History,
     pub(super) index: Index,
     pub(super) settings: LiveSettings,
+    pub(super) checks: ViewChecks,
     pub(super) health: Health,
     pub(super) metrics: ProjectMetrics,
     pub(super) bodies: BodyCache,

@@ -160,7 +160,8 @@ fn finished(resolver: &mut Resolver<'_>, path: &Path, found: &FoundEntry) -> Opt
     }
 }
 
-fn position_in(
+/// Where in its file, as a layer has it, a path stands; none where the file cannot be read.
+pub(super) fn position_in(
     reader: &Reader,
     snapshot: &Snapshot,
     file: &str,

@@ -52,6 +52,7 @@ mod search;
 mod settings_follower;
 mod signal;
 mod status;
+mod view_checks;
 
 pub use self::core::Core;
 pub use backup::{ArchiveError, Backup, BackupError, Manifest, ManifestFile, RepositoryRefs, check_archive};

@@ -27,6 +27,7 @@ use super::recover::{self, JournalState};
 use super::retention;
 use super::settings_follower::Follower;
 use super::signal::Signal;
+use super::view_checks::{self, ViewChecks};
 use super::{ServiceError, replay};
 use arc_swap::{ArcSwap, Guard};
 
@@ -44,8 +45,8 @@ pub struct Project {
     core: Arc<Core>,
     access: Arc<ArcSwap<Access>>,
     committer: Option<Committer>,
-    /// Ends the thread that follows the settings when it goes.
-    watching: Option<mpsc::Sender<()>>,
+    /// End the threads that follow the settings and check the environments when they go.
+    watching: Vec<mpsc::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
     /// Held as long as the project is open: there is one committer.
     _lock: File,
@@ -97,6 +98,7 @@ impl Project {
             history,
             index: Index::new(state),
             settings: LiveSettings::new(settings),
+            checks: ViewChecks::default(),
             health: Health::default(),
             metrics,
             bodies: BodyCache::default(),
@@ -158,6 +160,12 @@ impl Project {
         threads.push(keeping.map_err(|e| unreadable(e.into()))?);
         let access = Arc::new(ArcSwap::from_pointee(access));
         let (watching, stop) = mpsc::channel();
+        let (checking, checks_stop) = mpsc::channel();
+        let checks = {
+            let core = core.clone();
+            spawn("checks", move || view_checks::run(&core, &checks_stop))
+        };
+        threads.push(checks.map_err(|e| unreadable(e.into()))?);
         let follower =
             Follower { core: core.clone(), access: access.clone(), committer: committer.watch(), seen };
         let following = spawn("settings", move || follower.run(&stop));
@@ -166,7 +174,7 @@ impl Project {
             core,
             access,
             committer: Some(committer),
-            watching: Some(watching),
+            watching: vec![watching, checking],
             threads,
             _lock: lock,
         })
@@ -225,7 +233,7 @@ impl Drop for Project {
     /// Finishes what was accepted, then lets the directory go.
     fn drop(&mut self) {
         self.committer = None;
-        self.watching = None;
+        self.watching.clear();
         self.core.fold.stop();
         self.core.retention.stop();
         for thread in self.threads.drain(..) {

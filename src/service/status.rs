@@ -7,6 +7,7 @@ use crate::auth::ReadGrant;
 use crate::model::{Diagnostic, Revision, Rule, Sequence};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Present, PresentEnvironment};
+use crate::validation::Finding;
 
 /// How a project is.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct Status {
     pub oldest_sequence: Sequence,
     /// How its parts are.
     pub health: Health,
+    /// After which change set what the environments show was checked last; none before the first time.
+    pub checked_sequence: Option<Sequence>,
     /// What is wrong with the newest settings, where older ones are in force.
     pub refused_settings: Vec<Diagnostic>,
     /// The branches of the environments, in the order of the settings.
@@ -53,6 +56,8 @@ pub struct BranchStatus {
     pub files: usize,
     /// What is wrong with it.
     pub problems: Vec<Diagnostic>,
+    /// What is wrong with what the environment shows, and not with what it inherits.
+    pub findings: Vec<Finding>,
 }
 
 impl Project {
@@ -72,6 +77,8 @@ impl Project {
         let core = self.core();
         let reading = core.reading(grant);
         let state = reading.state();
+        let (checked_sequence, found) = core.checks.last().unzip();
+        let found = found.unwrap_or_default();
         let branches = state.environments.iter().map(|environment| {
             let branch = state.branches.get(&environment.branch).cloned().unwrap_or_default();
             BranchStatus {
@@ -87,12 +94,18 @@ impl Project {
                     .iter()
                     .map(|problem| problem.diagnostic.clone())
                     .collect(),
+                findings: found
+                    .iter()
+                    .filter(|finding| finding.environment == environment.name)
+                    .cloned()
+                    .collect(),
             }
         });
         let oldest_sequence = core.history.base().unwrap_or(Sequence(1));
         Status {
             sequence: state.sequence,
             oldest_sequence,
+            checked_sequence,
             health: self.health(),
             refused_settings: core.settings.refused(),
             branches: branches.collect(),
@@ -104,6 +117,7 @@ impl Core {
     /// How the project is, for a scrape: numbers only.
     pub(super) fn present(&self, waiting_writes: usize) -> Present {
         let state = self.index.snapshot();
+        let found = self.checks.last().map(|(_, found)| found).unwrap_or_default();
         let environments = state.environments.iter().map(|environment| {
             let snapshot = state.branch_of(&environment.name).map(|branch| branch.snapshot.clone());
             let snapshot = snapshot.unwrap_or_default();
@@ -111,7 +125,10 @@ impl Core {
                 name: environment.name.clone(),
                 entries: snapshot.root().entries(),
                 files: snapshot.files().count(),
-                problems: problems_by_rule(&snapshot),
+                problems: problems_by_rule(
+                    &snapshot,
+                    found.iter().filter(|finding| finding.environment == environment.name),
+                ),
             }
         });
         Present {
@@ -129,10 +146,14 @@ impl Core {
 }
 
 /// How many problems there are of each rule, also where it is none: an alert wants to see it end.
-fn problems_by_rule(snapshot: &Snapshot) -> Vec<(&'static str, usize)> {
+fn problems_by_rule<'a>(
+    snapshot: &'a Snapshot,
+    findings: impl Iterator<Item = &'a Finding>,
+) -> Vec<(&'static str, usize)> {
     let mut counts: Vec<_> = Rule::ALL.iter().map(|rule| (rule.name(), 0)).collect();
-    for problem in snapshot.problems() {
-        let name = problem.diagnostic.rule.name();
+    let of_files = snapshot.problems().iter().map(|problem| &problem.diagnostic);
+    for diagnostic in of_files.chain(findings.map(|finding| &finding.diagnostic)) {
+        let name = diagnostic.rule.name();
         match counts.iter_mut().find(|(rule, _)| *rule == name) {
             Some((_, count)) => *count += 1,
             None => counts.push((name, 1)),

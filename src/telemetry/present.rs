@@ -108,7 +108,11 @@ fn encode_environments(exposition: &mut Exposition<'_>, presents: &Presents) -> 
             (labels, *count as f64)
         })
     });
-    exposition.gauges("confgit_problems", "What is wrong with an environment's branch, by rule.", problems)
+    exposition.gauges(
+        "confgit_problems",
+        "What is wrong with an environment, by rule: with its files, and with what it shows.",
+        problems,
+    )
 }
 
 fn encode_caches(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt::Result {

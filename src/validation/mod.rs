@@ -10,9 +10,10 @@ mod rules;
 mod schema;
 mod schemas;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::{Diagnostic, Limits};
+use crate::model::{Diagnostic, Environments, Limits};
 use crate::resolve::View;
 
 pub use change::{Change, Sound};
@@ -40,11 +41,41 @@ impl Finding {
 }
 
 /// Everything wrong with what an environment shows: references first, then schemas.
-pub fn check(environment: &Arc<str>, view: &View, limits: &Limits) -> Vec<Finding> {
+fn check_with(environment: &Arc<str>, view: &View, limits: &Limits, cache: &mut SchemaCache) -> Vec<Finding> {
     let mut findings = Findings { environment: environment.clone(), all: Vec::new() };
     references::check(view, limits, &mut findings);
-    schemas::check(view, limits, &mut findings);
+    schemas::check(view, limits, cache, &mut findings);
     findings.all
+}
+
+/// Everything wrong with what the environments show, each mistake told once: where it is made, and not once more for
+/// each environment that inherits it. None where `goes_on` ended it.
+pub fn check_all(
+    environments: &Environments,
+    view: &dyn Fn(&Arc<str>) -> Option<View>,
+    limits: &Limits,
+    goes_on: &dyn Fn() -> bool,
+) -> Option<Vec<Finding>> {
+    let mut order: Vec<&Arc<str>> = environments.iter().map(|environment| &environment.name).collect();
+    order.sort_by_key(|name| environments.chain(name).count());
+    let mut cache = SchemaCache::default();
+    let mut told: HashMap<&Arc<str>, Vec<Finding>> = HashMap::new();
+    let mut all = Vec::new();
+    for name in order {
+        if !goes_on() {
+            return None;
+        }
+        let Some(view) = view(name) else { continue };
+        let findings = check_with(name, &view, limits, &mut cache);
+        let parents: Vec<&Arc<str>> = environments.chain(name).skip(1).map(|link| &link.name).collect();
+        let is_new = |finding: &&Finding| {
+            let known = parents.iter().filter_map(|parent| told.get(parent)).flatten();
+            !known.into_iter().any(|other| other.is_same_mistake(finding))
+        };
+        all.extend(findings.iter().filter(is_new).cloned());
+        told.insert(name, findings);
+    }
+    Some(all)
 }
 
 /// The findings of one environment so far.

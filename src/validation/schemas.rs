@@ -9,19 +9,29 @@ use super::rules::{RuleSet, SchemaCache, fault, of_metadata, schema_at};
 use super::schema::{Schema, Violation, path_of};
 use crate::model::{Diagnostic, Limits, Path, Rule};
 use crate::resolve::{Found, FoundEntry, Merged, Resolver, View, Withheld};
+use crate::snapshot::{Node, Object};
 
-pub(super) fn check(view: &View, limits: &Limits, findings: &mut Findings) {
-    let mut cache = SchemaCache::default();
-    let rules = RuleSet::of(view, &mut cache);
+pub(super) fn check(view: &View, limits: &Limits, cache: &mut SchemaCache, findings: &mut Findings) {
+    let rules = RuleSet::of(view, cache);
     for (layer, diagnostic) in &rules.faults {
         findings.add(Some(layer.clone()), diagnostic.clone());
     }
+    // Most of the work is for values that something is asked of.
+    if rules.demands_nothing() && !view.layers().iter().any(|layer| names_a_schema(layer.snapshot.root())) {
+        return;
+    }
     let resolver = Resolver::new(view, &Withheld, limits);
-    let mut walk = Walk { view, resolver, rules: &rules, cache: &mut cache, findings };
+    let mut walk = Walk { view, resolver, rules: &rules, cache, findings };
     let root = Path::root();
     if let Ok(Some(Found::Object(object))) = walk.resolver.find(&root) {
         walk.object(&root, &object);
     }
+}
+
+/// Whether an object or one below it names its schema itself.
+fn names_a_schema(object: &Object) -> bool {
+    object.child("$schema").is_some()
+        || object.children().any(|(_, node)| matches!(node, Node::Object(below) if names_a_schema(below)))
 }
 
 /// A walk through everything, in which the value of an object is made of those of its members.

@@ -377,6 +377,10 @@ pub struct Status {
     /// The oldest change set after which the project can still be seen; 0 where the server does not say.
     #[serde(default)]
     pub oldest_sequence: u64,
+    /// The change set after which what environments show was checked last; absent before the first time. Writes are
+    /// checked before they are taken, so that it may be an older one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_sequence: Option<u64>,
     /// Whether writes are possible.
     pub writable: bool,
     /// Why not.
@@ -422,7 +426,7 @@ pub struct EnvironmentStatus {
     pub files: usize,
     /// Whether something serves an older value because the newer one cannot be read.
     pub degraded: bool,
-    /// What is wrong.
+    /// What is wrong: files that cannot be read, and values that are not as references and schemas want them.
     pub problems: Vec<ProblemItem>,
 }
 

@@ -313,3 +313,59 @@ fn a_reset_while_nobody_serves_is_somebodys_wish() {
 fn nudge_refused(server: &Server) {
     server.delete("/nowhere").expect(404);
 }
+
+/// What was pushed by path is taken as it is; what is wrong with it for readers is told, until it is mended.
+#[test]
+fn what_environments_show_wrongly_is_told_until_it_is_mended() {
+    let project = TestProject::example();
+    let server = project.serve();
+    let problems = |server: &Server| {
+        let status = server.get("/api/status").expect(200).json();
+        let environments = status["environments"].as_array().unwrap().clone();
+        let all: Vec<Value> =
+            environments.iter().flat_map(|one| one["problems"].as_array().unwrap().clone()).collect();
+        (status["checked_sequence"].as_u64(), all)
+    };
+    wait_for("the first check", || problems(&server).0 == Some(1));
+    assert_eq!(problems(&server).1, Vec::<Value>::new(), "the example is well");
+
+    let clone = tempfile::tempdir().unwrap();
+    git(clone.path(), &["clone", "-q", "-b", "main", project.config_git().to_str().unwrap(), "c"]);
+    let work = clone.path().join("c");
+    let file = work.join("checkout/database.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("pool_size: 20", "pool_size: many\nextra: ${NO_SUCH}")).unwrap();
+    git(&work, &["commit", "-qam", "a mistake"]);
+    git(&work, &["push", "-q"]);
+    // Any write takes it in.
+    server.put("/t/a", json!(1)).expect(201);
+    wait_for("the problems to be told", || problems(&server).1.len() == 2);
+    let (_, told) = problems(&server);
+    for (problem, rule, line, path) in [
+        (&told[0], "reference", 8, "/checkout/database/extra"),
+        (&told[1], "schema", 7, "/checkout/database/pool_size"),
+    ] {
+        assert_eq!(
+            (&problem["rule"], &problem["line"], &problem["path"], &problem["env"], &problem["file"]),
+            (&json!(rule), &json!(line), &json!(path), &json!("base"), &json!("checkout/database.yaml")),
+            "{told:?}"
+        );
+    }
+    let metrics = server.get("/metrics").expect(200).text();
+    let counted =
+        metrics.lines().filter(|line| line.starts_with("confgit_problems{") && line.ends_with("} 1.0"));
+    assert_eq!(counted.count(), 2, "{metrics}");
+    let listed = server.get("/api/environments/base").expect(200).json();
+    assert_eq!(listed["problems"], 2);
+    // It keeps nobody from writing elsewhere, and once it is mended it is told no more.
+    server.put("/t/a", json!(2)).expect(200);
+    server.put("/checkout/database/pool_size", json!(21)).expect(200);
+    server.delete("/checkout/database/extra").expect(200);
+    wait_for("the problems to be gone", || problems(&server).1.is_empty());
+    server.stop();
+    // Without a server the command line looks by itself.
+    let status =
+        crate::harness::confgit(&["--repo", project.dir().to_str().unwrap(), "status", "-o", "json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert!(status["checked_sequence"].is_u64(), "{status}");
+}

@@ -68,6 +68,7 @@ impl Worker {
     fn take_settings(&mut self, settings: Arc<ProjectSettings>) {
         self.environments = settings.environments.clone();
         self.checks.forget();
+        self.core.checks.outdate();
         for environment in self.environments.iter() {
             self.branches.entry(environment.branch.clone()).or_insert_with(|| Working {
                 head: None,

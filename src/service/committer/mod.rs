@@ -284,6 +284,7 @@ impl Worker {
         }
         let found = outside::follow(&self.core, self.texts.reader(), &state, moves, time)?;
         self.checks.forget();
+        core.checks.outdate();
         for (branch, seen) in found.branches {
             self.branches.insert(branch, Working::of(&seen));
         }
