@@ -5,6 +5,7 @@
 
 mod change;
 mod checked;
+mod cost;
 mod references;
 mod rules;
 mod schema;

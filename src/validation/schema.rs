@@ -1,6 +1,7 @@
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+use super::cost;
 use crate::model::Path;
 
 /// How large a pattern may become, in bytes.
@@ -9,12 +10,19 @@ const MOST_PATTERN_BYTES: usize = 1 << 20;
 /// How many problems with one value are told.
 const MOST_ERRORS: usize = 50;
 
+/// How many steps the check of one value may take at most: all other writers wait for it.
+const MOST_STEPS: u64 = 20_000_000;
+
 /// The longest message, in characters.
 const MOST_MESSAGE: usize = 300;
 
 /// A JSON Schema (draft 2020-12), ready to check values. Formats are asserted, and those that are not known are
 /// refused; patterns are of the kind that takes linear time; nothing is fetched from anywhere.
-pub(super) struct Schema(Validator);
+pub(super) struct Schema {
+    validator: Validator,
+    /// How many steps a value takes for each value within it, at most.
+    steps: u64,
+}
 
 /// Something that a value is not.
 pub(super) struct Violation {
@@ -40,8 +48,9 @@ impl Schema {
             .should_ignore_unknown_formats(false)
             .with_pattern_options(patterns)
             .offline();
+        let steps = cost::steps(schema)?;
         match options.build(schema) {
-            Ok(validator) => Ok(Schema(validator)),
+            Ok(validator) => Ok(Schema { validator, steps }),
             Err(error) => {
                 let at = error.instance_path().to_string();
                 let place = if at.is_empty() { String::new() } else { format!(" (at {at})") };
@@ -52,8 +61,16 @@ impl Schema {
 
     /// What a value is not. `unknown` are places in it whose values are not known here: only that they are there.
     pub fn violations(&self, value: &Value, unknown: &[Vec<String>]) -> Vec<Violation> {
+        let steps = self.steps.saturating_mul(cost::values_in(value));
+        if steps > MOST_STEPS {
+            let message = format!(
+                "checking this could take {steps} steps, and {MOST_STEPS} are the most; make the schema simpler, or give \
+                 its parts rules of their own"
+            );
+            return vec![Violation { at: Vec::new(), keyword: "$ref".to_owned(), message }];
+        }
         let mut violations = Vec::new();
-        for error in self.0.iter_errors(value) {
+        for error in self.validator.iter_errors(value) {
             let at: Vec<String> = pointer_segments(&error.instance_path().to_string());
             let keyword = error.kind().keyword().to_owned();
             let is_within = unknown.iter().any(|place| at.starts_with(place));
@@ -150,16 +167,48 @@ mod tests {
             let refused = Schema::compile(&schema).err().unwrap_or_default();
             assert!(refused.contains(expected), "{schema}: {refused}");
         }
-        for (schema, value) in [
-            (json!({"pattern": "^(a+)+$"}), json!(format!("{}b", "a".repeat(100_000)))),
-            (json!({"$ref": "#"}), json!(1)),
-            (
-                json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}),
-                json!(1),
-            ),
-        ] {
-            let compiled = Schema::compile(&schema);
-            assert!(compiled.is_ok_and(|schema| schema.violations(&value, &[]).len() <= 1), "{schema}");
+        let slow = json!({"pattern": "^(a+)+$"});
+        let compiled = Schema::compile(&slow);
+        let value = json!(format!("{}b", "a".repeat(100_000)));
+        assert!(compiled.is_ok_and(|schema| schema.violations(&value, &[]).len() == 1));
+    }
+
+    /// References to references, twice at each step: a value that would be looked at a billion times is not.
+    #[test]
+    fn what_could_take_for_ever_is_told_instead() {
+        let next = json!({"$ref": "#"});
+        let schema = json!({
+            "anyOf": [{"properties": {"x": next}}, {"properties": {"x": next}}, {"required": ["y"]}],
+            "not": {"properties": {"x": {"$ref": "#"}}},
+        });
+        let mut value = json!(1);
+        for _ in 0..40 {
+            value = json!({"x": value});
         }
+        let violations =
+            Schema::compile(&schema).map(|schema| schema.violations(&value, &[])).unwrap_or_default();
+        assert!(violations.len() == 1 && violations[0].message.contains("make the schema simpler"));
+        for (circle, reason) in [
+            (json!({"$ref": "#"}), "refers to itself"),
+            (json!({"allOf": [{"$ref": "#"}]}), "refers to itself"),
+        ] {
+            assert!(Schema::compile(&circle).err().is_some_and(|told| told.contains(reason)), "{circle}");
+        }
+    }
+
+    /// The deepest value under the highest schema that is taken does not exhaust the stack of a thread.
+    #[test]
+    fn the_highest_schema_fits_the_stack() {
+        let mut chain = json!({"properties": {"x": {"$ref": "#"}}});
+        for _ in 0..36 {
+            chain = json!({"allOf": [chain]});
+        }
+        let mut value = json!(1);
+        for _ in 0..64 {
+            value = json!({"x": value});
+        }
+        let Ok(schema) = Schema::compile(&chain) else { panic!("it is high, and no higher than is taken") };
+        let checking = std::thread::spawn(move || schema.violations(&value, &[]).len());
+        assert_eq!(checking.join().ok(), Some(0));
     }
 }
