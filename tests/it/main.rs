@@ -29,3 +29,4 @@ mod retention;
 mod schemas;
 mod snapshots;
 mod traces;
+mod views;
