@@ -26,4 +26,4 @@ pub use edit::edit;
 pub use emit::emit;
 pub use fault::{EditError, EmitError, Fault, FaultKind};
 pub use format::{Format, stem};
-pub use read::{Document, position_of, read};
+pub use read::{Document, position_of, positions, read};

@@ -31,15 +31,26 @@ impl Document {
     /// Where a key stands, by the keys from the root; the first byte for no keys, none for a key that is
     /// not there. Reads the file once more: meant for diagnostics, not for every key.
     pub fn position_of(&self, keys: &[impl AsRef<str>]) -> Option<Position> {
-        let text = content(self.format, &self.source).ok()?;
-        let offset = match (keys.is_empty(), self.format) {
-            (true, _) => Some(0),
-            (false, Format::Yaml) => yaml::tree(text).ok().and_then(|tree| tree.find(keys)),
-            (false, Format::Json) => json::scan(text).find(keys),
-            (false, Format::Toml) => toml::find(text, keys),
-            (false, Format::Text | Format::Raw) => None,
+        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+        self.first_positions(&[vec![&keys]]).pop().flatten()
+    }
+
+    /// For each list of places, given by their keys, where the first of them stands that is there. The file is read
+    /// once for all of them.
+    fn first_positions(&self, lists: &[Vec<&[&str]>]) -> Vec<Option<Position>> {
+        let Ok(text) = content(self.format, &self.source) else { return vec![None; lists.len()] };
+        let tree = match self.format {
+            Format::Yaml => yaml::tree(text).ok(),
+            Format::Json => Some(json::scan(text)),
+            Format::Toml | Format::Text | Format::Raw => None,
         };
-        offset.map(|offset| position_at(text.as_bytes(), offset))
+        let offset_of = |keys: &&[&str]| match (keys.is_empty(), self.format) {
+            (true, _) => Some(0),
+            (false, Format::Toml) => toml::find(text, keys),
+            (false, _) => tree.as_ref().and_then(|tree| tree.find(keys)),
+        };
+        let first = |list: &Vec<&[&str]>| list.iter().find_map(offset_of);
+        lists.iter().map(|list| first(list).map(|offset| position_at(text.as_bytes(), offset))).collect()
     }
 }
 
@@ -86,4 +97,24 @@ pub fn position_of(file: &str, base: &Path, path: &Path, bytes: &[u8], limits: &
     let document = read(Format::of(file), bytes, limits).ok()?;
     let keys: Vec<String> = path.strip_prefix(base)?.segments().map(Cow::into_owned).collect();
     document.position_of(&keys)
+}
+
+/// Where in a file the values of paths stand; where one is missing, the nearest above it that the file holds.
+pub fn positions(
+    file: &str,
+    base: &Path,
+    paths: &[&Path],
+    bytes: &[u8],
+    limits: &Limits,
+) -> Vec<Option<Position>> {
+    let Ok(document) = read(Format::of(file), bytes, limits) else { return vec![None; paths.len()] };
+    let keys: Vec<Vec<String>> = paths
+        .iter()
+        .map(|path| path.strip_prefix(base).map(|below| below.segments().map(Cow::into_owned).collect()))
+        .map(Option::unwrap_or_default)
+        .collect();
+    let keys: Vec<Vec<&str>> = keys.iter().map(|keys| keys.iter().map(String::as_str).collect()).collect();
+    let lists: Vec<Vec<&[&str]>> =
+        keys.iter().map(|keys| (0..=keys.len()).rev().map(|end| &keys[..end]).collect()).collect();
+    document.first_positions(&lists)
 }

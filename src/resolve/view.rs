@@ -105,6 +105,26 @@ impl View {
         (path.is_root() || merged.members().next().is_some()).then_some(Found::Object(merged))
     }
 
+    /// Whether an object on the way to a path names templates.
+    pub fn is_derived_above(&self, path: &Path) -> bool {
+        self.layers.iter().any(|layer| {
+            let mut at = layer.snapshot.root();
+            for segment in path.segments() {
+                if !at.is_derived() {
+                    return false;
+                }
+                if at.child(EXTENDS).is_some() {
+                    return true;
+                }
+                match at.child(&segment) {
+                    Some(Node::Object(object)) => at = object,
+                    _ => return false,
+                }
+            }
+            false
+        })
+    }
+
     /// What each layer has at a path, nearest first, and whether it is behind an object that hides all further ones.
     pub(super) fn lookups<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (Lookup, bool)> + 'a {
         let replaced_at = self.replaced_at(path);

@@ -107,7 +107,13 @@ fn check_views(settings: &ProjectSettings, trees: &HashMap<Arc<str>, Tree>, repo
         Some(View::new(layers.collect(), environments.rules().clone()))
     };
     let findings = validation::check_all(environments, &view, &settings.limits, &|| true);
-    for Finding { environment, layer, diagnostic } in findings.unwrap_or_default() {
+    let mut findings = findings.unwrap_or_default();
+    let content = |layer: &str, file: &str| {
+        let tree = trees.get(layer)?;
+        tree.content.get(number_of(tree.snapshot.file(file)?)).cloned()
+    };
+    validation::place(&mut findings, &content, &settings.limits);
+    for Finding { environment, layer, diagnostic } in findings {
         let tree = layer.as_ref().and_then(|layer| trees.get(layer));
         report.findings.push(match tree {
             Some(tree) => tree.located(Some(environment), diagnostic, settings),
@@ -177,13 +183,10 @@ impl Tree {
             && let (Some(file), Some(path), Some(bytes)) = (&diagnostic.file, &diagnostic.path, bytes)
             && diagnostic.rule != Rule::Limit
         {
-            let base = base_path(file).ok();
-            let mut at = Some(path.clone());
             // Where what is missed has no place, what it is missed in has one.
-            while let (Some(base), Some(path), None) = (&base, &at, diagnostic.position) {
-                diagnostic.position = document::position_of(file, base, path, bytes, &settings.limits);
-                at = path.parent();
-            }
+            let found = base_path(file)
+                .map(|base| document::positions(file, &base, &[path], bytes, &settings.limits));
+            diagnostic.position = found.ok().and_then(|mut found| found.pop().flatten());
         }
         let line = diagnostic.position.zip(bytes).and_then(|(position, bytes)| line_at(bytes, position));
         diagnostic.file = diagnostic.file.map(|file| format!("{}{file}", self.prefix));

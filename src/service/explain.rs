@@ -3,7 +3,6 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::past::{plain_message, unless_pruned};
-use super::resolved::is_derived_above;
 use super::{Point, Reading, ServiceError};
 use crate::auth::ReadGrant;
 use crate::document;
@@ -70,7 +69,7 @@ impl Core {
             Some(Found::Entry(found)) => found.entry.refers() != Refers::No,
             _ => false,
         };
-        if refers || is_derived_above(view, path) {
+        if refers || view.is_derived_above(path) {
             reading = self.reading_at(grant, point, environment, &[Path::root()])?;
         }
         let explanation = self.explain(grant, &reading, environment, path)?;
@@ -161,7 +160,7 @@ fn finished(resolver: &mut Resolver<'_>, path: &Path, found: &FoundEntry) -> Opt
 }
 
 /// Where in its file, as a layer has it, a path stands; none where the file cannot be read.
-pub(super) fn position_in(
+fn position_in(
     reader: &Reader,
     snapshot: &Snapshot,
     file: &str,

@@ -8,6 +8,7 @@ mod backup;
 mod bodies;
 mod bundle;
 mod check_tree;
+mod check_views;
 mod checkpoint;
 mod commits;
 mod committer;

@@ -27,8 +27,8 @@ use super::recover::{self, JournalState};
 use super::retention;
 use super::settings_follower::Follower;
 use super::signal::Signal;
-use super::view_checks::{self, ViewChecks};
-use super::{ServiceError, replay};
+use super::view_checks::ViewChecks;
+use super::{ServiceError, check_views, replay};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::auth::Access;
@@ -163,7 +163,7 @@ impl Project {
         let (checking, checks_stop) = mpsc::channel();
         let checks = {
             let core = core.clone();
-            spawn("checks", move || view_checks::run(&core, &checks_stop))
+            spawn("checks", move || check_views::run(&core, &checks_stop))
         };
         threads.push(checks.map_err(|e| unreadable(e.into()))?);
         let follower =

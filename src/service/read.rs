@@ -5,7 +5,6 @@ use bytes::Bytes;
 
 use super::ServiceError;
 use super::core::Core;
-use super::resolved::is_derived_above;
 use crate::auth::ReadGrant;
 use crate::index::State;
 use crate::model::{Environments, Limits, Path, Revision, Value};
@@ -93,7 +92,7 @@ impl Reading {
     pub(super) fn absent(&self, environment: &str, path: &Path) -> ServiceError {
         // What a template gives is there once it is resolved.
         let derived =
-            self.state.view(environment).filter(|view| is_derived_above(view, path)).and_then(|view| {
+            self.state.view(environment).filter(|view| view.is_derived_above(path)).and_then(|view| {
                 match Resolver::new(view, &Withheld, &Limits::default()).find(path).ok().flatten() {
                     Some(Found::Entry(found)) => found.template,
                     _ => None,

@@ -10,7 +10,7 @@ use super::{Reading, ServiceError, entity_tag};
 use crate::auth::{ReadGrant, SecretGrant};
 use crate::index::ResolvedBody;
 use crate::model::{Diagnostic, Path, Rule, Value};
-use crate::resolve::{Found, FoundEntry, Merged, Resolved, Resolver, Secrets, Unresolved, View, Withheld};
+use crate::resolve::{Found, FoundEntry, Merged, Resolved, Resolver, Secrets, Unresolved, Withheld};
 use crate::snapshot::{Digest, EntryKind, Refers};
 
 /// How many values that cannot be resolved one answer names.
@@ -93,7 +93,7 @@ impl Core {
         wanted: &Wanted,
     ) -> Result<Option<ResolvedValue>, ServiceError> {
         let view = reading.view(&wanted.environment)?;
-        if wanted.layer_only || is_derived_above(view, &wanted.path) {
+        if wanted.layer_only || view.is_derived_above(&wanted.path) {
             return Ok(None);
         }
         let found = reading.find(&wanted.environment, &wanted.path)?;
@@ -197,26 +197,6 @@ impl Core {
         let json = self.object_json(path, object);
         ResolvedBody { json, is_bytes: false, tag: object.digest().to_string() }
     }
-}
-
-/// Whether an object on the way to a path names templates.
-pub(super) fn is_derived_above(view: &View, path: &Path) -> bool {
-    view.layers().iter().any(|layer| {
-        let mut at = layer.snapshot.root();
-        for segment in path.segments() {
-            if !at.is_derived() {
-                return false;
-            }
-            if at.child(crate::snapshot::EXTENDS).is_some() {
-                return true;
-            }
-            match at.child(&segment) {
-                Some(crate::snapshot::Node::Object(object)) => at = object,
-                _ => return false,
-            }
-        }
-        false
-    })
 }
 
 fn plain_entry(found: &FoundEntry) -> ResolvedBody {

@@ -6,6 +6,7 @@
 mod change;
 mod checked;
 mod cost;
+mod place;
 mod references;
 mod rules;
 mod schema;
@@ -18,6 +19,7 @@ use crate::model::{Diagnostic, Environments, Limits};
 use crate::resolve::View;
 
 pub use change::{Change, Sound};
+pub use place::place;
 pub use rules::{RuleSet, SchemaCache};
 
 /// How many problems of one environment are told.

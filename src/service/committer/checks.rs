@@ -1,7 +1,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::trial::TriedEnvironment;
 use crate::model::{Environment, Environments, Limits, Path};
 use crate::resolve::{Dependencies, Layer, View, is_plain, reached};
 use crate::snapshot::{Plan, Snapshot};
@@ -14,6 +13,17 @@ pub(in crate::service::committer) struct Checks {
     cache: SchemaCache,
     rules: HashMap<Arc<str>, Arc<RuleSet>>,
     dependencies: HashMap<Arc<str>, Dependencies>,
+}
+
+/// An environment before and after.
+pub(in crate::service) struct TriedEnvironment {
+    pub name: Arc<str>,
+    pub before: View,
+    pub after: View,
+    /// Where its layers would change.
+    pub changed: Vec<Path>,
+    /// Where values may be others, through references and templates too.
+    pub reached: BTreeSet<Path>,
 }
 
 /// What a write makes of the branches it is about, and what the others hold.

@@ -33,6 +33,7 @@ use crate::model::{Environments, Revision, Sequence, Timestamp};
 use crate::settings::ProjectSettings;
 use crate::telemetry::trace;
 
+pub(super) use self::checks::TriedEnvironment;
 pub use self::configuration_file::{ConfigurationFile, FileNameError};
 pub(super) use self::queue::QueueWatch;
 pub(super) use self::queue::run;
@@ -41,7 +42,7 @@ pub use self::request::{
     ChangedEntry, Edit, EditOp, Member, Metadata, NewEnvironment, Precondition, PromotedEntry, Promotion,
     Write, Written, WrittenEdit,
 };
-pub(super) use self::trial::{Trial, TriedEnvironment, try_out};
+pub(super) use self::trial::try_out;
 
 /// What the committer is asked to do.
 enum Work {

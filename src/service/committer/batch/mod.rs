@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(in crate::service) use self::trial::Trial;
 use super::checks::Checks;
 use super::request::{ChangedEntry, Write, Written};
 use super::stage::Draft;

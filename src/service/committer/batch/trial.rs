@@ -1,7 +1,18 @@
 use super::Batch;
 use crate::service::ServiceError;
-use crate::service::committer::Trial;
+use crate::service::committer::checks::TriedEnvironment;
 use crate::service::committer::request::Edit;
+use crate::validation::Finding;
+
+/// What edits would come to.
+pub(in crate::service) struct Trial {
+    /// Every environment that would show them.
+    pub environments: Vec<TriedEnvironment>,
+    /// What would be wrong then and is not yet: with any of it a write is refused.
+    pub findings: Vec<Finding>,
+    /// Whether anything would change at all.
+    pub changed: bool,
+}
 
 impl Batch<'_> {
     /// What edits would come to. Nothing is made, and nothing is left changed.

@@ -3,12 +3,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Batch, Content, Decided};
-use crate::document;
 use crate::model::Environments;
 use crate::service::ServiceError;
 use crate::service::committer::checks::Planned;
-use crate::snapshot::{Blobs as _, Snapshot, base_path};
-use crate::validation::Finding;
+use crate::snapshot::{Blobs as _, Snapshot};
+use crate::validation;
 
 impl Batch<'_> {
     /// Refuses a write after which an environment would show something wrong that is not wrong yet. What the write does
@@ -25,7 +24,8 @@ impl Batch<'_> {
         if findings.is_empty() {
             return Ok(());
         }
-        findings.iter_mut().for_each(|finding| self.locate(finding, decided));
+        let content = |layer: &str, file: &str| self.content_of(layer, file, decided);
+        validation::place(&mut findings, &content, self.context.limits);
         Err(ServiceError::Findings(findings))
     }
 
@@ -38,23 +38,7 @@ impl Batch<'_> {
         Planned { environments, plans, present }
     }
 
-    /// Finds the place in the file as the write would leave it.
-    fn locate(&self, finding: &mut Finding, decided: &[Decided]) {
-        let (Some(layer), Some(file), Some(path)) =
-            (&finding.layer, &finding.diagnostic.file, &finding.diagnostic.path)
-        else {
-            return;
-        };
-        let Some(bytes) = self.content_of(layer, file, decided) else { return };
-        let Ok(base) = base_path(file) else { return };
-        let mut at = Some(path.clone());
-        while let (Some(path), None) = (&at, finding.diagnostic.position) {
-            finding.diagnostic.position =
-                document::position_of(file, &base, path, &bytes, self.context.limits);
-            at = path.parent();
-        }
-    }
-
+    /// What a file holds as the write would leave it.
     fn content_of(&self, layer: &str, file: &str, decided: &[Decided]) -> Option<Bytes> {
         let branch: &Arc<str> = &self.context.environments.get(layer)?.branch;
         let written = decided.iter().find(|decided| decided.branch == *branch);
