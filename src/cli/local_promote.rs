@@ -21,13 +21,13 @@ impl Local {
         let asked = present::asked_promotion(promote).map_err(|error| CliError::Usage(error.to_string()))?;
         let grants = (&self.grant(), &WriteGrant::local(self.account.clone()));
         if is_dry {
-            let (plan, preview) = self.project.core().preview_promotion(grants.0, &asked)?;
+            let (plan, preview) = self.project.preview_promotion(grants.0, &asked)?;
             return Ok(Promotion::Made(Box::new(present::promotion_preview(&plan, &preview))));
         }
         let promoted = self.project.promote(grants, &asked, (message, None))?;
         Ok(match promoted.written {
             Some(written) => Promotion::Made(Box::new(present::promoted(&promoted.plan, &written))),
-            None => Promotion::Conflicts(promoted.plan.open().map(present::conflict).collect()),
+            None => Promotion::Conflicts(promoted.plan.undecided().map(present::conflict).collect()),
         })
     }
 }

@@ -14,8 +14,8 @@ pub use side::{Ours, Says};
 
 /// The three sides of a merge.
 pub trait Sides {
-    /// What a path was when both sides were alike.
-    fn base(&self, path: &Path) -> Says;
+    /// What a path was when both sides were alike; `own` is what our layer says of it.
+    fn base(&self, path: &Path, own: &Says) -> Says;
 
     /// What their layer says of a path now.
     fn theirs(&self, path: &Path) -> Says;
@@ -55,11 +55,11 @@ pub struct Merge {
 pub fn merge(paths: &BTreeSet<Path>, sides: &impl Sides) -> Merge {
     let mut merge = Merge::default();
     for path in paths {
-        let (base, theirs) = (sides.base(path), sides.theirs(path));
+        let (ours, theirs) = (sides.ours(path), sides.theirs(path));
+        let base = sides.base(path, &ours.says);
         if base.is_same(&theirs) {
             continue;
         }
-        let ours = sides.ours(path);
         if ours.is(&theirs) {
             continue;
         }
@@ -85,7 +85,8 @@ impl Merge {
             match obstacle(&path, &gone, sides.own()).filter(|_| !goes(&theirs)) {
                 None => taken.push((path, theirs)),
                 Some(at) => {
-                    let (base, mut ours) = (sides.base(&path), sides.ours(&path));
+                    let mut ours = sides.ours(&path);
+                    let base = sides.base(&path, &ours.says);
                     if at != path {
                         ours = sides.ours(&at);
                     }

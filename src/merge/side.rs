@@ -13,6 +13,8 @@ pub enum Says {
     Hidden,
     /// A value.
     Value(Arc<Entry>),
+    /// Something that nobody knows any more, and that is like nothing else.
+    Unknown,
 }
 
 impl Says {
@@ -56,6 +58,7 @@ impl Ours {
     /// Whether it is as another layer says.
     pub(super) fn is(&self, said: &Says) -> bool {
         match (said, &self.says) {
+            (Says::Unknown, _) | (_, Says::Unknown) => false,
             (Says::Nothing, own) => matches!(own, Says::Nothing),
             (said, Says::Hidden) => matches!(said, Says::Hidden),
             (Says::Hidden, _) => self.shown.is_none(),

@@ -23,7 +23,7 @@ struct Layers {
 }
 
 impl Sides for Layers {
-    fn base(&self, path: &Path) -> Says {
+    fn base(&self, path: &Path, _: &Says) -> Says {
         Says::of(&self.base, path)
     }
     fn theirs(&self, path: &Path) -> Says {
@@ -54,6 +54,7 @@ fn merged(base: &str, theirs: &str, ours: &str, parent: &str) -> (String, String
         Says::Nothing => "-".to_owned(),
         Says::Hidden => "null".to_owned(),
         Says::Value(entry) => String::from_utf8_lossy(entry.json()).into_owned(),
+        Says::Unknown => "?".to_owned(),
     };
     let taken: BTreeMap<String, String> =
         taken.iter().map(|(path, says)| (path.to_string(), word(says))).collect();

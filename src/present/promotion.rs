@@ -45,7 +45,7 @@ fn planned(plan: &PromotionPlan) -> wire::Promoted {
 
 fn base(base: &PromotionBase) -> wire::PromotionBase {
     let (kind, revision, env) = match base {
-        PromotionBase::Promotion { revision, .. } => ("promotion", Some(revision.to_string()), None),
+        PromotionBase::Promotion { revision } => ("promotion", Some(revision.to_string()), None),
         PromotionBase::Ancestor { environment } => ("ancestor", None, Some(environment.to_string())),
         PromotionBase::Nothing => ("nothing", None, None),
     };
@@ -73,6 +73,7 @@ fn side_of(says: &Says) -> ConflictSide {
         Says::Nothing => has("nothing"),
         Says::Hidden => has("tombstone"),
         Says::Value(entry) => of_entry(entry),
+        Says::Unknown => has("unknown"),
     }
 }
 

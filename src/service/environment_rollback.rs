@@ -32,7 +32,7 @@ pub fn environment_rollback(
         environment: Arc::clone(&environment.name),
         path: Path::root(),
         layer_only: true,
-        op: EditOp::Restore { tree: commit.tree, seen_at: located.sequence },
+        op: EditOp::Restore { commit: head, tree: commit.tree, seen_at: located.sequence },
         precondition: Precondition::None,
     };
     let message = message.unwrap_or_else(|| format!("roll {} back to {to}", environment.name));

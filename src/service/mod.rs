@@ -39,7 +39,6 @@ mod preview;
 mod progress;
 mod project;
 mod promote;
-mod promoted_from;
 mod promotion_base;
 mod read;
 mod recover;
@@ -53,6 +52,7 @@ mod search;
 mod settings_follower;
 mod signal;
 mod status;
+mod trailers;
 mod view_checks;
 
 pub use self::core::Core;

@@ -16,7 +16,7 @@ use crate::validation::Finding;
 const MOST_LISTED: usize = 1_000;
 
 /// How many values that may change with others are worked out to see whether they do.
-const MOST_WORKED_OUT: usize = 10_000;
+const MOST_WORKED_OUT: usize = 1_000;
 
 /// What a write would come to.
 #[derive(Debug)]
@@ -92,6 +92,8 @@ fn previewed(tried: &TriedEnvironment, limits: &Limits, room: &mut PageRoom) -> 
     }
     let written: BTreeSet<&Path> = tried.changed.iter().collect();
     let mut through: Vec<Path> = Vec::new();
+    let (mut old, mut new) =
+        (Resolver::new(before, &Withheld, limits), Resolver::new(after, &Withheld, limits));
     let others = tried.reached.iter().filter(|path| !written.contains(path));
     for (count, path) in others.enumerate() {
         if count == MOST_WORKED_OUT || through.len() == MOST_LISTED {
@@ -99,7 +101,7 @@ fn previewed(tried: &TriedEnvironment, limits: &Limits, room: &mut PageRoom) -> 
             break;
         }
         // Those that need a secret have the same secret before and after.
-        if finished(before, path, limits) != finished(after, path, limits) {
+        if finished(&mut old, path) != finished(&mut new, path) {
             through.push(path.clone());
         }
     }
@@ -113,8 +115,7 @@ fn place_of(path: &Path, views: [&View; 2]) -> Path {
 }
 
 /// What services read at a path, as far as it is known without secrets; none where it cannot be resolved.
-fn finished(view: &View, path: &Path, limits: &Limits) -> Option<Option<(String, BTreeSet<String>)>> {
-    let mut resolver = Resolver::new(view, &Withheld, limits);
+fn finished(resolver: &mut Resolver<'_>, path: &Path) -> Option<Option<(String, BTreeSet<String>)>> {
     let Some(found) = resolver.find(path).ok()? else { return Some(None) };
     let resolved = match &found {
         Found::Entry(entry) => resolver.entry(path, entry),

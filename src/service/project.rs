@@ -206,6 +206,17 @@ impl Project {
         }
     }
 
+    /// Lets readers see what was pushed by path, where that is not so yet. Blocks.
+    pub(super) fn take_in_pushes(&self) -> Result<(), ServiceError> {
+        let state = self.core.index.snapshot();
+        match &self.committer {
+            Some(committer) if !outside::moved_refs(&self.core.repository, &state)?.is_empty() => {
+                committer.take_in_blocking(&self.core)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes an environment, and waits until it is there. Blocks.
     pub fn create_environment(&self, new: NewEnvironment) -> Result<Written, ServiceError> {
         match &self.committer {

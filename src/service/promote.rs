@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -6,13 +6,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::committer::{Edit, EditOp, Precondition, PromotedEntry, Promotion, Write, Written};
 use super::core::Core;
+use super::page::PageRoom;
 use super::promotion_base::{Bases, PromotionBase};
 use super::{Preview, Project, Reading, ServiceError, entity_tag};
 use crate::auth::{ReadGrant, WriteGrant};
 use crate::document::Format;
 use crate::git::Reader;
 use crate::merge::{Conflict, Ours, Says, Sides, merge};
-use crate::model::{Path, Revision, Sequence, Value};
+use crate::model::{Diagnostic, Path, Revision, Rule, Sequence, Value};
 use crate::resolve::{Found, View};
 use crate::snapshot::{Entry, EntryKind, Snapshot};
 
@@ -33,6 +34,12 @@ pub struct AskedPromotion {
     /// What becomes of single conflicts.
     pub resolutions: BTreeMap<Path, Resolution>,
 }
+
+/// How many conflicts are listed.
+const MOST_LISTED: usize = 1_000;
+
+/// Whom Git names as the author of a commit, and what that says.
+pub type MadeBy = Option<(Arc<str>, String)>;
 
 /// One of two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +87,12 @@ pub struct PromotionPlan {
     pub base: PromotionBase,
     /// What comes over, in the order of paths.
     pub entries: Vec<PromotedEntry>,
-    /// Where both sides changed, in the order of paths.
+    /// Where both sides changed, in the order of paths: the first 1,000, and no more than 16 MiB of values.
     pub conflicts: Vec<PromotionConflict>,
+    /// How many conflicts there are for which it is not decided what becomes of them, listed or not.
+    pub open: usize,
+    /// Whether there were conflicts.
+    had_conflicts: bool,
 }
 
 /// An entry that both sides changed, each in its way.
@@ -92,9 +103,9 @@ pub struct PromotionConflict {
     /// Tells this conflict from another one at the same path.
     pub id: String,
     /// Whom Git names as the author of our side, and what the commit says.
-    pub our_commit: Option<(Arc<str>, String)>,
+    pub our_commit: MadeBy,
     /// The same of theirs.
-    pub their_commit: Option<(Arc<str>, String)>,
+    pub their_commit: MadeBy,
     /// Whether it is decided what becomes of it.
     pub is_resolved: bool,
 }
@@ -109,14 +120,14 @@ pub struct Promoted {
 }
 
 impl PromotionPlan {
-    /// The conflicts for which it is not decided what becomes of them.
-    pub fn open(&self) -> impl Iterator<Item = &PromotionConflict> {
+    /// The conflicts that are listed for which it is not decided what becomes of them.
+    pub fn undecided(&self) -> impl Iterator<Item = &PromotionConflict> {
         self.conflicts.iter().filter(|conflict| !conflict.is_resolved)
     }
 
     /// The edits that make it: none where nothing comes over.
     fn edits(&self) -> Vec<Edit> {
-        let is_decided = !self.conflicts.is_empty();
+        let is_decided = self.had_conflicts;
         let Some(revision) = self.revision.filter(|_| is_decided || !self.entries.is_empty()) else {
             return Vec::new();
         };
@@ -133,18 +144,6 @@ impl PromotionPlan {
 }
 
 impl Core {
-    /// What a promotion comes to, and what every environment would show after it. Blocks.
-    pub fn preview_promotion(
-        &self,
-        grant: &ReadGrant,
-        asked: &AskedPromotion,
-    ) -> Result<(PromotionPlan, Preview), ServiceError> {
-        let reading = self.reading(grant);
-        let plan = self.plan_promotion(&reading, asked)?;
-        let preview = self.preview_of(reading.state(), &plan.edits())?;
-        Ok((plan, preview))
-    }
-
     fn plan_promotion(
         &self,
         reading: &Reading,
@@ -159,31 +158,58 @@ impl Core {
         let layer = |view: &View| view.own().map(|layer| layer.snapshot.clone());
         let (theirs, own) =
             (layer(from_view).unwrap_or_else(|| Arc::clone(&none)), layer(to_view).unwrap_or(none));
+        check_way(&theirs, asked)?;
         let bases = Bases::find(self, &reader, reading, (from, to), path)?;
         let sides = PromotionSides { bases: &bases, theirs: &theirs, own: &own, ours: to_view };
         let merged = merge(&bases.candidates(&theirs), &sides);
         let mut entries: Vec<PromotedEntry> =
             merged.taken.iter().map(|(path, says)| promoted(path, says, to_view)).collect();
-        let mut conflicts = Vec::new();
-        let mut resolutions = asked.resolutions.clone();
+        let had_conflicts = !merged.conflicts.is_empty();
+        let (mut conflicts, mut open, mut kept, mut room) =
+            (Vec::new(), 0, BTreeSet::new(), PageRoom::default());
+        let mut resolutions: BTreeMap<&Path, &Resolution> = asked.resolutions.iter().collect();
         for conflict in merged.conflicts {
-            let told = self.told(&reader, conflict)?;
-            let resolution = resolutions.remove(&told.conflict.path);
-            let fits = |resolution: &Resolution| resolution.id.as_ref().is_none_or(|id| *id == told.id);
-            let choice = match resolution {
-                Some(resolution) => Some(resolution).filter(fits).map(|resolution| resolution.choice),
+            let id = id_of(&conflict);
+            let choice = match resolutions.remove(&conflict.path) {
+                Some(resolution) if resolution.id.as_ref().is_none_or(|given| *given == id) => {
+                    Some(resolution.choice.clone())
+                }
+                Some(_) => None,
                 None => asked.take.map(Choice::Take),
             };
             let is_resolved = choice.is_some();
-            if let Some(choice) = choice {
-                entries.extend(chosen(&told.conflict, choice, to_view));
+            open += usize::from(!is_resolved);
+            match &choice {
+                Some(Choice::Take(Take::Ours)) | Some(Choice::Value(_)) => {
+                    kept.insert(conflict.path.clone());
+                }
+                _ => {}
             }
-            conflicts.push(PromotionConflict { is_resolved, ..told });
+            if let Some(choice) = choice {
+                entries.extend(chosen(&conflict, choice, to_view));
+            }
+            if conflicts.len() < MOST_LISTED && room.takes(bytes_of(&conflict)) {
+                let (our_commit, their_commit) = self.commits_of(&reader, &conflict)?;
+                conflicts.push(PromotionConflict { conflict, id, our_commit, their_commit, is_resolved });
+            }
         }
         if let Some(path) = resolutions.into_keys().next() {
-            let reason =
+            let message =
                 format!("is in no conflict between {from} and {to} any more; leave its resolution out");
-            return Err(ServiceError::Invalid { path, reason });
+            return Err(ServiceError::Conflict(Diagnostic {
+                rule: Rule::Shape,
+                file: None,
+                position: None,
+                path: Some(path.clone()),
+                message,
+            }));
+        }
+        // What is decided to stay cannot make room for something else.
+        if let Some(entry) = entries.iter().find(|entry| entry.value.is_none() && kept.contains(&entry.path))
+        {
+            let reason =
+                "what stands here is to stay, and another decision puts a value below it; decide both alike";
+            return Err(ServiceError::Invalid { path: entry.path.clone(), reason: reason.to_owned() });
         }
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         entries.dedup_by(|a, b| a.path == b.path);
@@ -196,10 +222,13 @@ impl Core {
             base: bases.told(),
             entries,
             conflicts,
+            open,
+            had_conflicts,
         })
     }
 
-    fn told(&self, reader: &Reader, conflict: Conflict) -> Result<PromotionConflict, ServiceError> {
+    /// Who made each side.
+    fn commits_of(&self, reader: &Reader, conflict: &Conflict) -> Result<(MadeBy, MadeBy), ServiceError> {
         let made_by = |entry: Option<&Arc<Entry>>| match entry {
             Some(entry) => self.made_by(reader, entry),
             None => Ok(None),
@@ -208,13 +237,25 @@ impl Core {
             Some((_, Found::Entry(found))) => Some(&found.entry),
             _ => None,
         };
-        let (our_commit, their_commit) = (made_by(ours)?, made_by(conflict.theirs.entry())?);
-        let id = id_of(&conflict);
-        Ok(PromotionConflict { conflict, id, our_commit, their_commit, is_resolved: false })
+        Ok((made_by(ours)?, made_by(conflict.theirs.entry())?))
     }
 }
 
 impl Project {
+    /// What a promotion comes to, and what every environment would show after it. Blocks.
+    pub fn preview_promotion(
+        &self,
+        grant: &ReadGrant,
+        asked: &AskedPromotion,
+    ) -> Result<(PromotionPlan, Preview), ServiceError> {
+        self.take_in_pushes()?;
+        let core = self.core();
+        let reading = core.reading(grant);
+        let plan = core.plan_promotion(&reading, asked)?;
+        let preview = core.preview_of(reading.state(), &plan.edits())?;
+        Ok((plan, preview))
+    }
+
     /// Promotes, and waits until it is durable. What was worked out is worked out again where somebody was quicker.
     /// Blocks.
     pub fn promote(
@@ -223,11 +264,10 @@ impl Project {
         asked: &AskedPromotion,
         (message, request_id): (Option<String>, Option<String>),
     ) -> Result<Promoted, ServiceError> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
+        for _ in 0..MOST_ATTEMPTS {
+            self.take_in_pushes()?;
             let plan = self.core().plan_promotion(&self.core().reading(read), asked)?;
-            if plan.open().next().is_some() {
+            if plan.open > 0 {
                 return Ok(Promoted { plan, written: None });
             }
             let edits = plan.edits();
@@ -245,10 +285,12 @@ impl Project {
                 edits,
             };
             match self.write_blocking(write) {
-                Err(ServiceError::PreconditionFailed(_)) if attempt < MOST_ATTEMPTS => {}
+                // Somebody was quicker.
+                Err(ServiceError::PreconditionFailed(_)) => {}
                 written => return Ok(Promoted { plan, written: Some(written?) }),
             }
         }
+        Err(ServiceError::Busy)
     }
 }
 
@@ -259,6 +301,9 @@ fn check_pair(reading: &Reading, asked: &AskedPromotion) -> Result<(), ServiceEr
     if from == to {
         return invalid(format!("{from} cannot be promoted to itself; name two environments"));
     }
+    if reading.revision(from).is_none() {
+        return invalid(format!("the branch of {from} has no commit, so there is nothing to promote"));
+    }
     if reading.environments().chain(to).any(|link| link.name == *from) {
         return invalid(format!(
             "{to} inherits from {from} and shows all that it does not override itself; to give an override up, delete \
@@ -266,6 +311,15 @@ fn check_pair(reading: &Reading, asked: &AskedPromotion) -> Result<(), ServiceEr
         ));
     }
     Ok(())
+}
+
+/// What is promoted must be there to be read: no value, and nothing hidden, stands above it.
+fn check_way(theirs: &Snapshot, asked: &AskedPromotion) -> Result<(), ServiceError> {
+    let mut above = std::iter::successors(asked.path.parent(), Path::parent);
+    let Some(at) = above.find(|at| theirs.entry(at).is_some()) else { return Ok(()) };
+    let reason =
+        format!("{} has a value, or null, at {at}, so that nothing is below it; promote {at}", asked.from);
+    Err(ServiceError::Invalid { path: asked.path.clone(), reason })
 }
 
 /// The sides of a promotion.
@@ -277,8 +331,8 @@ struct PromotionSides<'a> {
 }
 
 impl Sides for PromotionSides<'_> {
-    fn base(&self, path: &Path) -> Says {
-        self.bases.says(path)
+    fn base(&self, path: &Path, own: &Says) -> Says {
+        self.bases.says(path, own)
     }
 
     fn theirs(&self, path: &Path) -> Says {
@@ -286,8 +340,10 @@ impl Sides for PromotionSides<'_> {
     }
 
     fn ours(&self, path: &Path) -> Ours {
-        let shown = self.ours.find(path).map(|found| (path.clone(), found));
-        Ours { says: Says::of(self.own, path), shown }
+        let says = Says::of(self.own, path);
+        let is_compared = !matches!(says, Says::Nothing) || !self.bases.is_joined(path);
+        let shown = self.ours.find(path).filter(|_| is_compared).map(|found| (path.clone(), found));
+        Ours { says, shown }
     }
 
     fn own(&self) -> &Snapshot {
@@ -301,11 +357,14 @@ fn seen(view: &View, path: &Path) -> Option<String> {
 
 fn promoted(path: &Path, says: &Says, view: &View) -> PromotedEntry {
     let (value, as_text) = match says {
-        Says::Nothing => (None, false),
+        Says::Nothing | Says::Unknown => (None, false),
         Says::Hidden => (Some(Value::Null), false),
         Says::Value(entry) => {
-            let as_text = entry.kind() == EntryKind::Text && !Format::of(entry.file()).is_structured();
-            (Some(entry.value()), as_text)
+            match (entry.value(), Format::of(entry.file())) {
+                // A file that is kept by its whole name keeps it.
+                (Value::String(text), Format::Raw) => (Some(Value::Bytes(text.into_bytes())), false),
+                (value, format) => (Some(value), entry.kind() == EntryKind::Text && !format.is_structured()),
+            }
         }
     };
     PromotedEntry { path: path.clone(), value, as_text, seen: seen(view, path) }
@@ -329,6 +388,16 @@ fn chosen(conflict: &Conflict, choice: Choice, view: &View) -> Vec<PromotedEntry
     all
 }
 
+/// How much the values of a conflict are.
+fn bytes_of(conflict: &Conflict) -> usize {
+    let ours = match &conflict.ours.shown {
+        Some((_, Found::Entry(found))) => found.entry.json().len(),
+        _ => 0,
+    };
+    let others = [&conflict.base, &conflict.theirs].into_iter().filter_map(|says| says.entry());
+    ours + others.map(|entry| entry.json().len()).sum::<usize>()
+}
+
 fn id_of(conflict: &Conflict) -> String {
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {
@@ -340,6 +409,7 @@ fn id_of(conflict: &Conflict) -> String {
         match says {
             Says::Nothing => add(b"nothing"),
             Says::Hidden => add(b"hidden"),
+            Says::Unknown => add(b"unknown"),
             Says::Value(entry) => add(&[&[entry.kind() as u8], &entry.json()[..]].concat()),
         }
     }

@@ -16,7 +16,7 @@ pub struct Promote {
     pub from: String,
     /// The environment whose layer is written.
     pub to: String,
-    /// What is at or below this path comes over; all when absent.
+    /// What is at or below this path comes over, with what describes it; all but `/.confgit/variables` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Which side counts where both changed an entry and no resolution says it: `ours` is the environment that is
@@ -134,7 +134,8 @@ pub struct PromotionConflict {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConflictSide {
-    /// `entry`, `object`, `tombstone` (nothing shows, whatever is inherited), or `nothing`.
+    /// `entry`, `object`, `tombstone` (nothing shows, whatever is inherited), `nothing`, or `unknown`: of a base of which
+    /// history is not kept.
     pub has: String,
     /// Where that stands, where it is above the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -78,20 +78,26 @@ impl Problem {
     }
 
     /// 409: both environments changed entries, each in its way.
-    pub fn merge_conflict(from: &str, to: &str, conflicts: Vec<wire::PromotionConflict>) -> Self {
+    pub fn merge_conflict(
+        (from, to): (&str, &str),
+        count: usize,
+        conflicts: Vec<wire::PromotionConflict>,
+    ) -> Self {
         let detail = format!(
             "{from} and {to} both changed {}; say with `take` which side counts, or decide one by one with \
              `resolutions`",
             match &conflicts[..] {
-                [only] => only.path.clone(),
-                several => format!("{} entries", several.len()),
+                [only] if count == 1 => only.path.clone(),
+                listed if listed.len() < count =>
+                    format!("{count} entries, the first {} are listed", listed.len()),
+                _ => format!("{count} entries"),
             }
         );
         let errors = conflicts.iter().map(|conflict| wire::ProblemItem {
             path: Some(conflict.path.clone()),
             env: Some(to.to_owned()),
             rule: Some("conflict".to_owned()),
-            message: format!("changed in {from} and in {to} since both were alike"),
+            message: format!("{from} says another thing than {to}, and both another than they did"),
             ..Default::default()
         });
         let errors = errors.collect();

@@ -24,7 +24,7 @@ pub(super) async fn promote(State(app): State<App>, request: Request) -> Result<
     let asked = present::asked_promotion(asked).map_err(Problem::from)?;
     let project = app.project.clone();
     if is_dry {
-        let planned = blocking(move || project.core().preview_promotion(&read, &asked));
+        let planned = blocking(move || project.preview_promotion(&read, &asked));
         let (plan, preview) = planned.await??;
         return answer(&present::promotion_preview(&plan, &preview), preview.sequence.0);
     }
@@ -37,8 +37,8 @@ pub(super) async fn promote(State(app): State<App>, request: Request) -> Result<
     match written {
         Some(written) => answer(&present::promoted(&plan, &written), written.sequence.0),
         None => {
-            let conflicts: Vec<_> = plan.open().map(present::conflict).collect();
-            Err(Problem::merge_conflict(&plan.from, &plan.to, conflicts))
+            let conflicts: Vec<_> = plan.undecided().map(present::conflict).collect();
+            Err(Problem::merge_conflict((&plan.from, &plan.to), plan.open, conflicts))
         }
     }
 }

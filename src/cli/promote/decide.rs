@@ -31,11 +31,11 @@ pub fn text(asked: &Promote, conflicts: &[PromotionConflict]) -> String {
     for PromotionConflict { path, id, base, ours, theirs, .. } in conflicts {
         // A JSON string is a YAML string. Writing to a String cannot fail.
         let key = Value::from(path.as_str()).to_json();
-        let _ = write!(text, "\n{key}:\n  # was:    {}\n", line(show::what(base)));
+        let _ = write!(text, "\n{key}:\n  # was:    {}\n", line(shortened(show::what(base))));
         for (name, side) in [("ours:  ", ours), ("theirs:", theirs)] {
             let _ = writeln!(text, "  # {name} {}", line(described(side)));
         }
-        let _ = write!(text, "  id: {id}\n  take:\n");
+        let _ = write!(text, "  id: \"{id}\"\n  take:\n");
     }
     text
 }
@@ -43,8 +43,15 @@ pub fn text(asked: &Promote, conflicts: &[PromotionConflict]) -> String {
 fn described(side: &ConflictSide) -> String {
     let facts = [show::author(side), show::commit(side)];
     let facts = facts.into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(", ");
-    let what: String = show::what(side).chars().take(MOST_SHOWN).collect();
+    let what = shortened(show::what(side));
     if facts.is_empty() { what } else { format!("{what}  ({facts})") }
+}
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 /// A comment never breaks its line.

@@ -5,6 +5,7 @@ mod show;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -21,7 +22,8 @@ use crate::wire::{Promote as Asked, PromotionConflict, Resolution, Side};
 /// Bring what one environment says to another
 ///
 /// What changed in the layer of FROM since it was promoted last comes over to the layer of TO as one commit; at first
-/// what differs from what their common ancestor shows. Entries that both changed, each in its way, are shown side by
+/// what differs from what their common ancestor shows. What describes entries comes along, variables do not unless PATH
+/// names them. Entries that both changed, each in its way, are shown side by
 /// side and nothing is written: take one side of all of them with --ours (TO) or --theirs (FROM), or decide one by one
 /// with --edit, or in a file that --conflicts writes and --resolve reads.
 #[derive(Debug, Args)]
@@ -57,7 +59,7 @@ pub struct Promote {
     /// Decide in $VISUAL or $EDITOR where both changed an entry
     #[arg(long, conflicts_with = "conflicts")]
     edit: bool,
-    /// Write what is to be decided to this file, for --resolve
+    /// Write what is to be decided to this new file, for --resolve
     #[arg(long, value_name = "FILE")]
     conflicts: Option<PathBuf>,
     /// What was decided, in a file as --conflicts writes it
@@ -105,7 +107,9 @@ impl Promote {
         }
         if let Some(file) = &self.conflicts {
             let failed = |error| CliError::Failed(format!("{} cannot be written: {error}", file.display()));
-            fs::write(file, decide::text(&asked, &conflicts)).map_err(failed)?;
+            // What was decided already is not to be lost.
+            let mut made = fs::File::create_new(file).map_err(failed)?;
+            made.write_all(decide::text(&asked, &conflicts).as_bytes()).map_err(failed)?;
         }
         if output.format() == OutputFormat::Table {
             show::conflicts(&asked, &conflicts, output)?;

@@ -13,7 +13,7 @@ pub fn promoted(promoted: &Promoted, output: &mut Output) -> Result<(), CliError
     }
     let Promoted { from, to, entries, sequence, .. } = promoted;
     if !promoted.changed {
-        return output.line(format!("{to} has all of {from} already: nothing changed"));
+        return output.line(format!("nothing of {from} is new for {to}: nothing changed"));
     }
     let count = match entries.len() {
         0 => "what was decided is noted, and no entry changed".to_owned(),

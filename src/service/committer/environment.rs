@@ -61,14 +61,13 @@ impl Worker {
         self.take_settings(settings);
         // What an environment's branch held before it was one.
         self.take_in_outside_moves()?;
-        Ok(Written { sequence: self.sequence, revisions: BTreeMap::new(), changed: true, edits: Vec::new() })
+        Ok(Written { changed: true, ..self.nothing_written() })
     }
 
     /// Lets readers see the environments of other settings, and writes be as those say.
     fn take_settings(&mut self, settings: Arc<ProjectSettings>) {
         self.environments = settings.environments.clone();
         self.checks.forget();
-        self.core.checks.outdate();
         for environment in self.environments.iter() {
             self.branches.entry(environment.branch.clone()).or_insert_with(|| Working {
                 head: None,
@@ -85,6 +84,7 @@ impl Worker {
         // How layers become one is no part of what an object's body is known by.
         self.core.bodies.0.clear();
         self.core.index.swap(state_of(&self.branches, &self.environments, self.sequence));
+        self.core.checks.outdate();
         // How much history is kept may be another matter now.
         self.core.retention.add(CHANGE_SETS_PER_LOOK);
     }

@@ -14,7 +14,7 @@ mod stage;
 mod texts;
 mod trial;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,6 +52,8 @@ enum Work {
     Create(NewEnvironment),
     /// Settings that somebody else changed; the same.
     Adopt(Arc<ProjectSettings>),
+    /// Branches that somebody else moved; the same.
+    TakeIn,
 }
 
 /// Work that waits, and who waits for it.
@@ -155,6 +157,10 @@ impl Worker {
                 Work::Adopt(settings) => {
                     self.process_writes(std::mem::take(&mut writes));
                     let _ = answer.send(self.adopt(settings));
+                }
+                Work::TakeIn => {
+                    self.process_writes(std::mem::take(&mut writes));
+                    let _ = answer.send(self.take_in_outside_moves().map(|()| self.nothing_written()));
                 }
             }
         }
@@ -264,6 +270,10 @@ impl Worker {
         }
     }
 
+    fn nothing_written(&self) -> Written {
+        Written { sequence: self.sequence, revisions: BTreeMap::new(), changed: false, edits: Vec::new() }
+    }
+
     /// Whether a branch is elsewhere than readers see it.
     fn is_somewhere_else(&self) -> bool {
         let state = self.core.index.load();
@@ -285,14 +295,16 @@ impl Worker {
         }
         let found = outside::follow(&self.core, self.texts.reader(), &state, moves, time)?;
         self.checks.forget();
-        core.checks.outdate();
         for (branch, seen) in found.branches {
             self.branches.insert(branch, Working::of(&seen));
         }
         let sequence = found.change_set.sequence;
         let accepted = Accepted { sequence, time, change_sets: vec![(found.change_set, found.versions)] };
         match self.publish_outside(Pack::new(), accepted, &found.dropped) {
-            Outcome::Published => Ok(()),
+            Outcome::Published => {
+                core.checks.outdate();
+                Ok(())
+            }
             Outcome::Moved | Outcome::InTheWay(_) => Err(ServiceError::Busy),
             Outcome::Failed(reason) => Err(ServiceError::WritesUnavailable { reason }),
         }

@@ -56,6 +56,12 @@ impl Committer {
         answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
     }
 
+    /// Takes in what was pushed by path.
+    pub fn take_in_blocking(&self, core: &Core) -> Result<(), ServiceError> {
+        let answer = self.hand_over(core, Work::TakeIn)?;
+        answer.blocking_recv().unwrap_or_else(|_| Err(stopped())).map(drop)
+    }
+
     /// The same for a caller that is no async task.
     pub fn write_blocking(&self, core: &Core, write: Write) -> Result<Written, ServiceError> {
         let begun = Instant::now();

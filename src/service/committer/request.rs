@@ -56,6 +56,8 @@ pub enum EditOp {
     Hide,
     /// The branch holds this tree from now on. The only edit of its write; the path is the root.
     Restore {
+        /// The commit whose tree it is.
+        commit: Revision,
         /// The tree, of a commit that the repository holds.
         tree: ObjectId,
         /// The change set at which the commit was seen: where history begins later by now, the tree may go.

@@ -8,8 +8,8 @@ use super::ServiceError;
 use super::core::Core;
 use super::load::{Loader, Scope};
 use super::page::PageRoom;
-use super::promoted_from::is_promoted_from;
 use super::read::{EntryDetails, Reading, details_in};
+use super::trailers::is_read_again;
 use crate::auth::ReadGrant;
 use crate::git::{ReadError, Reader};
 use crate::history::{HistoryError, VersionRecord};
@@ -325,5 +325,5 @@ pub(super) fn plain_message(message: &str) -> String {
 }
 
 fn is_trailer(line: &str) -> bool {
-    line.starts_with("Account: ") || line.starts_with("Request-Id: ") || is_promoted_from(line)
+    line.starts_with("Account: ") || line.starts_with("Request-Id: ") || is_read_again(line)
 }

@@ -207,7 +207,7 @@ fn promotions_that_make_no_sense_are_refused() {
         (json!({"to": "nowhere"}), 404, "no environment `nowhere`"),
         (json!({"path": "/a//b"}), 400, "is no path"),
         (json!({"take": "both"}), 400, "`ours` or `theirs`"),
-        (json!({"resolutions": {"/t/a": {"take": "ours"}}}), 400, "is in no conflict"),
+        (json!({"resolutions": {"/t/a": {"take": "ours"}}}), 409, "is in no conflict"),
         (json!({"resolutions": {"/t/a": {}}}), 400, "one of `take`, `value` and `delete`"),
         (json!({"resolutions": {"/t/a": {"take": "ours", "delete": true}}}), 400, "one of `take`"),
         (json!({"resolutions": {"/t/a": {"take": "ours"}, "t/a": {"take": "ours"}}}), 400, "twice"),
@@ -325,4 +325,96 @@ fn a_preview_needs_no_right_to_write_but_a_promotion_does() {
         anonymous("/api/promote", json!({"from": "dev", "to": "staging"})),
     ];
     assert_eq!(statuses, [200, 200, 401]);
+}
+
+#[test]
+fn after_a_rollback_it_comes_over_again_and_pushes_count_at_once() {
+    let (project, server) = example();
+    server.put("/env/dev/t/a", json!("dev")).expect(201);
+    promote(&server, json!({}));
+    let sequence = server.get("/api/status").expect(200).json()["sequence"].as_u64().unwrap();
+    let back = server.post("/api/environments/staging/rollback", json!({"to": (sequence - 1).to_string()}));
+    back.expect(200);
+    server.get("/v1/config/t/a?env=staging").expect(404);
+    assert_eq!(promote(&server, json!({}))["entries"][0]["path"], "/t/a");
+    assert_eq!(shown(&server, "/t/a?env=staging"), "dev");
+    // Somebody pushes to the branch that is promoted, by path.
+    let clone = tempfile::tempdir().unwrap();
+    crate::harness::git(
+        clone.path(),
+        &["clone", "-q", "-b", "dev", project.config_git().to_str().unwrap(), "c"],
+    );
+    let work = clone.path().join("c");
+    std::fs::write(work.join("t.yaml"), "a: pushed\n").unwrap();
+    crate::harness::git(&work, &["add", "t.yaml"]);
+    crate::harness::git(&work, &["commit", "-qm", "by hand"]);
+    crate::harness::git(&work, &["push", "-q"]);
+    assert_eq!(promote(&server, json!({"dry_run": true}))["changed"], true);
+    promote(&server, json!({}));
+    assert_eq!(shown(&server, "/t/a?env=staging"), "pushed");
+}
+
+#[test]
+fn what_belongs_to_an_environment_stays_and_files_keep_their_names() {
+    let (project, server) = example();
+    server.put("/env/dev/.confgit/variables/T_HOST", json!("dev-db")).expect(201);
+    let file = json!({"op": "file", "env": "dev", "file": "t/ca.crt", "content": "-----BEGIN\n"});
+    server.post("/api/batch", json!({"edits": [file]})).expect(200);
+    promote(&server, json!({"path": "/", "take": "ours"}));
+    server.get("/api/config/.confgit/variables/T_HOST?env=staging").expect(404);
+    assert_eq!(project.git(&["show", "staging:t/ca.crt"]), "-----BEGIN\n");
+    let named = promote(&server, json!({"path": "/.confgit/variables/T_HOST"}));
+    assert!(each(&named["entries"], "path").contains(&json!("/.confgit/variables/T_HOST")), "{named}");
+    // What cannot be seen in the environment cannot be promoted by itself.
+    server.put("/env/dev/t/gone/b", json!(1)).expect(201);
+    promote(&server, json!({"path": "/t/gone/b"}));
+    server.delete("/env/dev/t/gone?hide=true").expect(200);
+    let problem = ask(&server, json!({"path": "/t/gone/b"}), 400);
+    assert!(problem["detail"].as_str().unwrap().contains("promote /t/gone"), "{problem}");
+    // What is decided to stay is not taken away for something else.
+    server.put("/env/staging/t/shape", json!("value")).expect(201);
+    server.put("/env/dev/t/shape", json!("other")).expect(201);
+    server.delete("/env/dev/t/shape").expect(200);
+    server.put("/env/dev/t/shape/x", json!(1)).expect(201);
+    let problem = ask(&server, json!({"path": "/t/shape"}), 409);
+    assert_eq!(each(&problem["conflicts"], "path"), ["/t/shape/x"]);
+    assert_eq!(problem["conflicts"][0]["ours"]["at"], "/t/shape");
+    promote(&server, json!({"path": "/t/shape", "take": "theirs"}));
+    assert_eq!(shown(&server, "/t/shape?env=staging"), json!({"x": 1}));
+}
+
+/// A branch that was made anew under the old name: what was promoted from the old one is no beginning, so that nothing
+/// is taken away for not being there any more.
+#[test]
+fn a_branch_made_anew_takes_nothing_away() {
+    let (project, server) = example();
+    server.put("/env/dev/t/a", json!(1)).expect(201);
+    server.put("/env/dev/t/b", json!(1)).expect(201);
+    promote(&server, json!({}));
+    project.git(&["update-ref", "-d", "refs/heads/dev"]);
+    server.put("/env/dev/t/b", json!(2)).expect(201);
+    let problem = ask(&server, json!({}), 409);
+    assert_eq!(each(&problem["conflicts"], "path"), ["/t/b"], "nobody knows what it was");
+    assert_eq!(problem["conflicts"][0]["base"]["has"], "unknown");
+    promote(&server, json!({"take": "theirs"}));
+    assert_eq!(shown(&server, "/t?env=staging"), json!({"a": 1, "b": 2}));
+    assert_eq!(promote(&server, json!({}))["changed"], false);
+}
+
+/// Where objects hide their parents' and lists are joined with them, layers are compared and not what shows.
+#[test]
+fn rules_of_merging_are_minded() {
+    let settings = "default: base\nenvironments:\n  base: { branch: main }\n  dev: { branch: dev, inherits: base }\n  \
+                    staging: { branch: staging, inherits: base }\nmerge: { /t/alone: replace, /t/list: append }\n";
+    let project = TestProject::with_files(&[
+        ("meta/settings.yaml", settings),
+        ("base/t.yaml", "alone: {x: 0, y: 2}\nlist: [1]\n"),
+        ("dev/t.yaml", "alone: {x: 1, y: 2}\nlist: [1]\n"),
+    ]);
+    let server = project.serve();
+    let dev = shown(&server, "/t?env=dev");
+    assert_eq!(dev, json!({"alone": {"x": 1, "y": 2}, "list": [1, 1]}));
+    promote(&server, json!({}));
+    assert_eq!(shown(&server, "/t?env=staging"), dev);
+    assert_eq!(promote(&server, json!({}))["changed"], false);
 }

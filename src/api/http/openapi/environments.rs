@@ -89,8 +89,8 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
             .says(
                 "Three-way, entry by entry: what changed in the layer of `from` since it was promoted last (at first: \
                  what differs from what their common ancestor shows) comes over to the layer of `to`. What both changed \
-                 is 409 `merge-conflict` with both sides, until `take` or `resolutions` say what becomes of it. Of a \
-                 part, what describes its entries comes along.",
+                 is 409 `merge-conflict` with both sides, until `take` or `resolutions` say what becomes of it. What \
+                 describes entries comes along; variables do only where `path` names them.",
             )
             .headers(&["X-Request-Id"])
             .body(&[("application/json", promote)])

@@ -20,7 +20,7 @@ impl Batch<'_> {
         asked: &[Edit],
     ) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
         match asked {
-            [edit @ Edit { op: EditOp::Restore { tree, seen_at }, .. }] => {
+            [edit @ Edit { op: EditOp::Restore { tree, seen_at, .. }, .. }] => {
                 return self.decide_restore(edit, *tree, *seen_at);
             }
             [edit @ Edit { op: EditOp::Promote(promotion), .. }] => {

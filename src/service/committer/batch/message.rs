@@ -1,6 +1,6 @@
 use crate::model::Path;
 use crate::service::committer::request::{Edit, EditOp, Write};
-use crate::service::promoted_from::promoted_from;
+use crate::service::trailers::{promoted_from, restored};
 
 /// The commit message: the writer's, or one made from the edits; then the trailers.
 pub(super) fn message(write: &Write) -> String {
@@ -18,9 +18,16 @@ pub(super) fn message(write: &Write) -> String {
     };
     message.push_str("\n\nAccount: ");
     message.push_str(&one_line(write.grant.account()));
-    if let [Edit { op: EditOp::Promote(promotion), path, .. }] = &write.edits[..] {
+    let read_again = match &write.edits[..] {
+        [Edit { op: EditOp::Promote(promotion), path, .. }] => {
+            Some(promoted_from(&promotion.from, promotion.revision, path))
+        }
+        [Edit { op: EditOp::Restore { commit, .. }, .. }] => Some(restored(*commit)),
+        _ => None,
+    };
+    if let Some(line) = read_again {
         message.push('\n');
-        message.push_str(&promoted_from(&promotion.from, promotion.revision, path));
+        message.push_str(&line);
     }
     if let Some(id) = &write.request_id {
         message.push_str("\nRequest-Id: ");
