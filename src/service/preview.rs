@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::committer::{Edit, TriedEnvironment, try_out};
@@ -77,9 +77,9 @@ impl Core {
 
 fn previewed(tried: &TriedEnvironment, limits: &Limits, room: &mut PageRoom) -> PreviewedEnvironment {
     let (before, after) = (&tried.before, &tried.after);
-    let places = tried.changed.iter().map(|path| place_of(path, [before, after]));
+    let places = places_of(&tried.changed, [before, after]);
     let (mut changes, mut entries, mut is_cut) = (Vec::new(), 0, false);
-    for place in outermost(places.collect()) {
+    for place in outermost(places) {
         let mut found = Vec::new();
         compare(entries_below(before, &place), entries_below(after, &place), &mut found);
         entries += found.len();
@@ -108,10 +108,23 @@ fn previewed(tried: &TriedEnvironment, limits: &Limits, room: &mut PageRoom) -> 
     PreviewedEnvironment { environment: tried.name.clone(), entries, changes, through, is_cut }
 }
 
-/// Where a change of a layer can be seen: at its path, or where a value stands above it on one of both sides.
-fn place_of(path: &Path, views: [&View; 2]) -> Path {
-    let is_entry = |at: &Path| views.iter().any(|view| matches!(view.find(at), Some(Found::Entry(_))));
-    std::iter::successors(path.parent(), Path::parent).filter(is_entry).last().unwrap_or_else(|| path.clone())
+/// Where changes of layers can be seen: each at its path, or where a value stands above it on one of both sides.
+fn places_of(changed: &[Path], views: [&View; 2]) -> Vec<Path> {
+    // Thousands of paths have few others above them.
+    let mut known: HashMap<Path, bool> = HashMap::new();
+    let mut is_entry = |at: &Path| {
+        if let Some(known) = known.get(at) {
+            return *known;
+        }
+        let found = views.iter().any(|view| matches!(view.find(at), Some(Found::Entry(_))));
+        known.insert(at.clone(), found);
+        found
+    };
+    let mut place = |path: &Path| {
+        let above = std::iter::successors(path.parent(), Path::parent).filter(|at| is_entry(at)).last();
+        above.unwrap_or_else(|| path.clone())
+    };
+    changed.iter().map(&mut place).collect()
 }
 
 /// What services read at a path, as far as it is known without secrets; none where it cannot be resolved.
