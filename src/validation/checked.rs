@@ -32,7 +32,7 @@ impl Checked {
     }
 
     /// What an object comes to.
-    fn of_object(resolver: &mut Resolver<'_>, path: &Path, object: &Merged) -> Self {
+    pub fn of_object(resolver: &mut Resolver<'_>, path: &Path, object: &Merged) -> Self {
         let mut whole = Checked::empty();
         for (name, found) in object.members() {
             if path.is_root() && &*name == ".confgit" {

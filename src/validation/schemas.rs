@@ -34,7 +34,7 @@ fn names_a_schema(object: &Object) -> bool {
         || object.children().any(|(_, node)| matches!(node, Node::Object(below) if names_a_schema(below)))
 }
 
-/// A walk through everything, in which the value of an object is made of those of its members.
+/// A walk through everything.
 struct Walk<'a, 'f> {
     view: &'a View,
     resolver: Resolver<'a>,
@@ -44,31 +44,34 @@ struct Walk<'a, 'f> {
 }
 
 impl Walk<'_, '_> {
-    /// Checks what stands below an object and then the object, and answers its value.
-    fn object(&mut self, at: &Path, object: &Merged) -> Checked {
-        let mut whole = Checked::empty();
+    /// Checks what stands below an object and then the object. Its value is only made where something is asked of it.
+    fn object(&mut self, at: &Path, object: &Merged) {
         for (name, found) in object.members() {
             let Ok(path) = at.child(&name) else { continue };
             if self.findings.is_full() || (at.is_root() && &*name == ".confgit") {
                 continue;
             }
-            let member = match found {
+            match found {
                 Found::Entry(found) => self.entry(&path, &found),
-                Found::Object(inner) => match self.resolver.whole(&path, inner.clone()) {
-                    Ok(inner) => self.object(&path, &inner),
-                    Err(_) => Checked::of(&mut self.resolver, &path, &Found::Object(inner)),
-                },
-            };
-            whole.add(&name, member);
+                Found::Object(inner) => {
+                    // What cannot be merged is told with the references.
+                    if let Ok(inner) = self.resolver.whole(&path, inner) {
+                        self.object(&path, &inner);
+                    }
+                }
+            }
         }
-        told(self.view, at, &whole, self.rules, self.cache, self.findings);
-        whole
+        if self.rules.about(at).next().is_some() || object.member("$schema").is_some() {
+            let whole = Checked::of_object(&mut self.resolver, at, object);
+            told(self.view, at, &whole, self.rules, self.cache, self.findings);
+        }
     }
 
-    fn entry(&mut self, path: &Path, found: &FoundEntry) -> Checked {
-        let checked = Checked::of_entry(&mut self.resolver, path, found);
-        told(self.view, path, &checked, self.rules, self.cache, self.findings);
-        checked
+    fn entry(&mut self, path: &Path, found: &FoundEntry) {
+        if self.rules.has_metadata || self.rules.about(path).next().is_some() {
+            let checked = Checked::of_entry(&mut self.resolver, path, found);
+            told(self.view, path, &checked, self.rules, self.cache, self.findings);
+        }
     }
 }
 
