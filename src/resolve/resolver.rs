@@ -155,7 +155,10 @@ impl<'a> Resolver<'a> {
             Ok(value) => {
                 let resolved = Resolved { value, secrets, has_process_variable };
                 self.note(&resolved);
-                self.known.insert(path.clone(), Ok(resolved.clone()));
+                // What nothing has referred to yet may never be asked for again.
+                if !self.chain.is_empty() {
+                    self.known.insert(path.clone(), Ok(resolved.clone()));
+                }
                 Ok(resolved)
             }
             Err(error) => {
