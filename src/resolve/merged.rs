@@ -107,6 +107,12 @@ impl Merged {
         Box::new(members.filter_map(|(name, nodes)| Some((name.clone(), self.join(name, nodes)?))))
     }
 
+    /// Whether any member is visible. The first that is will do: nothing is gathered for that.
+    pub(super) fn has_members(&self) -> bool {
+        let mut names = self.parts.iter().flat_map(|part| part.object.children());
+        names.any(|(name, _)| self.member(name).is_some())
+    }
+
     /// One member.
     pub fn member(&self, name: &str) -> Option<Found> {
         if !self.shows(name) {
@@ -145,8 +151,7 @@ impl Merged {
             None => None,
         };
         let merged = Merged { parts, layers: self.layers.clone(), ruled, is_expanded: false };
-        let is_visible = merged.members().next().is_some();
-        is_visible.then_some(Found::Object(merged))
+        merged.has_members().then_some(Found::Object(merged))
     }
 
     fn join(&self, name: &str, nodes: Vec<(&Part, &Node)>) -> Option<Found> {

@@ -102,7 +102,7 @@ impl View {
         }
         let layers = self.layers.iter().map(|layer| layer.environment.clone()).collect();
         let merged = Merged::of(parts, layers, path, &self.rules);
-        (path.is_root() || merged.members().next().is_some()).then_some(Found::Object(merged))
+        (path.is_root() || merged.has_members()).then_some(Found::Object(merged))
     }
 
     /// Whether an object on the way to a path names templates.

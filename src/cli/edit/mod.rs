@@ -12,6 +12,9 @@ use super::CliError;
 use super::target::Target;
 use crate::client::{Place, Written};
 
+/// How often a text that cannot be read is shown again: an editor that is a script would go on for ever.
+pub const MOST_REFUSALS: usize = 20;
+
 /// Lets a person edit what stands at a path, and writes what changed. None when nothing did.
 ///
 /// What cannot be read is shown again, with the reason above it, until it can be or is left as it is.
@@ -20,13 +23,14 @@ pub fn edit(target: &Target, place: &Place, message: Option<String>) -> Result<O
     let present = Present::of(target, place)?;
     let mut buffer = Buffer::new(&present);
     let file = EditedFile::new(buffer.extension())?;
+    let mut refusals = 0;
     loop {
         let before = buffer.text();
         let after = file.edit(&command, &before)?;
         if after == before && buffer.is_first() {
             return Ok(None);
         }
-        if buffer.is_refused(&after) {
+        if buffer.is_refused(&after) || refusals == MOST_REFUSALS {
             let reason =
                 CliError::Failed("the text cannot be read as it is, so nothing was written".to_owned());
             return Err(file.keep(reason));
@@ -41,7 +45,10 @@ pub fn edit(target: &Target, place: &Place, message: Option<String>) -> Result<O
                 let written = target.apply(place, changes, message);
                 return written.map(Some).map_err(|error| file.keep(error));
             }
-            Err(reason) => buffer.refuse(&after, &reason),
+            Err(reason) => {
+                refusals += 1;
+                buffer.refuse(&after, &reason);
+            }
         }
     }
 }

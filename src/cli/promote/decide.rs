@@ -5,7 +5,7 @@ use std::path::Path as FilePath;
 
 use super::show;
 use crate::cli::CliError;
-use crate::cli::edit::EditedFile;
+use crate::cli::edit::{EditedFile, MOST_REFUSALS};
 use crate::document::{self, Format};
 use crate::model::{Limits, Value};
 use crate::wire::{ConflictSide, Promote, PromotionConflict, Resolution};
@@ -65,13 +65,16 @@ pub fn edited(
     file: &EditedFile,
     text: String,
 ) -> Result<BTreeMap<String, Resolution>, CliError> {
-    let mut shown = text;
+    let (mut shown, mut refusals) = (text, 0);
     loop {
         let after = file.edit(command, &shown)?;
         match read(&after) {
             Ok(decided) => return Ok(decided),
-            Err(reason) if after == shown => return Err(file.keep(CliError::Failed(reason))),
+            Err(reason) if after == shown || refusals == MOST_REFUSALS => {
+                return Err(file.keep(CliError::Failed(reason)));
+            }
             Err(reason) => {
+                refusals += 1;
                 let body = after.split_inclusive('\n').skip_while(|line| line.starts_with("# error: "));
                 shown = format!("# error: {}\n{}", line(reason), body.collect::<String>());
             }
