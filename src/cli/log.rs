@@ -165,12 +165,14 @@ fn print_head(
     }
     let commit = output.emphasized(&format!("commit {revision}"), Emphasis::Strong);
     output.line(format!("{commit}{}", output.emphasized(numbers, Emphasis::Faint)))?;
-    output.line(format!("Author: {author}"))?;
+    output.line(format!("Author: {}", author.replace(char::is_control, " ")))?;
     let age = output.emphasized(&format!("({})", age_of(now(), time)), Emphasis::Faint);
     output.line(format!("Date:   {time} {age}"))
 }
 
 fn print_message(message: &str, output: &mut Output) -> Result<(), CliError> {
     output.line("")?;
-    message.lines().try_for_each(|line| output.line(format!("    {line}").trim_end()))
+    // A message is no command to the terminal.
+    let plain = |line: &str| line.replace(char::is_control, " ");
+    message.lines().try_for_each(|line| output.line(format!("    {}", plain(line)).trim_end()))
 }

@@ -2,6 +2,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -82,14 +83,19 @@ pub fn announce(address: SocketAddr, more: &str) {
     let _ = write!(stdout, "listening on {address}\n{more}").and_then(|()| stdout.flush());
 }
 
+/// How long a server that stops waits for work whose clients are gone; nothing that was accepted depends on it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Serves until Ctrl-C or SIGTERM.
 pub fn run_until_stopped(options: ServeOptions) -> Result<(), CliError> {
     let failed = |error: io::Error| CliError::Failed(format!("the server cannot run: {error}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let stopped = stop_signal().map_err(failed)?;
         Ok(server::serve(options, stopped).await?)
-    })
+    });
+    runtime.shutdown_timeout(PATIENCE);
+    served
 }
 
 /// Resolves when somebody wants the process to end.
