@@ -13,6 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long a server is left alone before its memory is read: what its start took goes back to the system within
+/// two seconds.
+const REST: Duration = Duration::from_secs(3);
+
 /// What all scenarios of a run share.
 #[derive(Clone)]
 pub struct Setting {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Setting;
 use super::traffic::{large_writes, writes};
+use super::{REST, Setting};
 use crate::bench::BenchError;
 use crate::bench::confgit::{Project, Server, entry_target, value_target};
 use crate::bench::data::{Layout, Shape};
@@ -19,9 +19,6 @@ const HISTORY_COMMITS: u64 = 20_000;
 const HISTORY_WRITERS: usize = 256;
 const STARTS: u64 = 5;
 const LARGE_WRITES: u64 = 300;
-/// How long a server is left alone before its memory is read: what its start took goes back to the system within
-/// two seconds.
-const REST: Duration = Duration::from_secs(3);
 
 /// Measures a project of 100,000 entries of 100 bytes, 9,400 of them in one document of 1 MiB.
 pub async fn run(setting: &Setting) -> Result<Vec<Row>, BenchError> {

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Setting;
 use super::traffic::Reads;
+use super::{REST, Setting};
 use crate::bench::BenchError;
 use crate::bench::confgit::{Project, Server, entry_target, value_target};
 use crate::bench::data::{Layout, Shape, Values};
@@ -19,8 +19,6 @@ const DISTINCT_READS: usize = 10_000;
 const PAIRS: u64 = 5;
 const RUN: Duration = Duration::from_secs(1);
 const CHANGES: u64 = 100;
-/// How long a server is left alone before its memory is read.
-const REST: Duration = Duration::from_secs(3);
 
 /// Measures 100,000 entries of 100 bytes in `base`, of which each of 19 heirs overrides one in a hundred; every other
 /// value holds a reference.
