@@ -3,6 +3,7 @@
 //! The rooms and what each may import are listed in `ARCHITECTURE.md`.
 
 pub mod api;
+pub mod audit;
 pub mod auth;
 pub mod bench;
 pub mod bundle;

@@ -14,7 +14,7 @@ use super::age::now;
 use super::options::{Options, OutputFormat};
 use super::output::Output;
 use super::progress::Bar;
-use crate::auth::WriteGrant;
+use crate::auth::AdminGrant;
 use crate::service::{self, BackupError, Manifest, Progress as _, check_archive};
 
 /// Back a project up into one file
@@ -124,7 +124,7 @@ fn write_archive(options: &Options, out: &mut dyn Write, bar: &mut Bar) -> Resul
     if let Some(dir) = options.repo() {
         let name =
             fs::canonicalize(dir).ok().and_then(|dir| Some(dir.file_name()?.to_string_lossy().into_owned()));
-        let grant = WriteGrant::local(Arc::from("local"));
+        let grant = AdminGrant::local(Arc::from("local"));
         let name = name.unwrap_or_else(|| "default".to_owned());
         let backup = service::Backup::prepare(dir, &name, &grant, now(), bar)?;
         return Ok(backup.write(out, bar)?);

@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::auth::EditAccessError;
 use crate::client::ClientError;
 use crate::import::ImportError;
 use crate::model::{Diagnostic, PathError};
@@ -237,9 +238,16 @@ fn of_service(error: &ServiceError) -> Exit {
         ServiceError::Problems(problems) if !problems.iter().any(|problem| problem.rule.is_conflict()) => {
             Exit::Refused
         }
-        ServiceError::Findings(_) | ServiceError::Unresolvable(_) | ServiceError::NotExpressible(_) => {
-            Exit::Refused
-        }
+        ServiceError::Findings(_)
+        | ServiceError::Unresolvable(_)
+        | ServiceError::NotExpressible(_)
+        | ServiceError::Forbidden(_) => Exit::Refused,
+        ServiceError::Account(error) => match **error {
+            EditAccessError::Exists { .. } | EditAccessError::LastAdministrator { .. } => Exit::Conflict,
+            EditAccessError::Unknown { .. } => Exit::NotFound,
+            EditAccessError::NoName { .. } => Exit::Usage,
+            EditAccessError::File(_) => Exit::Failed,
+        },
         ServiceError::PreconditionFailed(_)
         | ServiceError::Conflict(_)
         | ServiceError::Problems(_)
@@ -257,6 +265,7 @@ fn of_service(error: &ServiceError) -> Exit {
         | ServiceError::Secret(_)
         | ServiceError::WritesUnavailable { .. }
         | ServiceError::NotReady { .. }
+        | ServiceError::AuditUnavailable { .. }
         | ServiceError::Repository(_)
         | ServiceError::Io(_) => Exit::Failed,
     }

@@ -1,6 +1,6 @@
 use super::CliError;
 use super::local::{Local, value_of};
-use crate::auth::WriteGrant;
+use crate::auth::{AdminGrant, WriteGrant};
 use crate::client::{Comparison, Expect, Moment, PatchKind, Place, Sides, Written};
 use crate::model::{Path, Version};
 use crate::patch::Patch;
@@ -91,7 +91,7 @@ impl Local {
     pub fn create_environment(&self, new: NewEnvironment) -> Result<WrittenEnvironment, CliError> {
         let NewEnvironment { name, branch, inherits } = new;
         let made = self.project.create_environment(service::NewEnvironment {
-            grant: WriteGrant::local(self.account.clone()),
+            grant: AdminGrant::local(self.account.clone()),
             branch: branch.unwrap_or_else(|| name.clone()).into(),
             name: name.as_str().into(),
             inherits: inherits.map(Into::into),
@@ -105,8 +105,8 @@ impl Local {
         env: &str,
         EnvironmentRollback { to, message }: EnvironmentRollback,
     ) -> Result<WrittenEnvironment, CliError> {
-        let grants = (&self.grant(), WriteGrant::local(self.account.clone()));
-        let write = environment_rollback(self.project.core(), grants, env, &to, message)?;
+        let grant = WriteGrant::local(self.account.clone());
+        let write = environment_rollback(self.project.core(), grant, env, &to, message)?;
         Ok(present::written_environment(env, &self.project.write_blocking(write)?))
     }
 

@@ -11,7 +11,7 @@ impl Local {
     pub fn preview(&self, place: &Place, changes: Vec<LayerChange>) -> Result<wire::Preview, CliError> {
         let edits = self.edits(place, changes)?;
         let (core, grant) = (self.project.core(), self.grant());
-        let preview = core.preview(&grant, &core.reading(&grant), &edits)?;
+        let preview = core.preview(&core.reading(&grant), &edits)?;
         Ok(present::preview(&preview))
     }
 

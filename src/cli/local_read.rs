@@ -66,7 +66,7 @@ impl Local {
         let reading = self.reading(moment, &environment, &Path::root())?;
         let core = self.project.core();
         let wanted = Wanted { environment, layer_only: false, path: place.path.clone() };
-        let mut value = core.resolved(&self.grant(), &reading, &wanted)?;
+        let mut value = core.resolved(&reading, &wanted)?;
         if let Content::Withheld(secrets) = &value.content {
             let secrets = secrets.clone();
             value = core.revealed(&SecretGrant::local(), &reading, &wanted, &secrets)?;
@@ -107,11 +107,9 @@ impl Local {
         let core = self.project.core();
         let (of_path, name) =
             (Wanted { environment, layer_only: false, path: place.path.clone() }, wanted.name.as_deref());
-        match core.bundle(&self.grant(), &reading, (&of_path, name), format)? {
+        match core.bundle(&reading, (&of_path, name), format)? {
             Bundle::Text(text) => Ok(text.into_bytes()),
-            Bundle::Withheld(_) if !with_secrets => {
-                Err(core.withheld_keys(&self.grant(), &reading, &of_path)?.into())
-            }
+            Bundle::Withheld(_) if !with_secrets => Err(core.withheld_keys(&reading, &of_path)?.into()),
             Bundle::Withheld(secrets) => {
                 let grant = SecretGrant::local();
                 let text = core.revealed_bundle(&grant, &reading, (&of_path, name), format, &secrets)?;
@@ -155,7 +153,7 @@ impl Local {
     pub fn history(&self, place: &Place, most: usize) -> Result<Vec<HistoryItem>, CliError> {
         let environment = self.environment(place.env.as_deref())?;
         let core = self.project.core();
-        if core.is_object_history(&environment, &place.path)? {
+        if core.is_object_history(&self.grant(), &environment, &place.path)? {
             let page = core.object_history(&self.grant(), &environment, &place.path, None, most)?;
             let items = page.versions.into_iter();
             return Ok(items.map(|(path, version)| present::history_item(version, Some(&path))).collect());
@@ -170,7 +168,7 @@ impl Local {
         let (core, grant) = (self.project.core(), self.grant());
         let explained = match at {
             Some(at) => core.explain_at(&grant, &Point::parse(at), &environment, &place.path)?.1,
-            None => core.explain(&grant, &core.reading(&grant), &environment, &place.path)?,
+            None => core.explain(&core.reading(&grant), &environment, &place.path)?,
         };
         Ok(present::explanation(&explained))
     }

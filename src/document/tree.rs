@@ -105,11 +105,17 @@ impl<'a> Tree<'a> {
         self.node(index).start as usize..self.node(index).end as usize
     }
 
-    /// Where the key stands that these keys lead to, aliases followed and merges looked into.
+    /// Where the key stands that these keys lead to, aliases followed and merges looked into. A number leads to an
+    /// item of a sequence.
     pub(super) fn find(&self, keys: &[impl AsRef<str>]) -> Option<usize> {
         let mut at = 0;
         let mut offset = 0;
         for key in keys {
+            if let Kind::Sequence { .. } = self.nodes.get(at as usize)?.kind {
+                at = self.items(at).nth(key.as_ref().parse().ok()?)?;
+                offset = self.node(at).start as usize;
+                continue;
+            }
             let entry = self.entry_of(at, key.as_ref(), 0)?;
             offset = self.node(entry.key).start as usize;
             at = entry.value;

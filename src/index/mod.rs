@@ -12,7 +12,7 @@ use crate::model::{Environments, ObjectId, Revision, Sequence};
 use crate::resolve::{Layer, View};
 use crate::snapshot::Snapshot;
 
-pub use resolved::{ResolvedBodies, ResolvedBody};
+pub use resolved::{MadeOf, ResolvedBodies, ResolvedBody};
 
 /// A branch as readers see it.
 #[derive(Debug, Clone, Default)]

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::model::Path;
+
 /// How many bytes of resolved values a state keeps of one environment.
 const MOST_BYTES: u64 = 16 << 20;
 
@@ -16,6 +18,23 @@ pub struct ResolvedBody {
     pub is_bytes: bool,
     /// Its entity tag, without quotes.
     pub tag: String,
+    /// Whether it is what stands below its path, rather than one value.
+    pub is_object: bool,
+    /// Whether a name below its path may begin with a dot.
+    pub has_hidden: bool,
+    /// What it is made of: who may not see all of that must not see the value.
+    pub made_of: MadeOf,
+}
+
+/// What a value is made of.
+#[derive(Debug)]
+pub enum MadeOf {
+    /// What stands at its path, or of an object below it.
+    Itself,
+    /// Of that, and of what stands at these paths.
+    Parts(Box<[Path]>),
+    /// Of more than is told.
+    More,
 }
 
 /// The resolved values of one environment that were read while a state is the present one. Only those that are not

@@ -48,6 +48,21 @@ impl PathGlob {
         PathGlob { parts }
     }
 
+    /// The path of the segments before the first wildcard: the pattern means nothing that is not there or below.
+    ///
+    /// ```
+    /// use confgit::model::PathGlob;
+    /// assert_eq!(PathGlob::new("/services/*/db").place().as_str(), "/services");
+    /// assert_eq!(PathGlob::new("db/**").place().as_str(), "/");
+    /// ```
+    pub fn place(&self) -> Path {
+        let literal = self.parts.iter().map_while(|part| match part {
+            Part::Segment(segment) if !segment.contains(['*', '?']) => Some(segment),
+            _ => None,
+        });
+        Path::from_segments(literal).unwrap_or_else(|_| Path::root())
+    }
+
     /// The first segment of every path that the pattern means; none where that may be any.
     pub fn first_literal(&self) -> Option<&str> {
         match self.parts.first() {
@@ -56,12 +71,32 @@ impl PathGlob {
         }
     }
 
+    /// Whether it has more parts than a pattern may: then it means nothing.
+    pub fn is_too_long(&self) -> bool {
+        self.parts.len() >= MOST_PARTS
+    }
+
     /// Whether a path is one that the pattern means.
     pub fn matches(&self, path: &Path) -> bool {
-        // Each bit is a part of the pattern that may come next after the segments so far, so that the time is
-        // bounded by segments times parts. No path has as many segments as would need more bits.
-        if self.parts.len() >= MOST_PARTS {
-            return false;
+        !self.is_too_long() && self.after(path) & (1 << self.parts.len()) != 0
+    }
+
+    /// Whether the pattern may mean the path or something below it.
+    pub fn reaches(&self, path: &Path) -> bool {
+        self.after(path) != 0
+    }
+
+    /// Whether the pattern means the path and everything below it but what is hidden: names that begin with a dot.
+    pub fn covers(&self, path: &Path) -> bool {
+        self.parts.last() == Some(&Part::Any) && self.after(path) & (1 << (self.parts.len() - 1)) != 0
+    }
+
+    /// The parts of the pattern that may come next after a path, a bit for each; the bit after the last one stands for
+    /// a pattern that is done. So the time is bounded by segments times parts.
+    fn after(&self, path: &Path) -> u128 {
+        // No path has as many segments as would need more bits.
+        if self.is_too_long() {
+            return 0;
         }
         let mut reached = self.skip_any(1);
         for segment in path.segments() {
@@ -75,10 +110,10 @@ impl PathGlob {
             }
             reached = self.skip_any(next);
             if reached == 0 {
-                return false;
+                break;
             }
         }
-        reached & (1 << self.parts.len()) != 0
+        reached
     }
 
     /// `**` may stand for nothing.
@@ -162,6 +197,34 @@ mod tests {
             ("*é", "/xé", true),
         ] {
             assert_eq!(PathGlob::new(pattern).matches(&path.parse().unwrap()), expected, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn what_is_below() {
+        for (pattern, path, reaches, covers) in [
+            ("/a/**", "/", true, false),
+            ("/a/**", "/a", true, true),
+            ("/a/**", "/a/b/c", true, true),
+            ("/a/**", "/b", false, false),
+            ("/a/**", "/a/.b", false, false),
+            ("/**", "/", true, true),
+            ("/**", "/.confgit", false, false),
+            ("/a/*", "/a", true, false),
+            ("/a/*", "/a/b", true, false),
+            ("/a/*", "/a/b/c", false, false),
+            ("/*/x", "/a", true, false),
+            ("/**/x", "/a/b", true, false),
+            ("/a/*/**", "/a", true, false),
+            ("/a/*/**", "/a/b", true, true),
+            ("/a/b", "/a/b", true, false),
+        ] {
+            let (pattern, path) = (PathGlob::new(pattern), path.parse().unwrap());
+            assert_eq!(
+                (pattern.reaches(&path), pattern.covers(&path)),
+                (reaches, covers),
+                "{pattern:?} {path}"
+            );
         }
     }
 

@@ -7,9 +7,19 @@ pub fn preview(preview: &Preview) -> wire::Preview {
     wire::Preview {
         sequence: preview.sequence.0,
         changed: preview.changed,
-        accepted: preview.findings.is_empty(),
+        accepted: preview.findings.is_empty() && preview.forbidden.is_none(),
         environments: preview.environments.iter().map(environment).collect(),
-        problems: preview.findings.iter().map(finding_item).collect(),
+        problems: preview
+            .forbidden
+            .iter()
+            .map(|refused| wire::ProblemItem {
+                env: refused.environment.as_ref().map(ToString::to_string),
+                rule: Some("access".to_owned()),
+                message: refused.to_string(),
+                ..Default::default()
+            })
+            .chain(preview.findings.iter().map(finding_item))
+            .collect(),
     }
 }
 

@@ -1,9 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expression::{Expression, Reference};
-use super::resolver::VARIABLES;
 use crate::model::{Path, Value};
-use crate::snapshot::{EXTENDS, Entry, METADATA_ROOT, Node, Object, Refers, WITH};
+use crate::snapshot::{EXTENDS, Entry, METADATA_ROOT, Node, Object, Refers, VARIABLES, WITH};
 
 /// Which values of a layer name which paths, as they are written: kept up to date entry by entry, so that what a
 /// change reaches is found without looking through everything.
@@ -11,6 +10,17 @@ use crate::snapshot::{EXTENDS, Entry, METADATA_ROOT, Node, Object, Refers, WITH}
 pub struct Dependencies {
     /// For each path that is named (a variable by its own path, a template by that of its object), who names it.
     by_target: BTreeMap<Path, BTreeSet<Path>>,
+    /// Of those the ones through which who writes the named path changes what the other says, without the other having
+    /// asked for that value alone: variables, templates, and the schemas that documents name.
+    governed: BTreeMap<Path, BTreeSet<Path>>,
+}
+
+/// A path that an entry names.
+struct Named {
+    target: Path,
+    /// Who is said to name it.
+    source: Path,
+    is_governed: bool,
 }
 
 impl Dependencies {
@@ -34,17 +44,18 @@ impl Dependencies {
     /// Takes note of an entry that is another than before.
     pub fn change(&mut self, path: &Path, old: Option<&Entry>, new: Option<&Entry>) {
         if let Some(old) = old {
-            for (target, source) in named_by(path, old) {
-                if let Some(sources) = self.by_target.get_mut(&target) {
-                    sources.remove(&source);
-                    if sources.is_empty() {
-                        self.by_target.remove(&target);
-                    }
+            for Named { target, source, is_governed } in named_by(path, old) {
+                if is_governed {
+                    remove(&mut self.governed, &target, &source);
                 }
+                remove(&mut self.by_target, &target, &source);
             }
         }
         if let Some(new) = new {
-            for (target, source) in named_by(path, new) {
+            for Named { target, source, is_governed } in named_by(path, new) {
+                if is_governed {
+                    self.governed.entry(target.clone()).or_default().insert(source.clone());
+                }
                 self.by_target.entry(target).or_default().insert(source);
             }
         }
@@ -57,16 +68,93 @@ impl Dependencies {
 
     /// Adds who names a path, something above it, or something below it.
     fn add_sources(&self, path: &Path, found: &mut Vec<Path>) {
-        if self.by_target.is_empty() {
-            return;
+        add_sources(&self.by_target, path, found);
+    }
+}
+
+fn add_sources(by_target: &BTreeMap<Path, BTreeSet<Path>>, path: &Path, found: &mut Vec<Path>) {
+    if by_target.is_empty() {
+        return;
+    }
+    let below = by_target.range(path.clone()..).take_while(|(target, _)| path.is_prefix_of(target));
+    found.extend(below.flat_map(|(_, sources)| sources.iter().cloned()));
+    let mut above = path.parent();
+    while let Some(at) = above {
+        found.extend(by_target.get(&at).into_iter().flatten().cloned());
+        above = at.parent();
+    }
+}
+
+fn remove(by_target: &mut BTreeMap<Path, BTreeSet<Path>>, target: &Path, source: &Path) {
+    if let Some(sources) = by_target.get_mut(target) {
+        sources.remove(source);
+        if sources.is_empty() {
+            by_target.remove(target);
         }
-        let below = self.by_target.range(path.clone()..).take_while(|(target, _)| path.is_prefix_of(target));
-        found.extend(below.flat_map(|(_, sources)| sources.iter().cloned()));
-        let mut above = path.parent();
-        while let Some(at) = above {
-            found.extend(self.by_target.get(&at).into_iter().flatten().cloned());
-            above = at.parent();
+    }
+}
+
+/// Every path whose value is another once these are, because of variables, templates and the schemas of documents:
+/// whoever writes those has power over it.
+pub fn governed(changed: impl IntoIterator<Item = Path>, layers: &[&Dependencies]) -> BTreeSet<Path> {
+    let (mut met, mut governed) = (BTreeSet::new(), BTreeSet::new());
+    let mut waiting: Vec<Path> = changed.into_iter().collect();
+    while let Some(path) = waiting.pop() {
+        if !met.insert(path.clone()) {
+            continue;
         }
+        let from = waiting.len();
+        for layer in layers {
+            add_sources(&layer.governed, &path, &mut waiting);
+        }
+        governed.extend(waiting[from..].iter().cloned());
+    }
+    governed
+}
+
+/// What the value of an entry is made of beside itself.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ingredients {
+    /// Paths, by references and as templates.
+    pub paths: BTreeSet<Path>,
+    /// Variables, by their paths.
+    pub variables: BTreeSet<Path>,
+    /// Secrets, by their names.
+    pub secrets: BTreeSet<String>,
+}
+
+impl Ingredients {
+    /// Those that an entry at a path names.
+    pub fn of(path: &Path, entry: &Entry) -> Self {
+        let mut all = Ingredients::default();
+        for Named { target, .. } in named_by(path, entry) {
+            let is_variable = target.as_str().starts_with(VARIABLES);
+            if is_variable {
+                all.variables.insert(target)
+            } else {
+                all.paths.insert(target)
+            };
+        }
+        if entry.refers() != Refers::No {
+            secrets_in(&entry.value(), &mut all.secrets);
+        }
+        all
+    }
+}
+
+fn secrets_in(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => {
+            let Ok(expression) = Expression::parse(text) else { return };
+            for reference in expression.references() {
+                if let Reference::Secret(name) = reference {
+                    found.insert((*name).to_owned());
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| secrets_in(item, found)),
+        Value::Object(members) => members.values().for_each(|member| secrets_in(member, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Bytes(_) => {}
     }
 }
 
@@ -111,14 +199,14 @@ fn speaks_of(path: &Path) -> Option<Path> {
 }
 
 /// The paths that an entry names, and who is said to name them.
-fn named_by(path: &Path, entry: &Entry) -> Vec<(Path, Path)> {
+fn named_by(path: &Path, entry: &Entry) -> Vec<Named> {
     let mut named = Vec::new();
     if path.name().is_some_and(|name| name == "$schema")
         && let (Value::String(text), Some(document)) = (entry.value(), path.parent())
         && let Ok(schema) = text.parse::<Path>()
         && text.starts_with('/')
     {
-        named.push((schema, document));
+        named.push(Named { target: schema, source: document, is_governed: true });
     }
     if path.name().is_some_and(|name| name == EXTENDS)
         && let Some(document) = path.parent()
@@ -131,12 +219,15 @@ fn named_by(path: &Path, entry: &Entry) -> Vec<(Path, Path)> {
             if let Value::String(text) = item
                 && let Ok(template) = text.parse::<Path>()
             {
-                named.push((template, document.clone()));
+                named.push(Named { target: template, source: document.clone(), is_governed: true });
             }
         }
     }
     if entry.refers() != Refers::No {
-        targets_in(&entry.value(), &mut |target| named.push((target, path.clone())));
+        targets_in(&entry.value(), &mut |target| {
+            let is_governed = target.as_str().starts_with(VARIABLES);
+            named.push(Named { target, source: path.clone(), is_governed });
+        });
     }
     named
 }
@@ -191,6 +282,16 @@ mod tests {
             of("/.confgit/variables/A"),
             ["/.confgit/variables/A", "/.confgit/variables/B", "/app/one", "/app/two", "/svc", "/t/level"]
         );
+        let governed_by = |path: &str| -> Vec<String> {
+            let governed = governed([path.parse::<Path>().unwrap()], &[&dependencies]);
+            governed.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(governed_by("/db/host"), [""; 0], "who refers to a value has asked for it");
+        assert_eq!(
+            governed_by("/.confgit/variables/A"),
+            ["/.confgit/variables/B", "/app/one", "/svc", "/t/level"]
+        );
+        assert_eq!(governed_by("/t/level"), ["/svc"]);
         assert_eq!(of("/svc/$with/p"), ["/svc", "/svc/$with/p"]);
         assert_eq!(of("/.confgit/keys/motd/resolve"), ["/.confgit/keys/motd/resolve", "/motd"]);
         let nested = "/.confgit/keys/a/b/schema/maximum";

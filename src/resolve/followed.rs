@@ -1,9 +1,9 @@
 use std::collections::HashSet;
 
 use super::expression::{Expression, Part, Reference};
-use super::resolver::VARIABLES;
 use super::{Found, FoundEntry, Resolver};
 use crate::model::{Path, Value};
+use crate::snapshot::VARIABLES;
 
 /// How many references of one value are told.
 pub const MOST_FOLLOWED: usize = 100;

@@ -1,9 +1,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::strategy::joined;
-use super::{Found, FoundEntry};
+use super::{Found, FoundEntry, Seen, Sight};
 use crate::model::{Path, ResolutionRules, Value};
 use crate::snapshot::{Digest, EXTENDS, Entry, EntryKind, Node, Object, WITH};
 
@@ -16,6 +17,8 @@ pub struct Merged {
     layers: Arc<[Arc<str>]>,
     /// Where it stands, and the rules for what is below; none where there are no rules.
     ruled: Option<(Path, Arc<ResolutionRules>)>,
+    /// Where it stands, and what is seen of it; none where that is all of it.
+    seen: SeenAt,
     /// Whether the members that name templates are none any more.
     is_expanded: bool,
 }
@@ -38,22 +41,37 @@ impl Part {
 }
 
 impl Merged {
+    /// The object of these parts at a path; none where nothing of it is seen.
     pub(super) fn of(
         parts: Vec<Part>,
         layers: Arc<[Arc<str>]>,
         path: &Path,
         rules: &Arc<ResolutionRules>,
-    ) -> Self {
-        Merged {
-            parts,
-            layers,
-            ruled: (!rules.merge.is_empty()).then(|| (path.clone(), rules.clone())),
-            is_expanded: false,
-        }
+        sight: Option<&Arc<dyn Sight>>,
+    ) -> Option<Self> {
+        let ruled = (!rules.merge.is_empty()).then(|| (path.clone(), rules.clone()));
+        let seen = match sight {
+            Some(sight) => seen_below(&parts, path, sight)?,
+            None => None,
+        };
+        Some(Merged { parts, layers, ruled, seen, is_expanded: false })
+    }
+
+    /// Whether some of what stands here may be kept from who looks.
+    pub fn is_partial(&self) -> bool {
+        self.seen.is_some()
+    }
+
+    /// Whether a name below may begin with a dot.
+    pub fn has_hidden(&self) -> bool {
+        self.parts.iter().any(|part| part.object.has_hidden())
     }
 
     /// The hash of the content; for one layer that of its tree.
     pub fn digest(&self) -> Digest {
+        if self.is_partial() {
+            return self.digest_of_seen();
+        }
         match &self.parts[..] {
             [only] => only.object.digest(),
             parts => {
@@ -62,6 +80,19 @@ impl Merged {
                 Digest::of(all.as_bytes())
             }
         }
+    }
+
+    /// The hash of what is seen: it must not tell of what is not.
+    fn digest_of_seen(&self) -> Digest {
+        let mut all = String::new();
+        for (name, found) in self.members() {
+            let digest = match &found {
+                Found::Entry(entry) => entry.entry.digest(),
+                Found::Object(object) => object.digest(),
+            };
+            let _ = writeln!(all, "{digest} {name}");
+        }
+        Digest::of(all.as_bytes())
     }
 
     /// What each layer has here, nearest first.
@@ -91,7 +122,7 @@ impl Merged {
 
     /// The visible members, sorted by name.
     pub fn members(&self) -> Box<dyn Iterator<Item = (Arc<str>, Found)> + '_> {
-        if let [only] = &self.parts[..] {
+        if let ([only], None) = (&self.parts[..], &self.seen) {
             let members = only.object.children().filter(|(name, _)| self.shows(name));
             return Box::new(
                 members.filter_map(|(name, node)| Some((name.clone(), self.one(only, name, node)?))),
@@ -126,6 +157,11 @@ impl Merged {
         !self.is_expanded || !matches!(name, EXTENDS | WITH)
     }
 
+    /// Whether a value at a member's path is seen.
+    fn sees(&self, name: &str) -> bool {
+        self.seen.as_ref().is_none_or(|(at, sight)| at.child(name).is_ok_and(|path| sight.sees(&path)))
+    }
+
     /// What a node shows where no other layer has anything.
     fn one(&self, part: &Part, name: &str, node: &Node) -> Option<Found> {
         match node {
@@ -150,7 +186,11 @@ impl Merged {
             Some((at, rules)) => Some((at.child(name).ok()?, rules.clone())),
             None => None,
         };
-        let merged = Merged { parts, layers: self.layers.clone(), ruled, is_expanded: false };
+        let seen = match &self.seen {
+            Some((at, sight)) => seen_below(&parts, &at.child(name).ok()?, sight)?,
+            None => None,
+        };
+        let merged = Merged { parts, layers: self.layers.clone(), ruled, seen, is_expanded: false };
         merged.has_members().then_some(Found::Object(merged))
     }
 
@@ -167,6 +207,7 @@ impl Merged {
                     }
                 }
                 Node::Entry(_) if !parts.is_empty() => break,
+                Node::Entry(_) if !self.sees(name) => return None,
                 Node::Entry(entry) => {
                     let mut found = self.entry(part, entry)?;
                     let strategy = child.as_ref().and_then(|(path, rules)| rules.merge.of(path));
@@ -196,7 +237,7 @@ impl Merged {
         after: &[Cow<'_, str>],
         visit: &mut dyn FnMut(&Path, &FoundEntry) -> bool,
     ) -> bool {
-        if let [only] = &self.parts[..] {
+        if let ([only], None) = (&self.parts[..], &self.seen) {
             return self.visit_one((only, &only.object), at, after, visit);
         }
         self.members().all(|(name, found)| {
@@ -255,6 +296,18 @@ impl Merged {
             }
         }
         out.push('}');
+    }
+}
+
+/// A path with the eyes that look at what is below it; none of that where all of it is seen.
+type SeenAt = Option<(Path, Arc<dyn Sight>)>;
+
+/// What is seen below a path; none where that is nothing.
+fn seen_below(parts: &[Part], path: &Path, sight: &Arc<dyn Sight>) -> Option<SeenAt> {
+    match sight.below(path, parts.iter().any(|part| part.object.has_hidden())) {
+        Seen::Nothing => None,
+        Seen::Part => Some(Some((path.clone(), sight.clone()))),
+        Seen::All => Some(None),
     }
 }
 

@@ -6,6 +6,7 @@ mod expression;
 mod followed;
 mod merged;
 mod resolver;
+mod sight;
 mod strategy;
 mod template;
 #[cfg(test)]
@@ -20,11 +21,12 @@ use std::sync::Arc;
 use crate::snapshot::Entry;
 
 pub use candidate::{Candidate, Has, Outcome};
-pub use dependencies::{Dependencies, is_plain, reached};
+pub use dependencies::{Dependencies, Ingredients, governed, is_plain, reached};
 pub use expression::{Expression, ExpressionError, Part, Reference, is_secret_name};
 pub use followed::{Followed, Leads, MOST_FOLLOWED};
 pub use merged::Merged;
 pub use resolver::{MOST_RESOLVED_BYTES, Resolved, Resolver, Secrets, Visited, Withheld};
+pub use sight::{Seen, Sight};
 pub use unresolved::{Reason, Unresolved};
 pub use view::{Layer, View};
 

@@ -7,7 +7,7 @@ use super::view::View;
 use super::{Found, FoundEntry, Reason, Unresolved};
 use crate::document::{self, Format};
 use crate::model::{Limits, Path, Value};
-use crate::snapshot::{Refers, metadata_path};
+use crate::snapshot::{Refers, VARIABLES, metadata_path};
 
 /// How large one resolved value may be, in bytes of JSON, unless a single written value may be larger.
 pub const MOST_RESOLVED_BYTES: usize = 1 << 20;
@@ -22,10 +22,11 @@ const MOST_STEPS: usize = 64;
 /// How deep references, members and items may lead altogether: the stack is not endless.
 const MOST_DEPTH: usize = 400;
 
+/// How many paths that values are made of are told.
+const MOST_USED: usize = 64;
+
 /// What following one value counts beside its bytes.
 const STEP_BYTES: usize = 64;
-
-pub(super) const VARIABLES: &str = "/.confgit/variables";
 
 /// Where a resolver finds the values of secrets.
 pub trait Secrets {
@@ -72,6 +73,7 @@ pub struct Resolver<'a> {
     chain: Vec<Frame>,
     work: usize,
     depth: usize,
+    used: Option<BTreeSet<Path>>,
     pub(super) templates: HashMap<Path, Arc<[(Path, FoundEntry)]>>,
     pub(super) extending: Vec<Path>,
 }
@@ -97,6 +99,7 @@ impl<'a> Resolver<'a> {
             chain: Vec::new(),
             work: 0,
             depth: 0,
+            used: Some(BTreeSet::new()),
             templates: HashMap::new(),
             extending: Vec::new(),
         }
@@ -315,7 +318,7 @@ impl<'a> Resolver<'a> {
     ) -> Result<Value, Unresolved> {
         let value = match reference {
             Reference::Variable { name, default } => self.variable(name, *default)?,
-            Reference::Path(path) => match self.find(path)? {
+            Reference::Path(path) => match self.find_part(path)? {
                 None => return Err(self.fail(Reason::NoPath(path.clone()))),
                 Some(Found::Entry(found)) => self.entry(path, &found)?.value,
                 Some(Found::Object(object)) => {
@@ -346,7 +349,12 @@ impl<'a> Resolver<'a> {
     fn variable(&mut self, name: &str, default: Option<&str>) -> Result<Value, Unresolved> {
         let path = VARIABLES.parse::<Path>().and_then(|variables| variables.child(name));
         let path = path.map_err(|_| self.fail(Reason::NoVariable(name.to_owned())))?;
-        match self.view.find(&path) {
+        self.use_path(&path);
+        // Variables are there to be named: who sees a value that does sees them, unless a rule keeps them away.
+        if self.view.sight().is_some_and(|sight| sight.is_kept_from(&path)) {
+            return Err(self.fail(Reason::Forbidden(path)));
+        }
+        match self.view.find_unseen(&path) {
             Some(Found::Entry(found)) => return Ok(self.entry(&path, &found)?.value),
             Some(Found::Object(_)) => {
                 let reference = format!("${{{name}}}");
@@ -364,6 +372,36 @@ impl<'a> Resolver<'a> {
             Some(text) => Ok(scalar(text)),
             None => Err(self.fail(Reason::NoVariable(name.to_owned()))),
         }
+    }
+
+    /// What stands at a path and becomes part of another value. Whoever sees that has to see all of this.
+    pub(super) fn find_part(&mut self, path: &Path) -> Result<Option<Found>, Unresolved> {
+        self.use_path(path);
+        let found = self.find(path)?;
+        let is_kept = match (&found, self.view.sight()) {
+            (Some(Found::Object(object)), _) => object.is_partial(),
+            (None, Some(sight)) => !sight.sees(path),
+            _ => false,
+        };
+        // Whoever asks for the value again is not told what is hidden in its parts.
+        if matches!(&found, Some(Found::Object(object)) if object.has_hidden()) {
+            self.used = None;
+        }
+        if is_kept { Err(self.fail(Reason::Forbidden(path.clone()))) } else { Ok(found) }
+    }
+
+    fn use_path(&mut self, path: &Path) {
+        if let Some(used) = self.used.as_mut()
+            && used.insert(path.clone())
+            && used.len() > MOST_USED
+        {
+            self.used = None;
+        }
+    }
+
+    /// The paths that values were made of beside their own; none where they are too many to be told.
+    pub fn used(&self) -> Option<&BTreeSet<Path>> {
+        self.used.as_ref()
     }
 
     /// A variable of the process that the settings allow.

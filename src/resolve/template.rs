@@ -74,7 +74,7 @@ impl Resolver<'_> {
         }
         self.descend(at)?;
         self.extending.push(name.clone());
-        let found = self.find(name);
+        let found = self.find_part(name);
         let gathered = match found {
             Ok(Some(Found::Object(object))) => {
                 let mut entries = Vec::new();

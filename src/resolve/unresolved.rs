@@ -24,6 +24,9 @@ pub enum Reason {
     /// Nothing stands at the path.
     #[error("`${{ref:{0}}}` names a path at which nothing stands")]
     NoPath(Path),
+    /// Whoever asks may not read what stands at the path.
+    #[error("{0} is part of the value, and may not be read")]
+    Forbidden(Path),
     /// There is no such secret.
     #[error("`${{secret:{0}}}` names a secret that no provider has")]
     NoSecret(String),

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::merged::{Merged, Part};
 use super::strategy::joined;
-use super::{Found, FoundEntry};
+use super::{Found, FoundEntry, Sight};
 use crate::model::{Path, ResolutionRules};
 use crate::snapshot::{EXTENDS, Entry, EntryKind, Node, Object, Snapshot};
 
@@ -21,13 +21,24 @@ pub struct View {
     layers: Vec<Layer>,
     rules: Arc<ResolutionRules>,
     has_replacing: bool,
+    sight: Option<Arc<dyn Sight>>,
 }
 
 impl View {
     /// The view of these layers, nearest first.
     pub fn new(layers: Vec<Layer>, rules: Arc<ResolutionRules>) -> Self {
         let has_replacing = rules.merge.has_replacing();
-        View { layers, rules, has_replacing }
+        View { layers, rules, has_replacing, sight: None }
+    }
+
+    /// The same view, seen by somebody: nothing that is not seen is found in it. With none it shows everything.
+    pub fn seen_by(&self, sight: Option<Arc<dyn Sight>>) -> Self {
+        View { sight, ..self.clone() }
+    }
+
+    /// Who looks; none where everything is seen.
+    pub fn sight(&self) -> Option<&Arc<dyn Sight>> {
+        self.sight.as_ref()
     }
 
     /// The view of one layer.
@@ -51,7 +62,7 @@ impl View {
     }
 
     /// The entry at a path given as plain segments: what [`View::find`] would find, without making a
-    /// [`Path`] or joining anything. None where there is no entry, and where more has to be looked at than the
+    /// [`Path`] or joining anything, whoever looks. None where there is no entry, and where more has to be looked at than the
     /// nearest layer that has one.
     pub fn find_entry<'a>(
         &self,
@@ -86,6 +97,15 @@ impl View {
 
     /// What stands at a path; nothing where there is neither an entry nor an object with visible entries.
     pub fn find(&self, path: &Path) -> Option<Found> {
+        self.find_by(path, self.sight.as_ref())
+    }
+
+    /// The same where nobody's sight counts.
+    pub(super) fn find_unseen(&self, path: &Path) -> Option<Found> {
+        self.find_by(path, None)
+    }
+
+    fn find_by(&self, path: &Path, sight: Option<&Arc<dyn Sight>>) -> Option<Found> {
         let mut parts = Vec::new();
         for (index, (has, is_behind)) in self.lookups(path).enumerate() {
             match has {
@@ -93,6 +113,7 @@ impl View {
                 Lookup::Nothing => {}
                 Lookup::Hidden { .. } => break,
                 Lookup::Entry(_) if !parts.is_empty() => break,
+                Lookup::Entry(_) if sight.is_some_and(|sight| !sight.sees(path)) => return None,
                 Lookup::Entry(entry) => return Some(Found::Entry(self.found(index, entry, path))),
                 Lookup::Object(object) => parts.push(Part { layer: index, object, template: None }),
             }
@@ -101,7 +122,7 @@ impl View {
             return None;
         }
         let layers = self.layers.iter().map(|layer| layer.environment.clone()).collect();
-        let merged = Merged::of(parts, layers, path, &self.rules);
+        let merged = Merged::of(parts, layers, path, &self.rules, sight)?;
         (path.is_root() || merged.has_members()).then_some(Found::Object(merged))
     }
 

@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
 use super::core::Core;
-use super::resolved::{MOST_NAMED, diagnostic};
+use super::resolved::{MOST_NAMED, diagnostic, refused_part, unresolvable};
 use super::{Reading, ServiceError, Wanted};
-use crate::auth::{ReadGrant, SecretGrant};
+use crate::auth::SecretGrant;
 use crate::bundle::{self, BundleEntry, BundleFault, BundleFormat, BundleOrigin};
 use crate::model::{Diagnostic, Path, Rule};
 use crate::resolve::{Found, Resolved, Resolver, Secrets, Unresolved, Visited, Withheld};
@@ -25,7 +25,6 @@ impl Core {
     /// keeps the text from being made, unless the format leaves such values out. Blocks.
     pub fn bundle(
         &self,
-        _grant: &ReadGrant,
         reading: &Reading,
         (wanted, name): (&Wanted, Option<&str>),
         format: BundleFormat,
@@ -42,24 +41,20 @@ impl Core {
     /// The same with the values of secrets. Blocks.
     pub fn revealed_bundle(
         &self,
-        _grant: &SecretGrant,
+        grant: &SecretGrant,
         reading: &Reading,
         (wanted, name): (&Wanted, Option<&str>),
         format: BundleFormat,
         secrets: &BTreeSet<String>,
     ) -> Result<String, ServiceError> {
-        let values = self.settings.load().secrets.read_all(secrets.iter(), &self.dir)?;
+        self.audit_secrets(grant, &wanted.environment, secrets)?;
+        let values = self.settings.load().secrets.read_all(grant.granted(secrets), &self.dir)?;
         let entries = self.resolved_entries(reading, wanted, &values)?;
         write(reading, (wanted, name), format, entries)
     }
 
     /// The keys that secrets keep from being written, below the path of a bundle.
-    pub fn withheld_keys(
-        &self,
-        _grant: &ReadGrant,
-        reading: &Reading,
-        wanted: &Wanted,
-    ) -> Result<ServiceError, ServiceError> {
+    pub fn withheld_keys(&self, reading: &Reading, wanted: &Wanted) -> Result<ServiceError, ServiceError> {
         let entries = self.resolved_entries(reading, wanted, &Withheld)?;
         let withheld = entries.iter().filter(|(_, resolved)| !resolved.secrets.is_empty()).take(MOST_NAMED);
         let told = withheld.map(|(path, resolved)| {
@@ -85,8 +80,9 @@ impl Core {
         secrets: &dyn Secrets,
     ) -> Result<Vec<(Path, Resolved)>, ServiceError> {
         let Wanted { environment, layer_only, path } = wanted;
-        let failed = |error: &Unresolved| ServiceError::Unresolvable(vec![diagnostic(path, None, error)]);
-        let mut resolver = Resolver::new(reading.view(environment)?, secrets, &self.limits());
+        let failed = |error: &Unresolved| unresolvable(reading, (environment, path), None, error);
+        let view = reading.view(environment)?;
+        let mut resolver = Resolver::new(&view, secrets, &self.limits());
         let found = if *layer_only {
             reading.find_in_layer(environment, path)?
         } else {
@@ -97,11 +93,26 @@ impl Core {
         match &found {
             Found::Entry(found) => {
                 let resolved = resolver.entry(path, found);
+                if let Some(refused) =
+                    resolved.as_ref().err().and_then(|error| refused_part(reading, environment, path, error))
+                {
+                    return Err(refused);
+                }
                 gathered.take(path, resolved.map(|resolved| (found, resolved)));
             }
             Found::Object(object) => {
                 let object = resolver.whole(path, object.clone()).map_err(|error| failed(&error))?;
-                resolver.visit(path, &object, &mut |path, found| gathered.take(path, found));
+                let mut refused = None;
+                resolver.visit(path, &object, &mut |path, found| {
+                    refused = found
+                        .as_ref()
+                        .err()
+                        .and_then(|error| refused_part(reading, environment, path, error));
+                    refused.is_none() && gathered.take(path, found)
+                });
+                if let Some(refused) = refused {
+                    return Err(refused);
+                }
             }
         }
         if gathered.is_too_much {

@@ -63,7 +63,7 @@ impl Core {
     /// all commits), newest first. Blocks.
     pub fn commits(
         &self,
-        _grant: &ReadGrant,
+        grant: &ReadGrant,
         environment: Option<&str>,
         path: &Path,
         before: Option<Cursor>,
@@ -74,7 +74,7 @@ impl Core {
         let mut at = Cursor::begin(before, self.history.covered())?;
         // What history begins with is no change any more.
         let end = self.history.base().unwrap_or_default();
-        let walk = CommitWalk { core: self, reader: self.repository.reader(), path };
+        let walk = CommitWalk { core: self, grant, reader: self.repository.reader(), path };
         let mut commits = Vec::new();
         let mut next = None;
         for scanned in 0.. {
@@ -106,7 +106,7 @@ impl Core {
     /// change set that moved several branches, the environment says which one is meant. Blocks.
     pub fn commit(
         &self,
-        _grant: &ReadGrant,
+        grant: &ReadGrant,
         point: &Point,
         environment: Option<&str>,
         page: &PathPage,
@@ -124,7 +124,18 @@ impl Core {
         let commit = reader.commit(revision)?;
         let mut versions = self.history.versions_of(change_set.sequence)?;
         versions.retain(|version| version.branch == step.branch && version.revision == revision);
+        let all = versions.len();
+        versions.retain(|version| grant.sees(&named.name, &version.path));
         let entries = versions.len() as u64;
+        // A commit tells of itself to who may read something of what it changed, or everything.
+        if entries == 0 && !grant.sees_everything() {
+            let root = Path::root();
+            let is_hers = all == 0 && grant.sees(&named.name, &root);
+            if !is_hers {
+                let refused = grant.refusal(&named.name, &root);
+                return Err(refused.because("nothing that the commit changed may be read".to_owned()).into());
+            }
+        }
         // How much its values are is known only once they are read.
         let (versions, after_all) = page.cut(versions, |version| &version.path, |_| 0);
         let base = base_of(&reader, &step, revision)?;
@@ -240,6 +251,7 @@ fn base_of(reader: &Reader, step: &Move, revision: Revision) -> Result<Option<Re
 /// A walk back through change sets.
 struct CommitWalk<'a> {
     core: &'a Core,
+    grant: &'a ReadGrant,
     reader: Reader,
     path: &'a Path,
 }
@@ -256,6 +268,7 @@ impl CommitWalk<'_> {
         let change_set = self.core.change_set(sequence.0)?;
         let mut versions = self.core.history.versions_of(sequence)?;
         versions.retain(|version| self.path.is_prefix_of(&version.path));
+        self.retain_seen(&mut versions);
         let mut counts: HashMap<(&str, Revision), u64> = HashMap::new();
         for version in &versions {
             *counts.entry((&version.branch, version.revision)).or_default() += 1;
@@ -271,12 +284,14 @@ impl CommitWalk<'_> {
             let (Ok(environment), Some(new)) = (self.core.environment_of(&step.branch), step.new) else {
                 continue;
             };
+            // Commits that change nothing below are of interest only where everything is.
+            let lists_all = self.path.is_root() && self.grant.sees(&environment.name, self.path);
             let Some(chain) = unless_pruned(first_parent_chain(&self.reader, step.old, new))? else {
                 continue;
             };
             for revision in chain.into_iter().rev() {
                 let entries = counts.get(&(&*step.branch, revision)).copied().unwrap_or_default();
-                if entries == 0 && !self.path.is_root() {
+                if entries == 0 && !lists_all {
                     continue;
                 }
                 met += 1;
@@ -287,6 +302,18 @@ impl CommitWalk<'_> {
         }
         Cursor { sequence, skip }.check_within(met)?;
         Ok(found)
+    }
+
+    /// Leaves out what may not be read.
+    fn retain_seen(&self, versions: &mut Vec<NewVersion>) {
+        if self.grant.sees_everything() {
+            return;
+        }
+        let environments = self.core.environments();
+        versions.retain(|version| {
+            let named = environments.iter().find(|environment| environment.branch == version.branch);
+            named.is_some_and(|environment| self.grant.sees(&environment.name, &version.path))
+        });
     }
 
     fn info(

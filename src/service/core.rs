@@ -2,15 +2,20 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use arc_swap::{ArcSwap, Guard};
+
 use super::ServiceError;
+use super::audit_trail::AuditTrail;
 use super::bodies::BodyCache;
 use super::health::Health;
+use super::identities::Tokens;
 use super::live_settings::LiveSettings;
 use super::outside_gate::OutsideGate;
 use super::packs::Packs;
 use super::past_cache::PastCache;
 use super::signal::Signal;
 use super::view_checks::ViewChecks;
+use crate::auth::Access;
 use crate::git::Repository;
 use crate::history::History;
 use crate::index::Index;
@@ -27,6 +32,9 @@ pub struct Core {
     pub(super) history: History,
     pub(super) index: Index,
     pub(super) settings: LiveSettings,
+    pub(super) access: ArcSwap<Access>,
+    pub(super) tokens: Tokens,
+    pub(super) audit: AuditTrail,
     pub(super) checks: ViewChecks,
     pub(super) health: Health,
     pub(super) metrics: ProjectMetrics,
@@ -61,6 +69,11 @@ impl Core {
     /// Tells the folding thread that there are more packs.
     pub(super) fn packs_added(&self, packs: usize) {
         self.fold.add(packs);
+    }
+
+    /// The accounts and the rules in force.
+    pub fn access(&self) -> Guard<Arc<Access>> {
+        self.access.load()
     }
 
     /// How large what people write may be.

@@ -90,16 +90,18 @@ impl Core {
         let places = self.changed_places(&reader, &present, looks, path)?;
         let (old, old_side) = self.look_at(&reader, &present, looks[0], &places)?;
         let (new, new_side) = self.look_at(&reader, &present, looks[1], &places)?;
+        let (before_view, after_view) = (old.view(&from.environment)?, new.view(&to.environment)?);
         let mut changes = Vec::new();
         let mut is_there = path.is_root();
         for place in &places {
-            let before = entries_below(old.view(&from.environment)?, place);
-            let after = entries_below(new.view(&to.environment)?, place);
+            let before = entries_below(&before_view, place);
+            let after = entries_below(&after_view, place);
             is_there |= !before.is_empty() || !after.is_empty();
             compare(before, after, &mut changes);
         }
         if !is_there && places.first() == Some(path) {
             let environment = to.environment.clone();
+            grant.demand(&environment, path)?;
             return Err(ServiceError::NotFound { path: path.clone(), environment, inherited_from: None });
         }
         let (changes, next) = page.cut(changes, |change| &change.path, EntryChange::bytes);
@@ -115,6 +117,7 @@ impl Core {
         (from, to): (Option<Version>, Option<Version>),
     ) -> Result<Difference, ServiceError> {
         let named = self.environment(environment)?;
+        grant.demand(&named.name, path)?;
         let to = to.unwrap_or_else(|| self.history.last_version(&named.branch, path));
         let from = from.unwrap_or(Version(to.0.saturating_sub(1)));
         let (old, old_side) = self.version_side(grant, &named, path, from)?;
@@ -174,7 +177,7 @@ impl Core {
             None => present.clone(),
             Some(located) => {
                 let named = (present.environments(), &*moment.environment);
-                self.reading_of(reader, located, named, places)?
+                self.reading_of(present.grant(), reader, located, named, places)?
             }
         };
         reading.view(&moment.environment)?;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::committer::{Edit, EditOp, Precondition, Write};
 use super::{Core, Point, ServiceError};
-use crate::auth::{ReadGrant, WriteGrant};
+use crate::auth::WriteGrant;
 use crate::git::ReadError;
 use crate::model::Path;
 
@@ -10,7 +10,7 @@ use crate::model::Path;
 /// that reads Git and blocks.
 pub fn environment_rollback(
     core: &Core,
-    (_read, write): (&ReadGrant, WriteGrant),
+    write: WriteGrant,
     environment: &str,
     to: &str,
     message: Option<String>,

@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::committer::Precondition;
+use crate::auth::{EditAccessError, Refused};
 use crate::git::ReadError;
 use crate::history::HistoryError;
 use crate::model::{Diagnostic, Path, Sequence, Version};
@@ -37,6 +38,12 @@ pub enum ServiceError {
         /// Where an inherited value comes from: an environment, or the path of a template.
         inherited_from: Option<Arc<str>>,
     },
+    /// The account may not do this.
+    #[error("{0}")]
+    Forbidden(Box<Refused>),
+    /// An account cannot be changed so.
+    #[error("{0}")]
+    Account(Box<EditAccessError>),
     /// The path is an object, and a version of it was asked for.
     #[error(
         "{path} is an object in {environment}, and only entries have versions; name a moment with at= instead"
@@ -164,6 +171,12 @@ pub enum ServiceError {
         /// The cause, for people.
         reason: String,
     },
+    /// What has to be told to the audit log cannot be told.
+    #[error("this cannot be shown, for the audit log cannot be told: {reason}")]
+    AuditUnavailable {
+        /// The cause, for people.
+        reason: String,
+    },
     /// A part that this request needs is still being built.
     #[error("{part} is still being built; try again")]
     NotReady {
@@ -225,6 +238,8 @@ impl ServiceError {
             | ServiceError::Pruned { .. }
             | ServiceError::NotKept { .. }
             | ServiceError::NoSuchPoint { .. } => Refusal::NotFound,
+            ServiceError::Forbidden(_) => Refusal::Forbidden,
+            ServiceError::Account(_) => Refusal::Invalid,
             ServiceError::PreconditionFailed(_) => Refusal::Precondition,
             ServiceError::Invalid { .. }
             | ServiceError::Settings(_)
@@ -239,6 +254,7 @@ impl ServiceError {
             ServiceError::Busy => Refusal::Busy,
             ServiceError::WritesUnavailable { .. }
             | ServiceError::NotReady { .. }
+            | ServiceError::AuditUnavailable { .. }
             | ServiceError::Secret(_) => Refusal::Unavailable,
             ServiceError::Repository(_) | ServiceError::Io(_) => Refusal::Failed,
         }
@@ -250,6 +266,12 @@ fn told(diagnostics: &[Diagnostic], what: &str) -> String {
     match diagnostics {
         [only] => only.to_string(),
         several => format!("{} {what}", several.len()),
+    }
+}
+
+impl From<Refused> for ServiceError {
+    fn from(refused: Refused) -> Self {
+        ServiceError::Forbidden(Box::new(refused))
     }
 }
 

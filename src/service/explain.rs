@@ -8,7 +8,7 @@ use crate::auth::ReadGrant;
 use crate::document;
 use crate::git::{ReadError, Reader};
 use crate::model::{Limits, Path, Position, Value};
-use crate::resolve::{Candidate, Followed, Found, FoundEntry, Has, Resolver, Withheld};
+use crate::resolve::{Candidate, Followed, Found, FoundEntry, Has, Outcome, Resolver, Withheld};
 use crate::snapshot::{Entry, Refers, Snapshot, base_path};
 
 /// Why an environment shows what it shows at a path.
@@ -72,19 +72,23 @@ impl Core {
         if refers || view.is_derived_above(path) {
             reading = self.reading_at(grant, point, environment, &[Path::root()])?;
         }
-        let explanation = self.explain(grant, &reading, environment, path)?;
+        let explanation = self.explain(&reading, environment, path)?;
         Ok((reading, explanation))
     }
 
     /// Explains what a reading shows at a path. Blocks.
     pub fn explain(
         &self,
-        _grant: &ReadGrant,
         reading: &Reading,
         environment: &Arc<str>,
         path: &Path,
     ) -> Result<Explanation, ServiceError> {
         let view = reading.view(environment)?;
+        let grant = reading.grant();
+        grant.demand(environment, path).or_else(|refused| match view.find(path) {
+            Some(_) => Ok(()),
+            None => Err(refused),
+        })?;
         let reader = self.repository.reader();
         let mut layers = Vec::new();
         for (candidate, layer) in view.candidates(path).into_iter().zip(view.layers()) {
@@ -95,6 +99,11 @@ impl Core {
                 position: None,
                 commit: None,
             };
+            // What another environment holds and this one does not show is that one's to show.
+            let is_shown = matches!(explained.candidate.outcome, Outcome::Shown | Outcome::Joined);
+            if !is_shown && !grant.sees(&explained.candidate.environment, path) {
+                continue;
+            }
             if let Some(entry) = explained.candidate.has.entry().cloned() {
                 let at = match &explained.candidate.has {
                     Has::Tombstone { at, .. } | Has::ValueAbove { at, .. } => at,
@@ -106,7 +115,7 @@ impl Core {
             layers.push(explained);
         }
         let limits = self.limits();
-        let mut resolver = Resolver::new(view, &Withheld, &limits);
+        let mut resolver = Resolver::new(&view, &Withheld, &limits);
         let (found, finished) = match resolver.find(path) {
             Ok(Some(Found::Entry(entry))) => {
                 let finished = finished(&mut resolver, path, &entry);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::layout::{CONFIG_REPOSITORY, META_FOLDER, META_REPOSITORY};
 use super::refs::branch_moves;
-use crate::auth::{ACCESS_FILE, Access, ApiKey};
+use crate::auth::{ACCESS_FILE, Access, ApiKey, NewKey};
 use crate::document::EditError;
 use crate::git::{NewCommit, Pack, RefMove, Repository, Signature, WorkTree, journal, publish};
 use crate::model::{ChangeSet, Diagnostic, Move, Revision, Sequence, Timestamp};
@@ -88,8 +88,15 @@ pub fn init(
     let settings_file = meta_file(SETTINGS_FILE, DEFAULT_SETTINGS)?;
     let settings = ProjectSettings::parse(&settings_file).map_err(InitError::Settings)?;
     let key = ApiKey::new(random);
-    let access_file = Access::with_admin_key(&meta_file(ACCESS_FILE, "")?, FIRST_ACCOUNT, &key.hash())?;
-    Access::parse(&access_file).map_err(InitError::Settings)?;
+    let access_file = {
+        let key = NewKey { hash: key.hash(), created_at: time, expires_at: None };
+        Access::with_admin_key(&meta_file(ACCESS_FILE, "")?, FIRST_ACCOUNT, &key)?
+    };
+    let access = Access::parse(&access_file).map_err(InitError::Settings)?;
+    let mistakes = access.unknown_environments(&settings.environments);
+    if !mistakes.is_empty() {
+        return Err(InitError::Settings(mistakes));
+    }
     if let Some(tree) = tree {
         check_folders(tree, &settings)?;
     }

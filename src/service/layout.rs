@@ -2,6 +2,8 @@
 
 pub(super) const CONFIG_REPOSITORY: &str = "config.git";
 pub(super) const META_REPOSITORY: &str = "meta.git";
+/// The audit log.
+pub(super) const AUDIT: &str = "audit";
 pub(super) const DERIVED: &str = "derived";
 pub(super) const HISTORY_FILE: &str = "history";
 pub(super) const LOCK_FILE: &str = "lock";

@@ -42,6 +42,10 @@ pub(super) fn read_meta(dir: &FilePath, meta: &Repository) -> Result<(ProjectSet
     let mistakes = |mistakes| OpenError::Settings { dir: dir.to_owned(), mistakes };
     let settings = parse_settings(&file(SETTINGS_FILE).map_err(unreadable)?).map_err(mistakes)?;
     let access = Access::parse(&file(ACCESS_FILE).map_err(unreadable)?).map_err(mistakes)?;
+    let unknown = access.unknown_environments(&settings.environments);
+    if !unknown.is_empty() {
+        return Err(mistakes(unknown));
+    }
     if !settings.without_effect.is_empty() {
         tracing::warn!(sections = ?settings.without_effect, "settings that this version does not act on");
     }

@@ -4,6 +4,8 @@
 //! answered once they are durable. Looking into the past reads Git and blocks; callers in async code put it
 //! on a thread that may wait.
 
+mod audit_stream;
+mod audit_trail;
 mod backup;
 mod bodies;
 mod bundle;
@@ -21,6 +23,7 @@ mod explain;
 mod fold;
 mod fsck;
 mod health;
+mod identities;
 mod init;
 mod layout;
 mod live_settings;
@@ -56,6 +59,8 @@ mod trailers;
 mod view_checks;
 
 pub use self::core::Core;
+pub use audit_stream::{AuditFilter, AuditItem, AuditPage, AuditReport, verify_audit};
+pub use audit_trail::{AuditHealth, RequestOrigin};
 pub use backup::{ArchiveError, Backup, BackupError, Manifest, ManifestFile, RepositoryRefs, check_archive};
 pub use bundle::Bundle;
 pub use check_tree::{TreeFinding, TreeReport, check_tree};
@@ -80,7 +85,7 @@ pub use progress::Progress;
 pub use project::Project;
 pub use promote::{AskedPromotion, Choice, Promoted, PromotionConflict, PromotionPlan, Resolution, Take};
 pub use promotion_base::PromotionBase;
-pub use read::{EntryDetails, Reading, entity_tag, entry_tag};
+pub use read::{EntryDetails, PlainRead, Reading, entity_tag, entry_tag};
 pub use resolved::{Content, ResolvedValue, Revealed, Wanted};
 pub use restore::{RestoreError, Restored, restore};
 pub use rollback::rollback_write;

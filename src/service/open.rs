@@ -4,6 +4,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use super::ServiceError;
 use super::layout::{LOCK_FILE, META_FOLDER};
+use crate::audit::AuditError;
 use crate::model::Diagnostic;
 use crate::settings::SETTINGS_FILE;
 
@@ -30,6 +31,9 @@ pub enum OpenError {
         /// What is wrong, and where.
         mistakes: Vec<Diagnostic>,
     },
+    /// The audit log cannot be opened.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A repository cannot be opened.
     #[error(transparent)]
     Repository(#[from] crate::git::OpenError),

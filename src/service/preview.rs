@@ -6,8 +6,7 @@ use super::core::Core;
 use super::diff::{EntryChange, compare, entries_below, outermost};
 use super::page::PageRoom;
 use super::{Reading, ServiceError};
-use crate::auth::ReadGrant;
-use crate::index::State;
+use crate::auth::{ReadGrant, Refused};
 use crate::model::{Limits, Path, Sequence};
 use crate::resolve::{Found, Resolver, View, Withheld};
 use crate::validation::Finding;
@@ -29,6 +28,8 @@ pub struct Preview {
     pub environments: Vec<PreviewedEnvironment>,
     /// What would be wrong then and is not yet: with any of it the write is refused.
     pub findings: Vec<Finding>,
+    /// Why whoever asks may not make the write, where that is so.
+    pub forbidden: Option<Box<Refused>>,
 }
 
 /// What one environment would show.
@@ -49,21 +50,13 @@ pub struct PreviewedEnvironment {
 impl Core {
     /// What edits would come to, of which nothing is made. Where they cannot be made at all, the error that the write
     /// would get. Blocks.
-    pub fn preview(
-        &self,
-        _grant: &ReadGrant,
-        reading: &Reading,
-        edits: &[Edit],
-    ) -> Result<Preview, ServiceError> {
-        self.preview_of(reading.state(), edits)
-    }
-
-    pub(super) fn preview_of(&self, state: &State, edits: &[Edit]) -> Result<Preview, ServiceError> {
+    pub fn preview(&self, reading: &Reading, edits: &[Edit]) -> Result<Preview, ServiceError> {
         self.require_history()?;
-        let trial = try_out(self, state, edits)?;
+        let (state, grant) = (reading.state(), reading.grant());
+        let trial = try_out(self, state, &grant.as_writer(), edits)?;
         let mut room = PageRoom::default();
         let limits = self.limits();
-        let environments = trial.environments.iter().map(|tried| previewed(tried, &limits, &mut room));
+        let environments = trial.environments.iter().map(|tried| previewed(grant, tried, &limits, &mut room));
         let environments =
             environments.filter(|environment| environment.entries > 0 || !environment.through.is_empty());
         Ok(Preview {
@@ -71,12 +64,19 @@ impl Core {
             changed: trial.changed,
             environments: environments.collect(),
             findings: trial.findings,
+            forbidden: trial.forbidden,
         })
     }
 }
 
-fn previewed(tried: &TriedEnvironment, limits: &Limits, room: &mut PageRoom) -> PreviewedEnvironment {
-    let (before, after) = (&tried.before, &tried.after);
+fn previewed(
+    grant: &ReadGrant,
+    tried: &TriedEnvironment,
+    limits: &Limits,
+    room: &mut PageRoom,
+) -> PreviewedEnvironment {
+    let seen = |view: &View| view.seen_by(grant.sight(&tried.name));
+    let (before, after) = (&seen(&tried.before), &seen(&tried.after));
     let places = places_of(&tried.changed, [before, after]);
     let (mut changes, mut entries, mut is_cut) = (Vec::new(), 0, false);
     for place in outermost(places) {
@@ -94,7 +94,8 @@ fn previewed(tried: &TriedEnvironment, limits: &Limits, room: &mut PageRoom) -> 
     let mut through: Vec<Path> = Vec::new();
     let (mut old, mut new) =
         (Resolver::new(before, &Withheld, limits), Resolver::new(after, &Withheld, limits));
-    let others = tried.reached.iter().filter(|path| !written.contains(path));
+    let is_seen = |path: &Path| grant.sees_everything() || grant.sees(&tried.name, path);
+    let others = tried.reached.iter().filter(|path| !written.contains(path) && is_seen(path));
     for (count, path) in others.enumerate() {
         if count == MOST_WORKED_OUT || through.len() == MOST_LISTED {
             is_cut = true;

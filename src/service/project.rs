@@ -6,13 +6,16 @@ use std::path::Path as FilePath;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
+use std::time::SystemTime;
 
+use super::audit_trail::AuditTrail;
 use super::bodies::BodyCache;
 use super::checkpoint;
 use super::committer::{Committer, NewEnvironment, Worker, Write, Written};
 use super::core::Core;
 use super::fold;
 use super::health::Health;
+use super::identities::Tokens;
 use super::layout::{CONFIG_REPOSITORY, DERIVED, HISTORY_FILE, META_REPOSITORY};
 use super::live_settings::LiveSettings;
 use super::load::{Loader, Scope};
@@ -31,7 +34,7 @@ use super::view_checks::ViewChecks;
 use super::{ServiceError, check_views, replay};
 use arc_swap::{ArcSwap, Guard};
 
-use crate::auth::Access;
+use crate::auth::{Access, AccountChange, AdminGrant};
 use crate::git::{Reader, Repository};
 use crate::history::History;
 use crate::index::{Branch, Index, State};
@@ -43,7 +46,6 @@ use crate::telemetry::ProjectMetrics;
 #[derive(Debug)]
 pub struct Project {
     core: Arc<Core>,
-    access: Arc<ArcSwap<Access>>,
     committer: Option<Committer>,
     /// End the threads that follow the settings and check the environments when they go.
     watching: Vec<mpsc::Sender<()>>,
@@ -89,6 +91,7 @@ impl Project {
         let state = first_state(&settings, &reader, &history, &journal).map_err(unreadable)?;
         let moved = outside::moved_refs(&repository, &state).map_err(unreadable)?;
         let is_current = history.covered() == journal.sequence && moved.is_empty();
+        let audit = AuditTrail::open(dir, SystemTime::now().into())?;
         let (fold, fold_receiver) = Signal::new(fold::PACKS_PER_FOLD);
         let (retention, retention_receiver) = Signal::new(retention::CHANGE_SETS_PER_LOOK);
         let core = Arc::new(Core {
@@ -98,6 +101,9 @@ impl Project {
             history,
             index: Index::new(state),
             settings: LiveSettings::new(settings),
+            access: ArcSwap::from_pointee(access),
+            tokens: Tokens::new(dir.to_owned()),
+            audit,
             checks: ViewChecks::default(),
             health: Health::default(),
             metrics,
@@ -158,7 +164,6 @@ impl Project {
             spawn("retention", move || retention::run(&core, &retention_receiver))
         };
         threads.push(keeping.map_err(|e| unreadable(e.into()))?);
-        let access = Arc::new(ArcSwap::from_pointee(access));
         let (watching, stop) = mpsc::channel();
         let (checking, checks_stop) = mpsc::channel();
         let checks = {
@@ -166,13 +171,11 @@ impl Project {
             spawn("checks", move || check_views::run(&core, &checks_stop))
         };
         threads.push(checks.map_err(|e| unreadable(e.into()))?);
-        let follower =
-            Follower { core: core.clone(), access: access.clone(), committer: committer.watch(), seen };
+        let follower = Follower { core: core.clone(), committer: committer.watch(), seen };
         let following = spawn("settings", move || follower.run(&stop));
         threads.push(following.map_err(|e| unreadable(e.into()))?);
         Ok(Project {
             core,
-            access,
             committer: Some(committer),
             watching: vec![watching, checking],
             threads,
@@ -187,7 +190,7 @@ impl Project {
 
     /// The accounts.
     pub fn access(&self) -> Guard<Arc<Access>> {
-        self.access.load()
+        self.core.access()
     }
 
     /// Writes, and waits until it is durable.
@@ -221,6 +224,14 @@ impl Project {
     pub fn create_environment(&self, new: NewEnvironment) -> Result<Written, ServiceError> {
         match &self.committer {
             Some(committer) => committer.create_blocking(&self.core, new),
+            None => Err(ServiceError::NotReady { part: "the committer" }),
+        }
+    }
+
+    /// Changes an account, and waits until that is durable and in force. Blocks.
+    pub fn change_account(&self, grant: AdminGrant, change: AccountChange) -> Result<(), ServiceError> {
+        match &self.committer {
+            Some(committer) => committer.change_account_blocking(&self.core, grant, change),
             None => Err(ServiceError::NotReady { part: "the committer" }),
         }
     }

@@ -15,7 +15,7 @@ use crate::git::Reader;
 use crate::merge::{Conflict, Ours, Says, Sides, merge};
 use crate::model::{Diagnostic, Path, Revision, Rule, Sequence, Value};
 use crate::resolve::{Found, View};
-use crate::snapshot::{Entry, EntryKind, Snapshot};
+use crate::snapshot::{Entry, EntryKind, Node, Snapshot};
 
 /// How often a promotion is worked out anew because what it was worked out on changed meanwhile.
 const MOST_ATTEMPTS: usize = 8;
@@ -153,17 +153,23 @@ impl Core {
         let (from_view, to_view) = (reading.view(from)?, reading.view(to)?);
         check_pair(reading, asked)?;
         self.require_history()?;
+        // Everything is compared, and what is compared is told.
+        for (environment, view) in [(from, &from_view), (to, &to_view)] {
+            let at = view.own().and_then(|layer| layer.snapshot.find(path));
+            let has_hidden = matches!(at, Some(Node::Object(object)) if object.has_hidden());
+            reading.grant().demand_all(environment, path, has_hidden)?;
+        }
         let reader = self.repository.reader();
         let none = Arc::default();
         let layer = |view: &View| view.own().map(|layer| layer.snapshot.clone());
         let (theirs, own) =
-            (layer(from_view).unwrap_or_else(|| Arc::clone(&none)), layer(to_view).unwrap_or(none));
+            (layer(&from_view).unwrap_or_else(|| Arc::clone(&none)), layer(&to_view).unwrap_or(none));
         check_way(&theirs, asked)?;
         let bases = Bases::find(self, &reader, reading, (from, to), path)?;
-        let sides = PromotionSides { bases: &bases, theirs: &theirs, own: &own, ours: to_view };
+        let sides = PromotionSides { bases: &bases, theirs: &theirs, own: &own, ours: &to_view };
         let merged = merge(&bases.candidates(&theirs), &sides);
         let mut entries: Vec<PromotedEntry> =
-            merged.taken.iter().map(|(path, says)| promoted(path, says, to_view)).collect();
+            merged.taken.iter().map(|(path, says)| promoted(path, says, &to_view)).collect();
         let had_conflicts = !merged.conflicts.is_empty();
         let (mut conflicts, mut open, mut kept, mut room) =
             (Vec::new(), 0, BTreeSet::new(), PageRoom::default());
@@ -186,7 +192,7 @@ impl Core {
                 _ => {}
             }
             if let Some(choice) = choice {
-                entries.extend(chosen(&conflict, choice, to_view));
+                entries.extend(chosen(&conflict, choice, &to_view));
             }
             if conflicts.len() < MOST_LISTED && room.takes(bytes_of(&conflict)) {
                 let (our_commit, their_commit) = self.commits_of(&reader, &conflict)?;
@@ -252,7 +258,7 @@ impl Project {
         let core = self.core();
         let reading = core.reading(grant);
         let plan = core.plan_promotion(&reading, asked)?;
-        let preview = core.preview_of(reading.state(), &plan.edits())?;
+        let preview = core.preview(&reading, &plan.edits())?;
         Ok((plan, preview))
     }
 

@@ -5,16 +5,31 @@ use bytes::Bytes;
 
 use super::ServiceError;
 use super::core::Core;
+use super::resolved::may_see_all;
 use crate::auth::ReadGrant;
 use crate::index::State;
-use crate::model::{Environments, Limits, Path, Revision, Value};
+use crate::model::{Environments, Limits, Path, Revision, Sequence, Value};
 use crate::resolve::{Found, FoundEntry, Layer, Merged, Resolver, View, Withheld};
-use crate::snapshot::{Entry, Snapshot, metadata_path};
+use crate::snapshot::{Entry, Refers, Snapshot, metadata_path};
 
 /// One consistent look at a project: everything read through it is of one moment.
 #[derive(Debug, Clone)]
 pub struct Reading {
     state: Arc<State>,
+    grant: ReadGrant,
+}
+
+/// An entry as the fast way answers it: what everybody reads who may read it.
+#[derive(Debug)]
+pub struct PlainRead {
+    /// The value as JSON.
+    pub json: Bytes,
+    /// Its entity tag, without quotes.
+    pub tag: String,
+    /// The head of the environment's own branch; empty where it has none.
+    pub revision: Bytes,
+    /// The last change set.
+    pub sequence: Bytes,
 }
 
 /// What an entry's description, owner and schema are, as JSON texts.
@@ -29,14 +44,39 @@ pub struct EntryDetails {
 }
 
 impl Core {
-    /// The present state for one moment: never to be held over a wait.
-    pub fn current(&self, _grant: &ReadGrant) -> arc_swap::Guard<Arc<State>> {
-        self.index.load()
+    /// The value at a path of an environment (the default one when none is named), without its first `/`, where that
+    /// is known without work: no lock is taken, and nothing is made but the entity tag. None for everything else.
+    pub fn plain_read(&self, grant: &ReadGrant, environment: Option<&str>, path: &str) -> Option<PlainRead> {
+        let state = self.index.load();
+        let environment = environment.unwrap_or_else(|| state.environments.default_name());
+        let (view, revision, sequence) = state.view_with_texts(environment)?;
+        let at = || path.parse::<Path>().ok();
+        match view.find_entry(path.split('/')) {
+            Some((layer, entry)) if entry.refers() == Refers::No => {
+                if !grant.sees_everything() && !grant.sees(environment, &at()?) {
+                    return None;
+                }
+                let (json, tag) = (entry.json().clone(), entry_tag(entry, layer == 0));
+                Some(PlainRead { json, tag, revision, sequence })
+            }
+            // A value that others are part of is kept once it was read.
+            _ => {
+                let path = at()?;
+                let body = state.resolved(environment)?.get(path.as_str())?;
+                let is_seen = may_see_all(grant, environment, &path, &body);
+                is_seen.then(|| PlainRead {
+                    json: body.json.clone(),
+                    tag: body.tag.clone(),
+                    revision,
+                    sequence,
+                })
+            }
+        }
     }
 
     /// Looks at the present state.
-    pub fn reading(&self, _grant: &ReadGrant) -> Reading {
-        Reading { state: self.index.snapshot() }
+    pub fn reading(&self, grant: &ReadGrant) -> Reading {
+        Reading { state: self.index.snapshot(), grant: grant.clone() }
     }
 
     /// The body of an object as compact JSON, members sorted by name; built once and kept.
@@ -55,13 +95,23 @@ impl Core {
 
 impl Reading {
     /// A look at a state that the caller made: the past.
-    pub(super) fn of(state: State) -> Self {
-        Reading { state: Arc::new(state) }
+    pub(super) fn of(state: State, grant: &ReadGrant) -> Self {
+        Reading { state: Arc::new(state), grant: grant.clone() }
     }
 
-    /// The state.
-    pub fn state(&self) -> &State {
+    /// The state, with what the grant does not show.
+    pub(super) fn state(&self) -> &State {
         &self.state
+    }
+
+    /// What may be read.
+    pub(super) fn grant(&self) -> &ReadGrant {
+        &self.grant
+    }
+
+    /// The last change set in it.
+    pub fn sequence(&self) -> Sequence {
+        self.state.sequence
     }
 
     /// The environments.
@@ -69,12 +119,16 @@ impl Reading {
         &self.state.environments
     }
 
-    /// The view of an environment.
-    pub fn view(&self, environment: &str) -> Result<&View, ServiceError> {
-        match self.state.view(environment) {
-            Some(view) => Ok(view),
-            None => Err(ServiceError::unknown_environment(&self.state.environments, environment)),
-        }
+    /// The view of an environment, which shows what may be read.
+    pub fn view(&self, environment: &str) -> Result<View, ServiceError> {
+        let unknown = || ServiceError::unknown_environment(&self.state.environments, environment);
+        let view = self.state.view(environment).ok_or_else(unknown)?;
+        Ok(view.seen_by(self.grant.sight(&environment.into())))
+    }
+
+    /// That there is such an environment.
+    pub fn check_environment(&self, environment: &str) -> Result<(), ServiceError> {
+        self.view(environment).map(|_| ())
     }
 
     /// The head of an environment's own branch.
@@ -88,12 +142,16 @@ impl Reading {
         view.find(path).ok_or_else(|| self.absent(environment, path))
     }
 
-    /// The error for a path at which an environment shows nothing.
+    /// The error for a path at which an environment shows nothing. Whether it may be read comes first, and depends on
+    /// nothing that stands there: a refusal tells nobody whether there is something.
     pub(super) fn absent(&self, environment: &str, path: &Path) -> ServiceError {
+        if !self.grant.sees(environment, path) {
+            return self.grant.refusal(environment, path).into();
+        }
         // What a template gives is there once it is resolved.
         let derived =
-            self.state.view(environment).filter(|view| view.is_derived_above(path)).and_then(|view| {
-                match Resolver::new(view, &Withheld, &Limits::default()).find(path).ok().flatten() {
+            self.view(environment).ok().filter(|view| view.is_derived_above(path)).and_then(|view| {
+                match Resolver::new(&view, &Withheld, &Limits::default()).find(path).ok().flatten() {
                     Some(Found::Entry(found)) => found.template,
                     _ => None,
                 }
@@ -106,7 +164,10 @@ impl Reading {
     pub fn find_in_layer(&self, environment: &str, path: &Path) -> Result<Found, ServiceError> {
         let view = self.view(environment)?;
         let own = View::new(view.own().cloned().into_iter().collect(), Default::default());
-        own.find(path).ok_or_else(|| {
+        own.seen_by(view.sight().cloned()).find(path).ok_or_else(|| {
+            if !self.grant.sees(environment, path) {
+                return self.grant.refusal(environment, path).into();
+            }
             let inherited_from = match view.find(path) {
                 Some(Found::Entry(found)) => Some(found.origin),
                 _ => None,

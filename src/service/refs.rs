@@ -8,6 +8,9 @@ use crate::model::{ChangeSet, Move};
 /// The trailer of a journal commit whose change sets others had made before: their branches stand there.
 pub(super) const OUTSIDE_TRAILER: &str = "Outside";
 
+/// The trailer of a journal commit that says which record of the audit log was durable by then, and its hash.
+pub(super) const AUDIT_TRAILER: &str = "Audit";
+
 /// Where a head is kept that a branch was moved away from: history goes on naming it.
 pub(super) const KEPT: &str = "refs/confgit/kept";
 

@@ -8,10 +8,12 @@ use sha2::{Digest as _, Sha256};
 use super::core::Core;
 use super::{Reading, ServiceError, entity_tag};
 use crate::auth::{ReadGrant, SecretGrant};
-use crate::index::ResolvedBody;
+use crate::index::{MadeOf, ResolvedBody};
 use crate::model::{Diagnostic, Path, Rule, Value};
-use crate::resolve::{Found, FoundEntry, Merged, Resolved, Resolver, Secrets, Unresolved, Withheld};
-use crate::snapshot::{Digest, EntryKind, Refers};
+use crate::resolve::{
+    Found, FoundEntry, Merged, Reason, Resolved, Resolver, Secrets, Seen, Unresolved, Withheld,
+};
+use crate::snapshot::{Digest, EntryKind, Refers, VARIABLES};
 
 /// How many values that cannot be resolved one answer names.
 pub(super) const MOST_NAMED: usize = 100;
@@ -88,11 +90,11 @@ impl Core {
     /// What a path comes to, where it is known without work: it is kept from before, or nothing is derived there.
     pub fn resolved_at_once(
         &self,
-        _grant: &ReadGrant,
         reading: &Reading,
         wanted: &Wanted,
     ) -> Result<Option<ResolvedValue>, ServiceError> {
         let view = reading.view(&wanted.environment)?;
+        let grant = reading.grant();
         if wanted.layer_only || view.is_derived_above(&wanted.path) {
             return Ok(None);
         }
@@ -109,19 +111,15 @@ impl Core {
             _ => {
                 let kept = reading.state().resolved(&wanted.environment);
                 let body = kept.and_then(|kept| kept.get(wanted.path.as_str()));
+                let body = body.filter(|body| may_see_all(grant, &wanted.environment, &wanted.path, body));
                 Ok(body.map(|body| ResolvedValue { found, content: Content::Plain(body) }))
             }
         }
     }
 
     /// What a path comes to; secrets are withheld. Blocks.
-    pub fn resolved(
-        &self,
-        _grant: &ReadGrant,
-        reading: &Reading,
-        wanted: &Wanted,
-    ) -> Result<ResolvedValue, ServiceError> {
-        let (found, value) = self.resolve(reading, wanted, &Withheld)?;
+    pub fn resolved(&self, reading: &Reading, wanted: &Wanted) -> Result<ResolvedValue, ServiceError> {
+        let (found, value, made_of) = self.resolve(reading, wanted, &Withheld)?;
         let Some(Resolved { value, secrets, .. }) = value else {
             let body = match &found {
                 Found::Entry(entry) => plain_entry(entry),
@@ -134,8 +132,15 @@ impl Core {
         }
         let (json, is_bytes) = json_of(value);
         let tag = Digest::of(&json).to_string();
-        let body = Arc::new(ResolvedBody { json, is_bytes, tag });
+        let (is_object, has_hidden) = match &found {
+            Found::Entry(_) => (false, false),
+            Found::Object(object) => (true, object.has_hidden()),
+        };
+        let body = Arc::new(ResolvedBody { json, is_bytes, tag, is_object, has_hidden, made_of });
+        // What shows only part of an object is not what others see.
+        let is_whole = !matches!(&found, Found::Object(object) if object.is_partial());
         if !wanted.layer_only
+            && is_whole
             && let Some(kept) = reading.state().resolved(&wanted.environment)
         {
             kept.keep(wanted.path.as_str(), body.clone());
@@ -146,13 +151,14 @@ impl Core {
     /// The same with the values of secrets, which are read from their providers. Blocks.
     pub fn revealed(
         &self,
-        _grant: &SecretGrant,
+        grant: &SecretGrant,
         reading: &Reading,
         wanted: &Wanted,
         secrets: &BTreeSet<String>,
     ) -> Result<ResolvedValue, ServiceError> {
-        let values = self.settings.load().secrets.read_all(secrets.iter(), &self.dir)?;
-        let (found, value) = self.resolve(reading, wanted, &values)?;
+        self.audit_secrets(grant, &wanted.environment, secrets)?;
+        let values = self.settings.load().secrets.read_all(grant.granted(secrets), &self.dir)?;
+        let (found, value, _) = self.resolve(reading, wanted, &values)?;
         let value = value.map_or(Value::Null, |resolved| resolved.value);
         let (json, is_bytes) = json_of(value);
         Ok(ResolvedValue { found, content: Content::Revealed(Revealed { json, is_bytes }) })
@@ -164,45 +170,69 @@ impl Core {
         reading: &Reading,
         wanted: &Wanted,
         secrets: &dyn Secrets,
-    ) -> Result<(Found, Option<Resolved>), ServiceError> {
+    ) -> Result<(Found, Option<Resolved>, MadeOf), ServiceError> {
         let Wanted { environment, layer_only, path } = wanted;
-        let mut resolver = Resolver::new(reading.view(environment)?, secrets, &self.limits());
+        let failed = |entry, error: &Unresolved| unresolvable(reading, (environment, path), entry, error);
+        let view = reading.view(environment)?;
+        let mut resolver = Resolver::new(&view, secrets, &self.limits());
         let found = if *layer_only {
             reading.find_in_layer(environment, path)?
         } else {
-            let found = resolver.find(path).map_err(|error| unresolvable(path, None, &error))?;
+            let found = resolver.find(path).map_err(|error| failed(None, &error))?;
             found.ok_or_else(|| reading.absent(environment, path))?
         };
         let value = match &found {
-            Found::Entry(entry) if entry.entry.refers() == Refers::No => return Ok((found, None)),
-            Found::Object(object) if !object.is_derived() => return Ok((found, None)),
+            Found::Entry(entry) if entry.entry.refers() == Refers::No => {
+                return Ok((found, None, MadeOf::Itself));
+            }
+            Found::Object(object) if !object.is_derived() => return Ok((found, None, MadeOf::Itself)),
             Found::Entry(entry) => resolver.entry(path, entry),
             Found::Object(object) => {
                 let object = resolver.whole(path, object.clone());
-                let object = object.map_err(|error| unresolvable(path, None, &error))?;
+                let object = object.map_err(|error| failed(None, &error))?;
                 match resolver.object(path, &object) {
                     Ok(value) => Ok(value),
-                    Err(_) => return Err(all_unresolvable(&mut resolver, path, &object)),
+                    Err(error) => {
+                        let refused = refused_part(reading, environment, path, &error);
+                        return Err(refused.unwrap_or_else(|| all_unresolvable(&mut resolver, path, &object)));
+                    }
                 }
             }
         };
         match (value, &found) {
-            (Ok(value), _) => Ok((found, Some(value))),
-            (Err(error), Found::Entry(entry)) => Err(unresolvable(path, Some(entry), &error)),
-            (Err(error), Found::Object(_)) => Err(unresolvable(path, None, &error)),
+            (Ok(value), _) => {
+                let made_of = resolver.used().map_or(MadeOf::More, |used| {
+                    if used.is_empty() {
+                        MadeOf::Itself
+                    } else {
+                        MadeOf::Parts(used.iter().cloned().collect())
+                    }
+                });
+                Ok((found, Some(value), made_of))
+            }
+            (Err(error), Found::Entry(entry)) => Err(failed(Some(entry), &error)),
+            (Err(error), Found::Object(_)) => Err(failed(None, &error)),
         }
     }
 
     fn plain_object(&self, path: &Path, object: &Merged) -> ResolvedBody {
         let json = self.object_json(path, object);
-        ResolvedBody { json, is_bytes: false, tag: object.digest().to_string() }
+        ResolvedBody {
+            json,
+            is_bytes: false,
+            tag: object.digest().to_string(),
+            is_object: true,
+            has_hidden: object.has_hidden(),
+            made_of: MadeOf::Itself,
+        }
     }
 }
 
 fn plain_entry(found: &FoundEntry) -> ResolvedBody {
     let is_bytes = found.entry.kind() == EntryKind::Bytes;
     let tag = entity_tag(&Found::Entry(found.clone()));
-    ResolvedBody { json: found.entry.json().clone(), is_bytes, tag }
+    let json = found.entry.json().clone();
+    ResolvedBody { json, is_bytes, tag, is_object: false, has_hidden: false, made_of: MadeOf::Itself }
 }
 
 fn json_of(value: Value) -> (Bytes, bool) {
@@ -220,8 +250,50 @@ pub(super) fn diagnostic(path: &Path, found: Option<&FoundEntry>, error: &Unreso
     }
 }
 
-fn unresolvable(path: &Path, found: Option<&FoundEntry>, error: &Unresolved) -> ServiceError {
-    ServiceError::Unresolvable(vec![diagnostic(path, found, error)])
+/// The error for a value that cannot be resolved, or of which a part may not be read.
+pub(super) fn unresolvable(
+    reading: &Reading,
+    (environment, path): (&str, &Path),
+    found: Option<&FoundEntry>,
+    error: &Unresolved,
+) -> ServiceError {
+    refused_part(reading, environment, path, error)
+        .unwrap_or_else(|| ServiceError::Unresolvable(vec![diagnostic(path, found, error)]))
+}
+
+/// The refusal, where whoever asks may not read what a value is made of.
+pub(super) fn refused_part(
+    reading: &Reading,
+    environment: &str,
+    path: &Path,
+    error: &Unresolved,
+) -> Option<ServiceError> {
+    let Reason::Forbidden(part) = &error.reason else { return None };
+    let of = error.chain.last().unwrap_or(path);
+    let refused = reading.grant().refusal(environment, part);
+    Some(refused.because(format!("the value at {of} is made of it")).into())
+}
+
+/// Whether somebody who asks for a value that was kept may see all that it is made of.
+pub(super) fn may_see_all(grant: &ReadGrant, environment: &str, path: &Path, body: &ResolvedBody) -> bool {
+    if grant.sees_everything() {
+        return true;
+    }
+    let sees = |path: &Path, has_hidden: bool| {
+        grant.sees(environment, path) && grant.below(environment, path, has_hidden) == Seen::All
+    };
+    let may_use = |path: &Path| match path.as_str().starts_with(VARIABLES) {
+        true => !grant.is_variable_kept(environment, path),
+        false => sees(path, false),
+    };
+    let sees_itself =
+        if body.is_object { sees(path, body.has_hidden) } else { grant.sees(environment, path) };
+    sees_itself
+        && match &body.made_of {
+            MadeOf::Itself => true,
+            MadeOf::Parts(parts) => parts.iter().all(may_use),
+            MadeOf::More => false,
+        }
 }
 
 /// Everything below an object that cannot be resolved.

@@ -2,13 +2,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-
-use super::committer::QueueWatch;
+use super::committer::{Adopted, QueueWatch};
 use super::core::Core;
 use super::meta::{META_BRANCH, read_meta};
 use super::open::OpenError;
-use crate::auth::Access;
 use crate::model::Revision;
 
 /// How often it is looked whether somebody pushed other settings.
@@ -18,7 +15,6 @@ const LOOK: Duration = Duration::from_secs(1);
 /// refused as a whole, and the old ones stay.
 pub(super) struct Follower {
     pub core: Arc<Core>,
-    pub access: Arc<ArcSwap<Access>>,
     pub committer: QueueWatch,
     /// The head that was read last.
     pub seen: Option<Revision>,
@@ -31,20 +27,22 @@ impl Follower {
             // A ref that cannot be read is looked at again.
             let Ok(found) = self.core.meta.find_ref(META_BRANCH) else { continue };
             let head = found.id();
-            if head.is_some() && head != self.seen && self.follow() {
-                self.seen = head;
+            if let Some(head) = head
+                && Some(head) != self.seen
+                && self.follow(head)
+            {
+                self.seen = Some(head);
             }
         }
     }
 
     /// Takes over what the repository says now; false where that is to be tried again.
-    fn follow(&self) -> bool {
+    fn follow(&self, head: Revision) -> bool {
         match read_meta(&self.core.dir, &self.core.meta) {
             Ok((settings, access)) => {
-                if !self.committer.adopt(Arc::new(settings)) {
+                if !self.committer.adopt(Adopted { head, settings: Arc::new(settings), access }) {
                     return false;
                 }
-                self.access.store(Arc::new(access));
                 self.core.settings.refuse(Vec::new());
                 tracing::info!("other settings are in force");
                 true

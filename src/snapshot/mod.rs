@@ -19,7 +19,7 @@ use crate::model::{ObjectId, Path, Revision, Sequence, Timestamp, Version};
 
 pub use compare::visit_differing;
 pub use node::{Digest, EXTENDS, Entry, EntryKind, Node, Object, Refers, WITH};
-pub use place::{METADATA_ROOT, base_path, is_configuration, metadata_path};
+pub use place::{METADATA_ROOT, VARIABLES, base_path, is_configuration, metadata_path};
 pub use plan::{Change, Plan, Update};
 pub use problem::Problem;
 

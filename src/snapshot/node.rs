@@ -217,6 +217,8 @@ pub struct Object {
     entries: usize,
     /// How many entries below may hold references, or name templates.
     derived: usize,
+    /// How many names below begin with a dot, as many times as there are entries below them.
+    hidden: usize,
 }
 
 impl Object {
@@ -243,6 +245,11 @@ impl Object {
     /// Whether some value below is another once references are followed and templates merged.
     pub fn is_derived(&self) -> bool {
         self.derived > 0
+    }
+
+    /// Whether a name below begins with a dot.
+    pub fn has_hidden(&self) -> bool {
+        self.hidden > 0
     }
 
     /// The tree of these entries, the paths of which begin here; what stands in the way of another is left out.
@@ -285,6 +292,7 @@ impl Object {
             digest: self.digest,
             entries: self.entries,
             derived: self.derived,
+            hidden: self.hidden,
         }
     }
 
@@ -298,10 +306,12 @@ impl Object {
             object.digest = object.digest.plus(Digest::of_member(name, &node));
             object.entries += 1;
             object.derived += node.derived_as(name);
+            object.hidden += node.hidden_as(name);
             object.children.insert(Arc::from(*name), node);
             return true;
         };
-        let before = (Digest::of_member(name, child), child.entries(), child.derived_as(name));
+        let before =
+            (Digest::of_member(name, child), child.entries(), child.derived_as(name), child.hidden_as(name));
         let placed = match child {
             Node::Entry(_) if below.is_empty() => {
                 *child = Node::Entry(entry);
@@ -314,6 +324,7 @@ impl Object {
         object.digest = object.digest.minus(before.0).plus(Digest::of_member(name, child));
         object.entries = object.entries - before.1 + child.entries();
         object.derived = object.derived - before.2 + child.derived_as(name);
+        object.hidden = object.hidden - before.3 + child.hidden_as(name);
         placed
     }
 
@@ -322,7 +333,8 @@ impl Object {
         let Some((name, below)) = segments.split_first() else { return false };
         let object = Arc::make_mut(self);
         let Some(child) = object.children.get_mut(name) else { return false };
-        let before = (Digest::of_member(name, child), child.entries(), child.derived_as(name));
+        let before =
+            (Digest::of_member(name, child), child.entries(), child.derived_as(name), child.hidden_as(name));
         let gone = match child {
             Node::Entry(_) => below.is_empty(),
             Node::Object(inner) => {
@@ -336,12 +348,14 @@ impl Object {
             object.digest = object.digest.minus(before.0);
             object.entries -= before.1;
             object.derived -= before.2;
+            object.hidden -= before.3;
             object.children.remove(name);
             return true;
         }
         object.digest = object.digest.minus(before.0).plus(Digest::of_member(name, child));
         object.entries = object.entries - before.1 + child.entries();
         object.derived = object.derived - before.2 + child.derived_as(name);
+        object.hidden = object.hidden - before.3 + child.hidden_as(name);
         matches!(child, Node::Object(_))
     }
 }
@@ -364,6 +378,15 @@ impl Node {
         }
     }
 
+    /// How many names begin with a dot in this, as the member of this name.
+    fn hidden_as(&self, name: &str) -> usize {
+        let is_hidden = if name.starts_with('.') { self.entries() } else { 0 };
+        match self {
+            Node::Entry(_) => is_hidden,
+            Node::Object(object) => is_hidden + object.hidden,
+        }
+    }
+
     fn leaf_below(segments: &[&str], entry: Arc<Entry>) -> Node {
         match segments.split_first() {
             None => Node::Entry(entry),
@@ -371,9 +394,9 @@ impl Node {
                 let node = Node::leaf_below(below, entry);
                 let digest = Digest::of_member(name, &node);
                 let mut children = Children::default();
-                let derived = node.derived_as(name);
+                let (derived, hidden) = (node.derived_as(name), node.hidden_as(name));
                 children.insert(Arc::from(*name), node);
-                Node::Object(Arc::new(Object { children, digest, entries: 1, derived }))
+                Node::Object(Arc::new(Object { children, digest, entries: 1, derived, hidden }))
             }
         }
     }

@@ -3,6 +3,9 @@ use crate::model::{Path, PathError};
 /// Where the metadata of entries lies: that of `/a/b` is the object `/.confgit/keys/a/b`.
 pub const METADATA_ROOT: &str = "/.confgit/keys";
 
+/// Where variables lie: `${NAME}` is the value at `/.confgit/variables/NAME`.
+pub const VARIABLES: &str = "/.confgit/variables";
+
 const STRUCTURED: [&str; 4] = ["yaml", "yml", "json", "toml"];
 const DROPPED: [&str; 5] = ["yaml", "yml", "json", "toml", "txt"];
 

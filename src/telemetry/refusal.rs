@@ -19,11 +19,13 @@ pub enum Refusal {
     Unavailable,
     /// The repository or derived data could not be read.
     Failed,
+    /// The account may not do this.
+    Forbidden,
 }
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Refusal; 9] = [
+    pub const ALL: [Refusal; 10] = [
         Refusal::NotFound,
         Refusal::Precondition,
         Refusal::Invalid,
@@ -33,6 +35,7 @@ impl Refusal {
         Refusal::Busy,
         Refusal::Unavailable,
         Refusal::Failed,
+        Refusal::Forbidden,
     ];
 
     /// The reason as metrics show it.
@@ -47,6 +50,7 @@ impl Refusal {
             Refusal::Busy => "busy",
             Refusal::Unavailable => "unavailable",
             Refusal::Failed => "failed",
+            Refusal::Forbidden => "forbidden",
         }
     }
 }

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use super::Findings;
 use crate::model::{Diagnostic, Limits, Path, Rule};
 use crate::resolve::{Found, Resolver, Unresolved, View, Withheld};
-
-/// Where variables are, whose own references nobody may have named yet.
-const VARIABLES: &str = "/.confgit/variables";
+use crate::snapshot::VARIABLES;
 
 pub(super) fn check(view: &View, limits: &Limits, findings: &mut Findings) {
     let mut resolver = Resolver::new(view, &Withheld, limits);
+    // Their own references nobody may have named yet.
     let variables: Option<Path> = VARIABLES.parse().ok();
     for root in variables.into_iter().chain([Path::root()]) {
         let object = match resolver.find(&root) {

@@ -44,6 +44,8 @@ pub struct RuleSet {
     pub(super) faults: Vec<(Arc<str>, Diagnostic)>,
     /// Where rules and their schemas stand: when something there changes, the set is another.
     read: BTreeSet<Path>,
+    /// Where each rule and its schema stand, and below which places what they demand is.
+    governs: Vec<(Path, Path, Vec<Path>)>,
     /// Whether a layer has metadata of entries, which may hold schemas.
     pub(super) has_metadata: bool,
 }
@@ -133,7 +135,8 @@ impl RuleSet {
             cache.schema(&json).map_err(|error| format!("the schema at {schema_at} is none: {error}"))?;
         let layer = seen.own().map(|layer| layer.environment.clone()).unwrap_or_default();
         let key = format!("{layer} {name} {patterns:?} {}", Digest::of(json.as_bytes()));
-        let globs = patterns.iter().map(|pattern| PathGlob::new(pattern)).collect();
+        let globs: Vec<PathGlob> = patterns.iter().map(|pattern| PathGlob::new(pattern)).collect();
+        self.governs.push((at.clone(), schema_at, globs.iter().map(PathGlob::place).collect()));
         Ok(SchemaRule { name: name.to_owned(), schema, globs, key })
     }
 
@@ -164,6 +167,13 @@ impl RuleSet {
             above = at.parent();
         }
         below
+    }
+
+    /// The places below which values have to be another way once what stands at a path changes.
+    pub fn governed_by<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Path> {
+        let is_near = move |at: &Path| at.is_prefix_of(path) || path.is_prefix_of(at);
+        let met = self.governs.iter().filter(move |(rule, schema, _)| is_near(rule) || is_near(schema));
+        met.flat_map(|(_, _, places)| places)
     }
 
     /// The rules that another set does not have.

@@ -10,11 +10,11 @@ pub struct Preview {
     pub sequence: u64,
     /// Whether anything would change at all.
     pub changed: bool,
-    /// Whether they would be taken: nothing would be wrong that is not wrong yet.
+    /// Whether they would be taken: the account may make them, and nothing would be wrong that is not wrong yet.
     pub accepted: bool,
     /// Every environment that would show something else, in the order of the settings.
     pub environments: Vec<PreviewedEnvironment>,
-    /// What would be wrong and is not yet.
+    /// Why the account may not make them, and what would be wrong and is not yet.
     pub problems: Vec<ProblemItem>,
 }
 

@@ -55,7 +55,7 @@ pub(super) fn answer(
     (content_type, body): (HeaderValue, Bytes),
 ) -> Result<Response, Problem> {
     let tag = tag.unwrap_or_else(|| tag_of_body(&body));
-    let sequence: Sequence = reading.state().sequence;
+    let sequence: Sequence = reading.sequence();
     let reply = Reply { tag: Some(tag), revision: reading.revision(&target.environment), sequence };
     if if_none_match(headers, reply.tag.as_deref()) {
         return Ok(reply.not_modified());

@@ -65,7 +65,7 @@ pub(super) async fn look(
     let query = Query::parse(head.uri.query(), parameters)?;
     let present = app.project.core().reading(grant);
     let target = Target::parse(&head.uri, prefix, &query, present.environments())?;
-    present.view(&target.environment)?;
+    present.check_environment(&target.environment)?;
     let format = Format::of(&query, &head.headers)?;
     let version = query.number("version")?.map(Version);
     let at = query.get("at").map(Point::parse);

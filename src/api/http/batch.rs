@@ -13,7 +13,7 @@ use super::query::Query;
 use super::reply::{Moment, Reply};
 use super::resolved::Value;
 use super::{App, caller, put_body, write};
-use crate::auth::{ReadGrant, SecretGrant};
+use crate::auth::Principal;
 use crate::model::{Environments, Path, bytes_of_base64};
 use crate::present;
 use crate::resolve::Found;
@@ -138,7 +138,8 @@ fn read_file(
 pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_read(&app, request.headers(), request.uri())?;
     Query::parse(request.uri().query(), &[])?;
-    let (headers, uri, read) = (request.headers().clone(), request.uri().clone(), grant.clone());
+    let principal = caller::principal(&app, request.headers(), request.uri())?;
+    let headers = request.headers().clone();
     let body = Body::read(&app, request).await?;
     let asked: wire::BatchGet = body.json()?;
     check_count(asked.paths.len(), "paths", wire::MOST_BATCH_PATHS)?;
@@ -149,7 +150,7 @@ pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Res
     let paths = paths.collect::<Result<Vec<Path>, _>>()?;
     let present = app.project.core().reading(&grant);
     let env = asked.env.clone().unwrap_or_else(|| present.environments().default_name().to_string());
-    present.view(&env)?;
+    present.check_environment(&env)?;
     let reading = match asked.at.as_deref().map(Point::parse) {
         None => present,
         Some(point) => {
@@ -159,8 +160,7 @@ pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Res
             blocking(move || core.reading_at(&grant, &point, &environment, &paths)).await??
         }
     };
-    let secret_grant = caller::may_read_secrets(&app, &headers, &uri);
-    let gather = move || gather(&app, (&read, secret_grant), &reading, &env, &paths, asked.resolve);
+    let gather = move || gather(&app, &principal, &reading, &env, &paths, asked.resolve);
     // Thousands of values are not written out on a thread that others wait for.
     let page = if asked.resolve || asked.at.is_some() || asked.paths.len() > FEW_PATHS {
         blocking(gather).await??
@@ -172,17 +172,16 @@ pub(super) async fn read(State(app): State<App>, request: Request) -> Result<Res
 
 fn gather(
     app: &App,
-    (grant, secret_grant): (&ReadGrant, Result<SecretGrant, Problem>),
+    principal: &Principal,
     reading: &Reading,
     env: &str,
     paths: &[Path],
     is_resolved: bool,
 ) -> Result<(Page, Moment), Problem> {
-    let mut secret_grant = Some(secret_grant);
     let (mut entries, mut bytes) = (Vec::new(), 0);
     for path in paths {
         let (item, length) = if is_resolved {
-            resolved_item(app, grant, &mut secret_grant, reading, env, path)?
+            resolved_item(app, principal, reading, env, path)?
         } else {
             item(app, reading, env, path)?
         };
@@ -194,7 +193,7 @@ fn gather(
         }
         entries.push(item);
     }
-    let got = wire::BatchGot { sequence: reading.state().sequence.0, env: env.to_owned(), entries };
+    let got = wire::BatchGot { sequence: reading.sequence().0, env: env.to_owned(), entries };
     Ok((Page::json(&got, None)?, Moment::of(reading, env)))
 }
 
@@ -226,27 +225,20 @@ fn missing(path: &Path, error: ServiceError) -> Result<wire::BatchItem, Problem>
 /// The same as services read it. Whether the caller may see secrets matters only where there are some.
 fn resolved_item(
     app: &App,
-    grant: &ReadGrant,
-    secret_grant: &mut Option<Result<SecretGrant, Problem>>,
+    principal: &Principal,
     reading: &Reading,
     env: &str,
     path: &Path,
 ) -> Result<(wire::BatchItem, usize), Problem> {
     let core = app.project.core();
     let wanted = Wanted { environment: env.into(), layer_only: false, path: path.clone() };
-    let mut value = match core.resolved(grant, reading, &wanted) {
+    let mut value = match core.resolved(reading, &wanted) {
         Ok(value) => value,
         Err(error) => return Ok((missing(path, error)?, 0)),
     };
     if let Content::Withheld(secrets) = &value.content {
-        let allowed = match secret_grant.take() {
-            Some(Ok(allowed)) => allowed,
-            Some(Err(denied)) => return Err(denied),
-            None => return Err(Problem::malformed("secrets cannot be read")),
-        };
-        let secrets = secrets.clone();
-        value = core.revealed(&allowed, reading, &wanted, &secrets)?;
-        *secret_grant = Some(Ok(allowed));
+        let (granted, secrets) = (principal.may_read_secrets(env, secrets)?, secrets.clone());
+        value = core.revealed(&granted, reading, &wanted, &secrets)?;
     }
     let Value { found, json, is_bytes, .. } = Value::of(value)?;
     let item = match &found {

@@ -1,5 +1,7 @@
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
@@ -7,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
 use super::App;
 use super::problem::Problem;
-use crate::auth::{Anonymous, Denied, KeyHash, Principal, ReadGrant, SecretGrant, WriteGrant};
+use crate::auth::{AdminGrant, Anonymous, Denied, Principal, ReadGrant, SecretGrant, WriteGrant};
 
 /// Lets the caller read, or says why not.
 pub(super) fn may_read(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<ReadGrant, Problem> {
@@ -17,11 +19,24 @@ pub(super) fn may_read(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Read
     }
 }
 
-/// Lets the caller see the values of secrets, or says why not.
-pub(super) fn may_read_secrets(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<SecretGrant, Problem> {
+/// Lets the caller see the values of these secrets in an environment, or says why not.
+pub(super) fn may_read_secrets(
+    app: &App,
+    (headers, uri): (&HeaderMap, &Uri),
+    environment: &str,
+    names: &BTreeSet<String>,
+) -> Result<SecretGrant, Problem> {
     match key(headers) {
-        Some(key) => Ok(known(app, key, Principal::may_read_secrets)?),
-        None => Ok(anonymous(app, headers, uri)?.may_read_secrets()?),
+        Some(key) => Ok(known(app, key, |found| found.may_read_secrets(environment, names))?),
+        None => Ok(anonymous(app, headers, uri)?.may_read_secrets(environment, names)?),
+    }
+}
+
+/// Lets the caller administer the project, or says why not.
+pub(super) fn may_administer(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<AdminGrant, Problem> {
+    match key(headers) {
+        Some(key) => Ok(known(app, key, Principal::may_administer)?),
+        None => Ok(anonymous(app, headers, uri)?.may_administer()?),
     }
 }
 
@@ -60,7 +75,7 @@ fn key(headers: &HeaderMap) -> Option<&str> {
 
 /// Asks the holder of a key. Nothing of the accounts is kept: counting who keeps it is what all readers would share.
 fn known<T>(app: &App, key: &str, ask: impl FnOnce(&Principal) -> Result<T, Denied>) -> Result<T, Denied> {
-    app.project.access().principal(&KeyHash::of(key)).map_or(Err(Denied::UnknownKey), |found| ask(found))
+    app.project.core().known(key, SystemTime::now().into(), ask)
 }
 
 fn anonymous(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {

@@ -31,7 +31,7 @@ pub(super) async fn of_path(app: App, request: Request) -> Result<Response, Prob
     let core = app.project.core().clone();
     let reading = core.reading(&grant);
     let target = Target::parse(&head.uri, "/api/config", &query, reading.environments())?;
-    if core.is_object_history(&target.environment, &target.path)? {
+    if core.is_object_history(&grant, &target.environment, &target.path)? {
         let side = |name| {
             Ok::<_, Problem>(Moment { environment: target.environment.clone(), point: point(&query, name)? })
         };

@@ -34,7 +34,7 @@ pub(super) async fn one(
     let grant = caller::may_read(&app, request.headers(), request.uri())?;
     Query::parse(request.uri().query(), &[])?;
     let reading = app.project.core().reading(&grant);
-    reading.view(&name)?;
+    reading.check_environment(&name)?;
     let all = present::environments("", &app.project.status(&grant).branches);
     let found = all.environments.into_iter().find(|environment| environment.name == name);
     let known = || reading.environments().iter().map(|environment| environment.name.to_string()).collect();
@@ -45,7 +45,7 @@ pub(super) async fn one(
 
 /// `POST /api/environments`: a new one, with a branch that holds nothing yet.
 pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let grant = caller::may_write(&app, request.headers(), request.uri())?;
+    let grant = caller::may_administer(&app, request.headers(), request.uri())?;
     Query::parse(request.uri().query(), &[])?;
     let body = Body::read(&app, request).await?;
     let wire::NewEnvironment { name, branch, inherits } = body.json()?;
@@ -69,14 +69,13 @@ pub(super) async fn rollback(
     request: Request,
 ) -> Result<Response, Problem> {
     let grant = caller::may_write(&app, request.headers(), request.uri())?;
-    let read = caller::may_read(&app, request.headers(), request.uri())?;
     Query::parse(request.uri().query(), &[])?;
     let request_id = write::request_id(request.headers());
     let body = Body::read(&app, request).await?;
     let wire::EnvironmentRollback { to, message } = body.json()?;
     let core = app.project.core().clone();
     let environment = name.clone();
-    let write = blocking(move || environment_rollback(&core, (&read, grant), &environment, &to, message));
+    let write = blocking(move || environment_rollback(&core, grant, &environment, &to, message));
     let write = crate::service::Write { request_id, ..write.await?? };
     let written = write::commit(&app, write, None).await?;
     answer(&name, &written, StatusCode::OK)

@@ -23,13 +23,13 @@ pub(super) async fn explain(app: App, request: Request) -> Result<Response, Prob
     let present = core.reading(&grant);
     let Target { environment, path, .. } =
         Target::parse(&head.uri, "/api/config", &query, present.environments())?;
-    present.view(&environment)?;
+    present.check_environment(&environment)?;
     let point = query.get("at").map(Point::parse);
     let (moment, explained) = blocking(move || {
         let (reading, explained) = match point {
             Some(point) => core.explain_at(&grant, &point, &environment, &path)?,
             None => {
-                let explained = core.explain(&grant, &present, &environment, &path)?;
+                let explained = core.explain(&present, &environment, &path)?;
                 (present, explained)
             }
         };

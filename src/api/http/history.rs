@@ -31,7 +31,7 @@ pub(super) async fn list(app: App, request: Request) -> Result<Response, Problem
     let limit = limit(&query, PAGE, MOST_PER_PAGE)?;
     let moment = Moment::of(&reading, &target.environment);
     let (environment, path) = (target.environment, target.path);
-    let page = if core.is_object_history(&environment, &path)? {
+    let page = if core.is_object_history(&grant, &environment, &path)? {
         let before: Option<Cursor> = query.get("before").map(str::parse).transpose()?;
         blocking(move || {
             let found = core.object_history(&grant, &environment, &path, before, limit)?;

@@ -7,8 +7,7 @@ use bytes::Bytes;
 use super::App;
 use super::caller;
 use super::reply::{NO_CACHE, REVISION, SEQUENCE, VARIES, if_none_match};
-use crate::service::entry_tag;
-use crate::snapshot::Refers;
+use crate::service::PlainRead;
 
 /// Answers the plain read of an entry, `GET /v1/config/{path}` with at most `?env=`, without going through
 /// the router. None for everything else, errors too: the router's handler answers those, and answers what
@@ -26,27 +25,16 @@ pub(super) fn read<B>(app: &App, request: &Request<B>) -> Option<Response> {
     };
     caller::check_host(request).ok()?;
     let grant = caller::may_read(app, headers, uri).ok()?;
-    let state = app.project.core().current(&grant);
-    let environment = environment.unwrap_or_else(|| state.environments.default_name());
-    let (view, revision, sequence) = state.view_with_texts(environment)?;
-    match view.find_entry(path.split('/')) {
-        Some((layer, entry)) if entry.refers() == Refers::No => {
-            let tag = entry_tag(entry, layer == 0);
-            Some(answer(headers, &tag, entry.json(), (revision, sequence)))
-        }
-        // A value that others are part of is kept once it was read.
-        _ => {
-            let body = state.resolved(environment)?.get(&uri.path()["/v1/config".len()..])?;
-            Some(answer(headers, &body.tag, &body.json, (revision, sequence)))
-        }
-    }
+    let PlainRead { json, tag, revision, sequence } =
+        app.project.core().plain_read(&grant, environment, path)?;
+    Some(answer(headers, &tag, json, (revision, sequence)))
 }
 
 fn accepts_json(headers: &HeaderMap) -> bool {
     headers.get(ACCEPT).is_none_or(|accept| matches!(accept.as_bytes(), b"*/*" | b"application/json"))
 }
 
-fn answer(headers: &HeaderMap, tag: &str, json: &Bytes, (revision, sequence): (Bytes, Bytes)) -> Response {
+fn answer(headers: &HeaderMap, tag: &str, json: Bytes, (revision, sequence): (Bytes, Bytes)) -> Response {
     let unchanged = headers.contains_key(IF_NONE_MATCH) && if_none_match(headers, Some(tag));
     let mut answered = HeaderMap::with_capacity(8);
     if let Ok(tag) = HeaderValue::from_maybe_shared(Bytes::from(format!("\"{tag}\""))) {
@@ -63,7 +51,7 @@ fn answer(headers: &HeaderMap, tag: &str, json: &Bytes, (revision, sequence): (B
         Response::new(Body::empty())
     } else {
         answered.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Response::new(Body::from(json.clone()))
+        Response::new(Body::from(json))
     };
     if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -22,7 +22,7 @@ pub(super) async fn preview(State(app): State<App>, request: Request) -> Result<
     let (page, moment) = blocking(move || {
         let reading = core.reading(&grant);
         let (_, edits) = read_batch(&body, reading.environments())?;
-        let preview = core.preview(&grant, &reading, &edits)?;
+        let preview = core.preview(&reading, &edits)?;
         let page = Page::json(&present::preview(&preview), None)?;
         Ok::<_, Problem>((page, Moment::of(&reading, reading.environments().default_name())))
     })

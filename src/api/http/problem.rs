@@ -1,11 +1,12 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use crate::auth::Denied;
+use crate::auth::{Denied, EditAccessError, Object, Refused};
 use crate::git::ReadError;
 use crate::model::{Diagnostic, PathError};
 use crate::present::{finding_item, problem_item};
@@ -21,6 +22,8 @@ pub(super) struct Problem {
     errors: Box<[wire::ProblemItem]>,
     current: Option<Box<str>>,
     conflicts: Box<[wire::PromotionConflict]>,
+    /// What the audit log is told.
+    denied: Option<Box<Denied>>,
     allow: Option<Cow<'static, str>>,
 }
 
@@ -33,6 +36,7 @@ impl Problem {
             errors: Box::default(),
             current: None,
             conflicts: Box::default(),
+            denied: None,
             allow: None,
         }
     }
@@ -69,6 +73,22 @@ impl Problem {
     /// 500: what worked on the request ended without an answer; the log has its panic.
     pub fn stopped(_: tokio::task::JoinError) -> Self {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer this")
+    }
+
+    /// 403: the account may not do this.
+    pub fn forbidden(refused: Refused) -> Self {
+        let item = wire::ProblemItem {
+            path: match &refused.object {
+                Object::Path(path) => Some(path.to_string()),
+                _ => None,
+            },
+            env: refused.environment.as_ref().map(ToString::to_string),
+            rule: Some("access".to_owned()),
+            message: refused.to_string(),
+            ..Default::default()
+        };
+        let (errors, denied) = (Box::new([item]), Some(Box::new(Denied::from(refused.clone()))));
+        Problem { errors, denied, ..Problem::new(StatusCode::FORBIDDEN, "forbidden", refused.to_string()) }
     }
 
     /// 405: the resource takes these methods only.
@@ -139,10 +159,15 @@ impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         let detail = denied.to_string();
         match denied {
-            Denied::NoCredential | Denied::UnknownKey => {
-                Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
-            }
-            Denied::Forbidden { .. } => Problem::new(StatusCode::FORBIDDEN, "forbidden", detail),
+            Denied::Forbidden(refused) => Problem::forbidden(*refused),
+            Denied::TokenKeysUnavailable => Problem {
+                denied: Some(Box::new(denied)),
+                ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+            },
+            denied => Problem {
+                denied: Some(Box::new(denied)),
+                ..Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+            },
         }
     }
 }
@@ -157,6 +182,19 @@ impl From<ServiceError> for Problem {
             ServiceError::NotFound { path, .. } => {
                 Problem::new(StatusCode::NOT_FOUND, "not-found", detail).at_path(&path)
             }
+            ServiceError::Forbidden(refused) => Problem::forbidden(*refused),
+            ServiceError::Account(error) => match *error {
+                EditAccessError::Exists { .. } | EditAccessError::LastAdministrator { .. } => {
+                    Problem::new(StatusCode::CONFLICT, "conflict", detail)
+                }
+                EditAccessError::Unknown { .. } => {
+                    Problem::new(StatusCode::NOT_FOUND, "unknown-account", detail)
+                }
+                EditAccessError::NoName { .. } => Problem::new(StatusCode::BAD_REQUEST, "invalid", detail),
+                EditAccessError::File(_) => {
+                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+                }
+            },
             ServiceError::NoVersion { path, .. } | ServiceError::NoEntry { path, .. } => {
                 Problem::new(StatusCode::NOT_FOUND, "no-version", detail).at_path(&path)
             }
@@ -210,7 +248,9 @@ impl From<ServiceError> for Problem {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail).at_path(&path)
             }
             ServiceError::Busy => Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail),
-            ServiceError::WritesUnavailable { .. } | ServiceError::NotReady { .. } => {
+            ServiceError::WritesUnavailable { .. }
+            | ServiceError::NotReady { .. }
+            | ServiceError::AuditUnavailable { .. } => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
             }
             ServiceError::Repository(error) => repository_problem(&error),
@@ -249,6 +289,7 @@ fn title(name: &str) -> &'static str {
         "forbidden" => "Not allowed",
         "foreign-origin" => "A page of another origin may not change anything",
         "foreign-host" => "Without a key only loopback hosts are served",
+        "unknown-account" => "There is no such account",
         "unknown-environment" => "There is no such environment",
         "not-found" => "Nothing stands at this path",
         "no-version" => "There is no such version",
@@ -286,11 +327,15 @@ impl IntoResponse for Problem {
         if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(&*allow).ok()) {
             headers.insert(ALLOW, allow);
         }
+        let denied = self.denied;
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(denied) = denied {
+            response.extensions_mut().insert(Arc::<Denied>::from(denied));
         }
         response
     }

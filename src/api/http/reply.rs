@@ -28,7 +28,7 @@ pub(super) struct Moment {
 impl Moment {
     /// The moment of a reading, as one environment sees it.
     pub fn of(reading: &Reading, environment: &str) -> Self {
-        Moment { revision: reading.revision(environment), sequence: reading.state().sequence }
+        Moment { revision: reading.revision(environment), sequence: reading.sequence() }
     }
 
     /// The headers of an answer of this moment, without a tag.

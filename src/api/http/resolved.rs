@@ -34,7 +34,7 @@ pub(super) async fn resolved(
 ) -> Result<Value, Problem> {
     let wanted = wanted(asked);
     let core = app.project.core().clone();
-    if let Some(value) = core.resolved_at_once(grant, reading, &wanted)? {
+    if let Some(value) = core.resolved_at_once(reading, &wanted)? {
         return Value::of(value);
     }
     let (point, grant) = (asked.at.clone(), grant.clone());
@@ -43,14 +43,15 @@ pub(super) async fn resolved(
         let core = core.clone();
         move || {
             let of_all = whole(&core, &grant, point.as_ref(), of_all, &wanted_here.environment)?;
-            let value = core.resolved(&grant, &of_all, &wanted_here)?;
+            let value = core.resolved(&of_all, &wanted_here)?;
             Ok::<_, ServiceError>((of_all, value))
         }
     };
     let (of_all, value) = blocking(work).await??;
     *reading = of_all.clone();
     let Content::Withheld(secrets) = value.content else { return Value::of(value) };
-    let secret_grant = caller::may_read_secrets(app, &head.headers, &head.uri)?;
+    let secret_grant =
+        caller::may_read_secrets(app, (&head.headers, &head.uri), &wanted.environment, &secrets)?;
     let revealed = blocking(move || core.revealed(&secret_grant, &of_all, &wanted, &secrets)).await??;
     Value::of(revealed)
 }
@@ -72,9 +73,9 @@ pub(super) async fn bundled(
         let (core, wanted, name) = (core.clone(), wanted.clone(), name.clone());
         move || {
             let of_all = whole(&core, &read, point.as_ref(), of_all, &wanted.environment)?;
-            let found = core.bundle(&read, &of_all, (&wanted, name.as_deref()), format)?;
+            let found = core.bundle(&of_all, (&wanted, name.as_deref()), format)?;
             match found {
-                Bundle::Withheld(_) if !with_secrets => Err(core.withheld_keys(&read, &of_all, &wanted)?),
+                Bundle::Withheld(_) if !with_secrets => Err(core.withheld_keys(&of_all, &wanted)?),
                 found => Ok::<_, ServiceError>((found, of_all)),
             }
         }
@@ -84,7 +85,8 @@ pub(super) async fn bundled(
     let (text, tag) = match found {
         Bundle::Text(text) => (text, None),
         Bundle::Withheld(secrets) => {
-            let allowed = caller::may_read_secrets(app, &head.headers, &head.uri)?;
+            let allowed =
+                caller::may_read_secrets(app, (&head.headers, &head.uri), &wanted.environment, &secrets)?;
             let revealed = blocking(move || {
                 core.revealed_bundle(&allowed, &of_all, (&wanted, name.as_deref()), format, &secrets)
             });

@@ -33,7 +33,7 @@ use super::ServiceError;
 use super::layout::{CONFIG_REPOSITORY, DERIVED, LOCK_FILE, META_REPOSITORY};
 use super::moment::{Boundary, Moment};
 use super::progress::Progress;
-use crate::auth::WriteGrant;
+use crate::auth::AdminGrant;
 use crate::git::{RefState, Repository, pin};
 use crate::model::{ObjectId, Timestamp};
 
@@ -52,11 +52,11 @@ const MOST_ATTEMPTS: usize = 8;
 
 impl Backup {
     /// Pins the project in a directory, whether or not a server has it, and hashes what it consists of. One
-    /// at a time. The grant is a writer's: a backup holds all there is, settings and access among it.
+    /// at a time. A backup holds all there is, settings and access among it.
     pub fn prepare(
         dir: &FilePath,
         project: &str,
-        _grant: &WriteGrant,
+        _grant: &AdminGrant,
         time: Timestamp,
         progress: &mut dyn Progress,
     ) -> Result<Self, BackupError> {

@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{Environment, Environments, Limits, Path};
-use crate::resolve::{Dependencies, Layer, View, is_plain, reached};
+use crate::resolve::{Dependencies, Layer, View, governed, is_plain, reached};
 use crate::snapshot::{Plan, Snapshot};
 use crate::validation::{Change, Finding, RuleSet, SchemaCache, Sound};
 
@@ -24,6 +24,15 @@ pub(in crate::service) struct TriedEnvironment {
     pub changed: Vec<Path>,
     /// Where values may be others, through references and templates too.
     pub reached: BTreeSet<Path>,
+}
+
+/// What a change governs in one environment.
+pub(in crate::service::committer) struct Governed {
+    pub environment: Arc<str>,
+    /// Below these places schemas demand something else.
+    pub places: BTreeSet<Path>,
+    /// What these paths come to is made by variables, templates or schemas that change.
+    pub values: BTreeSet<Path>,
 }
 
 /// What a write makes of the branches it is about, and what the others hold.
@@ -108,6 +117,48 @@ impl Checks {
         tried
     }
 
+    /// Whom a change has power over beside whoever reads the paths that it writes: in each environment that shows it,
+    /// the places below which schemas demand something else, and the paths that variables and templates make others.
+    pub fn governed(&mut self, planned: &Planned<'_>) -> Vec<Governed> {
+        let environments = planned.environments;
+        let changed: HashMap<&Arc<str>, Vec<Path>> = planned.plans.iter().map(changed_paths).collect();
+        let mut all = Vec::new();
+        for environment in environments.iter() {
+            let chain: Vec<&Environment> = environments.chain(&environment.name).collect();
+            let in_layers = chain.iter().filter_map(|link| changed.get(&link.branch)).flatten();
+            let in_layers: Vec<&Path> = in_layers.collect();
+            if in_layers.is_empty() {
+                continue;
+            }
+            self.know_dependencies(planned, &chain);
+            let layers: Vec<&Dependencies> =
+                chain.iter().filter_map(|link| self.dependencies.get(&link.branch)).collect();
+            let values = governed(in_layers.iter().copied().cloned(), &layers);
+            let before = planned.view(&chain, false);
+            let cache = &mut self.cache;
+            let known = self.rules.entry(environment.name.clone());
+            let rules = known.or_insert_with(|| Arc::new(RuleSet::of(&before, cache))).clone();
+            let touching: Vec<&Path> =
+                in_layers.into_iter().filter(|path| rules.is_touched_by(path)).collect();
+            let mut places: BTreeSet<Path> = BTreeSet::new();
+            if !touching.is_empty() {
+                let after = RuleSet::of(&planned.view(&chain, true), cache);
+                for path in &touching {
+                    places.extend(rules.governed_by(path).chain(after.governed_by(path)).cloned());
+                }
+            }
+            all.push(Governed { environment: environment.name.clone(), places, values });
+        }
+        all
+    }
+
+    fn know_dependencies(&mut self, planned: &Planned<'_>, chain: &[&Environment]) {
+        for link in chain {
+            let of_branch = || Dependencies::of((planned.present)(&link.branch).root());
+            self.dependencies.entry(link.branch.clone()).or_insert_with(of_branch);
+        }
+    }
+
     /// Whether a value of an environment could not be wrong, whatever it is.
     fn asks_nothing(&self, planned: &Planned<'_>, chain: &[&Environment]) -> bool {
         let Some(last) = chain.first() else { return false };
@@ -127,10 +178,7 @@ impl Checks {
         chain: &[&Environment],
         changed: &HashMap<&Arc<str>, Vec<Path>>,
     ) -> BTreeSet<Path> {
-        for link in chain {
-            let of_branch = || Dependencies::of((planned.present)(&link.branch).root());
-            self.dependencies.entry(link.branch.clone()).or_insert_with(of_branch);
-        }
+        self.know_dependencies(planned, chain);
         let layers: Vec<&Dependencies> =
             chain.iter().filter_map(|link| self.dependencies.get(&link.branch)).collect();
         let changed = chain.iter().filter_map(|link| changed.get(&link.branch)).flatten().cloned();
@@ -156,7 +204,7 @@ impl Planned<'_> {
         })
     }
 
-    fn view(&self, chain: &[&Environment], after: bool) -> View {
+    pub fn view(&self, chain: &[&Environment], after: bool) -> View {
         let layers = chain.iter().map(|link| Layer {
             environment: link.name.clone(),
             snapshot: match self.plans.get(&link.branch).filter(|_| after) {

@@ -1,14 +1,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Worker;
 use super::batch::{Working, state_of};
 use super::publishing::{Accepted, Outcome};
 use super::request::{NewEnvironment, Written};
 use super::texts::Texts;
+use super::{Adopted, Worker};
 use crate::document::{self, Change, Format, Op};
 use crate::git::{
-    NewCommit, Pack, PackError, PackFile, PublishError, RefMove, Repository, Signature, WorkTree, publish,
+    NewCommit, Pack, PackError, PackFile, PublishError, Reader, RefMove, Repository, Signature, WorkTree,
+    publish,
 };
 use crate::model::{ChangeSet, Diagnostic, Limits, Move, Object, Revision, Rule, Timestamp, Value};
 use crate::service::ServiceError;
@@ -31,17 +32,7 @@ impl Worker {
         self.check_branch(&new.branch)?;
         let time = self.now();
         let (settings, pack, step) = add_to_settings(&self.core.meta, new, time)?;
-        if let Err(error) = publish(&self.core.meta, Some(pack), None, &[step]) {
-            let reason = format!("the settings could not be written: {error}");
-            // A failed flush is never tried again, and what may be half written is for the next start.
-            if let PublishError::SyncFailed(_)
-            | PublishError::Uncertain(_)
-            | PublishError::AfterCommitPoint(_) = error
-            {
-                self.break_down(&reason);
-            }
-            return Err(ServiceError::WritesUnavailable { reason });
-        }
+        self.publish_meta(pack, step)?;
         // Others may have come into the file from outside.
         self.take_settings(Arc::new(settings));
         tracing::info!(environment = %new.name, branch = %new.branch, "an environment was made");
@@ -55,10 +46,28 @@ impl Worker {
         Ok(Written { sequence: self.sequence, revisions, changed: true, edits: Vec::new() })
     }
 
+    /// Moves the branch of the settings.
+    pub(super) fn publish_meta(&mut self, pack: PackFile, step: RefMove) -> Result<(), ServiceError> {
+        let Err(error) = publish(&self.core.meta, Some(pack), None, &[step]) else { return Ok(()) };
+        let reason = format!("the settings could not be written: {error}");
+        // A failed flush is never tried again, and what may be half written is for the next start.
+        if let PublishError::SyncFailed(_) | PublishError::Uncertain(_) | PublishError::AfterCommitPoint(_) =
+            error
+        {
+            self.break_down(&reason);
+        }
+        Err(ServiceError::WritesUnavailable { reason })
+    }
+
     /// Goes on with settings that somebody else changed.
-    pub(super) fn adopt(&mut self, settings: Arc<ProjectSettings>) -> Result<Written, ServiceError> {
+    pub(super) fn adopt(&mut self, adopted: Adopted) -> Result<Written, ServiceError> {
+        // Who reads them does so beside this thread, which may have changed them since.
+        if self.core.meta.find_ref(META_BRANCH)?.id() != Some(adopted.head) {
+            return Err(ServiceError::Busy);
+        }
         self.take_in_outside_moves()?;
-        self.take_settings(settings);
+        self.take_settings(adopted.settings);
+        self.take_access(adopted.access);
         // What an environment's branch held before it was one.
         self.take_in_outside_moves()?;
         Ok(Written { changed: true, ..self.nothing_written() })
@@ -181,12 +190,25 @@ fn add_to_settings(
     let edited = document::edit(Format::Yaml, &file, &[change], &Limits::default())
         .map_err(|error| unavailable(format!("{SETTINGS_FILE} cannot be edited: {error}")))?;
     let settings = parse_settings(&edited.bytes).map_err(ServiceError::Settings)?;
+    let account = new.grant.account();
+    let subject = format!("add the environment {}", new.name);
+    let (pack, step) = meta_commit(&reader, head, (SETTINGS_FILE, &edited.bytes), (account, &subject), time)?;
+    Ok((settings, pack, step))
+}
+
+/// A commit of the settings' repository in which one file is another, with the step of the branch.
+pub(super) fn meta_commit(
+    reader: &Reader,
+    head: Revision,
+    (file, content): (&str, &[u8]),
+    (account, subject): (&str, &str),
+    time: Timestamp,
+) -> Result<(PackFile, RefMove), ServiceError> {
     let mut pack = Pack::new();
     let mut tree = WorkTree::new(Some(reader.commit(head)?.tree));
-    let account = new.grant.account();
     let commit = (|| {
-        let blob = pack.blob(&edited.bytes).map_err(|error| error.to_string())?;
-        tree.set(&reader, SETTINGS_FILE, Some(blob)).map_err(|error| error.to_string())?;
+        let blob = pack.blob(content).map_err(|error| error.to_string())?;
+        tree.set(reader, file, Some(blob)).map_err(|error| error.to_string())?;
         let tree = tree.write(&mut pack).map_err(|error| error.to_string())?;
         let commit = NewCommit {
             tree,
@@ -194,12 +216,12 @@ fn add_to_settings(
             author: Signature { name: account, email: &format!("{account}@confgit") },
             committer: Signature { name: "confgit", email: "confgit@confgit" },
             time,
-            message: &format!("add the environment {}\n\nAccount: {account}\n", new.name),
+            message: &format!("{subject}\n\nAccount: {account}\n"),
         };
         pack.commit(&commit).map_err(|error| error.to_string())
-    })()
-    .map_err(unavailable)?;
+    })();
+    let unavailable = |reason: String| ServiceError::WritesUnavailable { reason };
+    let commit = commit.map_err(unavailable)?;
     let step = RefMove { name: META_BRANCH.to_owned(), old: Some(head), new: Some(commit) };
-    let pack = pack.finish().map_err(|error| unavailable(error.to_string()))?;
-    Ok((settings, pack, step))
+    Ok((pack.finish().map_err(|error| unavailable(error.to_string()))?, step))
 }

@@ -1,5 +1,6 @@
 //! The committer: one thread per project that puts all writes in order and makes them durable in batches.
 
+mod accounts;
 mod batch;
 mod checks;
 mod configuration_file;
@@ -28,6 +29,7 @@ use self::texts::Texts;
 use super::ServiceError;
 use super::core::Core;
 use super::outside;
+use crate::auth::{Access, AccountChange, AdminGrant};
 use crate::git::Pack;
 use crate::model::{Environments, Revision, Sequence, Timestamp};
 use crate::settings::ProjectSettings;
@@ -50,10 +52,20 @@ enum Work {
     Write(Write),
     /// A change of the settings; done by itself.
     Create(NewEnvironment),
+    /// A change of an account; the same.
+    ChangeAccount(AdminGrant, Box<AccountChange>),
     /// Settings that somebody else changed; the same.
-    Adopt(Arc<ProjectSettings>),
+    Adopt(Box<Adopted>),
     /// Branches that somebody else moved; the same.
     TakeIn,
+}
+
+/// Settings and accounts that somebody else changed.
+pub(super) struct Adopted {
+    /// The commit of `meta.git` that they were read from.
+    pub head: Revision,
+    pub settings: Arc<ProjectSettings>,
+    pub access: Access,
 }
 
 /// Work that waits, and who waits for it.
@@ -154,9 +166,13 @@ impl Worker {
                     // A client that went away is no reason to do anything else.
                     let _ = answer.send(self.create_environment(&new));
                 }
-                Work::Adopt(settings) => {
+                Work::ChangeAccount(grant, change) => {
                     self.process_writes(std::mem::take(&mut writes));
-                    let _ = answer.send(self.adopt(settings));
+                    let _ = answer.send(self.change_account(&grant, &change));
+                }
+                Work::Adopt(adopted) => {
+                    self.process_writes(std::mem::take(&mut writes));
+                    let _ = answer.send(self.adopt(*adopted));
                 }
                 Work::TakeIn => {
                     self.process_writes(std::mem::take(&mut writes));

@@ -8,7 +8,7 @@ use crate::git::{Pack, PublishError, RefMove, journal, publish};
 use crate::history::NewVersion;
 use crate::model::{ChangeSet, Revision, Sequence, Timestamp};
 use crate::service::recover;
-use crate::service::refs::{KEPT, OUTSIDE_TRAILER, branch_moves};
+use crate::service::refs::{AUDIT_TRAILER, KEPT, OUTSIDE_TRAILER, branch_moves};
 use crate::telemetry::Phase;
 
 /// The change sets of a batch, with the versions they make.
@@ -64,7 +64,11 @@ impl Worker {
         let begun = Instant::now();
         let change_sets: Vec<ChangeSet> =
             accepted.change_sets.iter().map(|(change_set, _)| change_set.clone()).collect();
-        let built = journal::append(&mut pack, self.journal, &change_sets, trailers)
+        // What the audit log held by then: it cannot be cut or rewritten before that any more.
+        let anchor = self.core.audit.anchor();
+        let anchored = anchor.iter().map(|head| (AUDIT_TRAILER, head.as_str()));
+        let trailers: Vec<(&str, &str)> = trailers.iter().copied().chain(anchored).collect();
+        let built = journal::append(&mut pack, self.journal, &change_sets, &trailers)
             .and_then(|tip| Ok((tip, pack.finish()?)));
         let (tip, pack) = match built {
             Ok(built) => built,

@@ -5,10 +5,10 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
 
 use super::request::{NewEnvironment, Write, Written};
-use super::{Waiting, Work, Worker};
+use super::{Adopted, Waiting, Work, Worker};
+use crate::auth::{AccountChange, AdminGrant};
 use crate::service::ServiceError;
 use crate::service::core::Core;
-use crate::settings::ProjectSettings;
 use crate::telemetry::Phase;
 
 /// How many writes may wait for the committer; one more is told to try again.
@@ -54,6 +54,17 @@ impl Committer {
     pub fn create_blocking(&self, core: &Core, new: NewEnvironment) -> Result<Written, ServiceError> {
         let answer = self.hand_over(core, Work::Create(new))?;
         answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Changes an account. A caller in async code does this on a thread that may wait.
+    pub fn change_account_blocking(
+        &self,
+        core: &Core,
+        grant: AdminGrant,
+        change: AccountChange,
+    ) -> Result<(), ServiceError> {
+        let answer = self.hand_over(core, Work::ChangeAccount(grant, Box::new(change)))?;
+        answer.blocking_recv().unwrap_or_else(|_| Err(stopped())).map(drop)
     }
 
     /// Takes in what was pushed by path.
@@ -103,10 +114,10 @@ pub(in crate::service) struct QueueWatch(mpsc::WeakSender<Waiting>);
 
 impl QueueWatch {
     /// Lets the committer go on with other settings; false when it is gone, or has too much to do.
-    pub fn adopt(&self, settings: Arc<ProjectSettings>) -> bool {
+    pub fn adopt(&self, adopted: Adopted) -> bool {
         let Some(sender) = self.0.upgrade() else { return false };
         let (answer, receiver) = oneshot::channel();
-        let work = Work::Adopt(settings);
+        let work = Work::Adopt(Box::new(adopted));
         let waiting = Waiting { work, answer, since: Instant::now(), span: Span::none() };
         sender.try_send(waiting).is_ok() && receiver.blocking_recv().is_ok_and(|adopted| adopted.is_ok())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::configuration_file::ConfigurationFile;
-use crate::auth::WriteGrant;
+use crate::auth::{AdminGrant, WriteGrant};
 use crate::model::{ObjectId, Path, Revision, Sequence, Value, Version};
 use crate::patch::Patch;
 
@@ -199,7 +199,7 @@ pub struct ChangedEntry {
 #[derive(Debug, Clone)]
 pub struct NewEnvironment {
     /// Who wants it, proven.
-    pub grant: WriteGrant,
+    pub grant: AdminGrant,
     /// Its name.
     pub name: Arc<str>,
     /// The branch that will hold it.

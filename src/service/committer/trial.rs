@@ -4,13 +4,19 @@ use super::batch::{Batch, Context, Trial, working_of};
 use super::checks::Checks;
 use super::request::Edit;
 use super::texts::Texts;
+use crate::auth::WriteGrant;
 use crate::index::State;
 use crate::model::Timestamp;
 use crate::service::ServiceError;
 use crate::service::core::Core;
 
 /// Tries edits out on a state.
-pub(in crate::service) fn try_out(core: &Core, state: &State, edits: &[Edit]) -> Result<Trial, ServiceError> {
+pub(in crate::service) fn try_out(
+    core: &Core,
+    state: &State,
+    grant: &WriteGrant,
+    edits: &[Edit],
+) -> Result<Trial, ServiceError> {
     let limits = core.limits();
     let context = Context {
         environments: &state.environments,
@@ -26,5 +32,5 @@ pub(in crate::service) fn try_out(core: &Core, state: &State, edits: &[Edit]) ->
         state.sequence,
         Timestamp::from_millis(0),
     );
-    batch.try_out(edits)
+    batch.try_out(grant, edits)
 }

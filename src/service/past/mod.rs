@@ -68,7 +68,7 @@ impl Core {
     /// reading knows this one and those it inherits from. Blocks.
     pub fn reading_at(
         &self,
-        _grant: &ReadGrant,
+        grant: &ReadGrant,
         point: &Point,
         environment: &str,
         paths: &[Path],
@@ -76,12 +76,13 @@ impl Core {
         self.require_history()?;
         let reader = self.repository.reader();
         let located = self.locate(&reader, point)?;
-        self.reading_of(&reader, &located, (&self.environments(), environment), paths)
+        self.reading_of(grant, &reader, &located, (&self.environments(), environment), paths)
     }
 
     /// The same at a point that was found, of these environments.
     pub(super) fn reading_of(
         &self,
+        grant: &ReadGrant,
         reader: &Reader,
         located: &Located,
         (environments, environment): (&Environments, &str),
@@ -109,7 +110,7 @@ impl Core {
         let environments = Environments::new(chain, &asked.name)
             .map_err(|error| std::io::Error::other(error.to_string()))?
             .with_rules(rules);
-        Ok(Reading::of(State::new(sequence, Arc::new(environments), branches)))
+        Ok(Reading::of(State::new(sequence, Arc::new(environments), branches), grant))
     }
 
     /// What a commit holds around a path, stamped with what its branch says of it after a change set, the
@@ -184,13 +185,14 @@ impl Core {
     /// One version of an entry in the layer of an environment. Blocks.
     pub fn version(
         &self,
-        _grant: &ReadGrant,
+        grant: &ReadGrant,
         environment: &str,
         path: &Path,
         version: Version,
     ) -> Result<PastEntry, ServiceError> {
         self.require_history()?;
         let environment = self.environment(environment)?;
+        grant.demand(&environment.name, path)?;
         let found =
             self.history.version(&environment.branch, path, version).map_err(|error| match error {
                 HistoryError::Pruned { .. } => ServiceError::Pruned { path: path.clone(), version },
@@ -226,7 +228,7 @@ impl Core {
     /// The versions of an entry in the layer of an environment, newest first. Blocks.
     pub fn history(
         &self,
-        _grant: &ReadGrant,
+        grant: &ReadGrant,
         environment: &str,
         path: &Path,
         below: Option<Version>,
@@ -234,6 +236,7 @@ impl Core {
     ) -> Result<HistoryPage, ServiceError> {
         self.require_history()?;
         let environment = self.environment(environment)?;
+        grant.demand(&environment.name, path)?;
         let records = self.history.versions(&environment.branch, path, below, limit)?;
         if records.is_empty() && self.history.last_version(&environment.branch, path).0 == 0 {
             return Err(self.not_in_layer(&environment, path));

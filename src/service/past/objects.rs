@@ -5,6 +5,7 @@ use crate::auth::ReadGrant;
 use crate::git::{ReadError, Reader};
 use crate::history::{NewVersion, VersionRecord};
 use crate::model::{ChangeSet, Path, Revision, Sequence};
+use crate::resolve::Seen;
 use crate::service::core::Core;
 use crate::service::page::PageRoom;
 use crate::service::{Cursor, ServiceError};
@@ -32,8 +33,17 @@ pub(in crate::service) const MOST_SCANNED: usize = 50_000;
 
 impl Core {
     /// Whether the history of a path is that of an object: paths below it, rather than versions of its own.
-    pub fn is_object_history(&self, environment: &str, path: &Path) -> Result<bool, ServiceError> {
+    pub fn is_object_history(
+        &self,
+        grant: &ReadGrant,
+        environment: &str,
+        path: &Path,
+    ) -> Result<bool, ServiceError> {
         let environment = self.environment(environment)?;
+        // Where nothing may be read, which it is must not be told apart.
+        if grant.below(&environment.name, path, true) == Seen::Nothing {
+            return Err(grant.refusal(&environment.name, path).into());
+        }
         let state = self.index.load();
         let branch = state.branches.get(&environment.branch);
         let node = branch.and_then(|branch| branch.snapshot.find(path));
@@ -48,7 +58,7 @@ impl Core {
     /// commit in the reverse order of their paths. Blocks.
     pub fn object_history(
         &self,
-        _grant: &ReadGrant,
+        grant: &ReadGrant,
         environment: &str,
         path: &Path,
         before: Option<Cursor>,
@@ -72,7 +82,11 @@ impl Core {
             }
             let change_set = Arc::new(self.change_set(sequence.0)?);
             let mut versions = self.history.versions_of(sequence)?;
-            versions.retain(|version| version.branch == *branch && path.is_prefix_of(&version.path));
+            versions.retain(|version| {
+                version.branch == *branch
+                    && path.is_prefix_of(&version.path)
+                    && grant.sees(&environment.name, &version.path)
+            });
             at.check_within(versions.len())?;
             let mut rest = versions.into_iter().rev().skip(at.skip);
             while found.len() < limit
@@ -86,6 +100,7 @@ impl Core {
             }
         }
         if found.is_empty() && before.is_none() && next.is_none() {
+            grant.demand(&environment.name, path)?;
             return Err(self.not_in_layer(&environment, path));
         }
         let next = next.filter(|next| next.sequence.0 > 0);

@@ -1,6 +1,7 @@
 mod commit;
 mod decide;
 mod message;
+mod permit;
 mod promote;
 mod trial;
 mod validate;
@@ -132,8 +133,10 @@ impl<'a> Batch<'a> {
     /// Takes one write: refuses it and changes nothing, or makes its commits.
     pub fn add(&mut self, write: &Write) -> Result<Written, Failure> {
         let begun = Instant::now();
-        let decided = self.decide(&write.edits).and_then(|(decided, edits)| {
-            self.validate(&decided)?;
+        let permitted = self.permit_asked(&write.grant, &write.edits);
+        let decided = permitted.and_then(|()| self.decide(&write.edits)).and_then(|(decided, edits)| {
+            self.permit(&write.grant, &decided)?;
+            self.validate(&decided, &write.grant)?;
             Ok((decided, edits))
         });
         self.context.metrics.took(Phase::Decide, begun.elapsed());

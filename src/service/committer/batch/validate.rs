@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::permit::told_to;
 use super::{Batch, Content, Decided};
+use crate::auth::WriteGrant;
 use crate::model::Environments;
 use crate::service::ServiceError;
 use crate::service::committer::checks::Planned;
@@ -12,7 +14,7 @@ use crate::validation;
 impl Batch<'_> {
     /// Refuses a write after which an environment would show something wrong that is not wrong yet. What the write does
     /// to each environment that inherits from the one it names counts as well.
-    pub(super) fn validate(&mut self, decided: &[Decided]) -> Result<(), ServiceError> {
+    pub(super) fn validate(&mut self, decided: &[Decided], grant: &WriteGrant) -> Result<(), ServiceError> {
         if decided.is_empty() {
             return Ok(());
         }
@@ -26,7 +28,7 @@ impl Batch<'_> {
         }
         let content = |layer: &str, file: &str| self.content_of(layer, file, decided);
         validation::place(&mut findings, &content, self.context.limits);
-        Err(ServiceError::Findings(findings))
+        Err(ServiceError::Findings(told_to(grant, findings)))
     }
 
     pub(super) fn planned<'p>(

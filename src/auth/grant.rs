@@ -1,0 +1,237 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::action::Action;
+use super::denied::{Denied, Refused};
+use super::rights::{Decision, Rights};
+use crate::model::Path;
+use crate::resolve::{Seen, Sight};
+
+/// The proof that a principal may read something, and what: what readers demand.
+#[derive(Debug, Clone)]
+pub struct ReadGrant {
+    pub(super) account: Arc<str>,
+    pub(super) rights: Arc<Rights>,
+}
+
+/// The proof that a principal may write something, and what: what the committer demands, with the account to name in
+/// the commit.
+#[derive(Debug, Clone)]
+pub struct WriteGrant {
+    pub(super) account: Arc<str>,
+    pub(super) rights: Arc<Rights>,
+}
+
+/// The proof that a principal may see the values of some secrets.
+#[derive(Debug)]
+pub struct SecretGrant {
+    pub(super) account: Arc<str>,
+    /// All secrets when none.
+    pub(super) names: Option<BTreeSet<String>>,
+}
+
+/// The proof that a principal administers the project: accounts, settings, backups, the audit log.
+#[derive(Debug, Clone)]
+pub struct AdminGrant {
+    pub(super) account: Arc<str>,
+}
+
+/// What an account sees of one environment.
+#[derive(Debug)]
+struct Eyes {
+    rights: Arc<Rights>,
+    environment: Arc<str>,
+}
+
+impl Sight for Eyes {
+    fn sees(&self, path: &Path) -> bool {
+        self.rights.sees(&self.environment, path)
+    }
+
+    fn below(&self, path: &Path, has_hidden: bool) -> Seen {
+        self.rights.extent(Action::Read, &self.environment, path, has_hidden)
+    }
+
+    fn is_kept_from(&self, path: &Path) -> bool {
+        self.rights.is_variable_kept_from(&self.environment, path)
+    }
+}
+
+impl ReadGrant {
+    /// The grant of somebody who holds the project's files.
+    pub fn local() -> Self {
+        ReadGrant { account: "local".into(), rights: Arc::new(Rights::Everything) }
+    }
+
+    /// The account that reads.
+    pub fn account(&self) -> &Arc<str> {
+        &self.account
+    }
+
+    /// The same account as it would write: what it may, each path is asked for.
+    pub fn as_writer(&self) -> WriteGrant {
+        WriteGrant { account: self.account.clone(), rights: self.rights.clone() }
+    }
+
+    /// Whether a value at this very path of an environment may be read.
+    pub fn sees(&self, environment: &str, path: &Path) -> bool {
+        self.rights.sees(environment, path)
+    }
+
+    /// How much may be read at and below a path of an environment. `has_hidden` says whether names below may begin
+    /// with a dot.
+    pub fn below(&self, environment: &str, path: &Path, has_hidden: bool) -> Seen {
+        self.rights.extent(Action::Read, environment, path, has_hidden)
+    }
+
+    /// Whether everything may be read, in every environment.
+    pub fn sees_everything(&self) -> bool {
+        self.rights.sees_everything()
+    }
+
+    /// What a view of an environment shows to the account; none where that is everything.
+    pub fn sight(&self, environment: &Arc<str>) -> Option<Arc<dyn Sight>> {
+        if self.sees_everything() {
+            return None;
+        }
+        Some(Arc::new(Eyes { rights: self.rights.clone(), environment: environment.clone() }))
+    }
+
+    /// Whether a variable is kept from the account, where a value that it sees names it.
+    pub fn is_variable_kept(&self, environment: &str, path: &Path) -> bool {
+        self.rights.is_variable_kept_from(environment, path)
+    }
+
+    /// Lets everything at and below a path be read, or says why not.
+    pub fn demand_all(&self, environment: &str, path: &Path, has_hidden: bool) -> Result<(), Refused> {
+        if self.below(environment, path, has_hidden) == Seen::All {
+            return Ok(());
+        }
+        let refused = self.refusal(environment, path);
+        Err(if self.sees(environment, path) {
+            let reason = "what is below it is not all the account's to read; name a path of which it is";
+            refused.because(reason.to_owned())
+        } else {
+            refused
+        })
+    }
+
+    /// Lets what is at a path be read, whatever that is; or says why not.
+    pub fn demand(&self, environment: &str, path: &Path) -> Result<(), Refused> {
+        if self.sees(environment, path) { Ok(()) } else { Err(self.refusal(environment, path)) }
+    }
+
+    /// Why a path may not be read.
+    pub fn refusal(&self, environment: &str, path: &Path) -> Refused {
+        let decision = self.rights.decide(Action::Read, Some(environment), path);
+        Refused::at(&self.account, Action::Read, (environment, path), &decision)
+    }
+}
+
+impl WriteGrant {
+    /// The grant of somebody who holds the project's files: local commands need no account.
+    pub fn local(account: Arc<str>) -> Self {
+        WriteGrant { account, rights: Arc::new(Rights::Everything) }
+    }
+
+    /// The account that writes.
+    pub fn account(&self) -> &Arc<str> {
+        &self.account
+    }
+
+    /// Whether nothing need be asked of it: it may do everything.
+    pub fn is_unrestricted(&self) -> bool {
+        self.rights.is_unrestricted()
+    }
+
+    /// What may be done, for whoever asks more than one thing.
+    pub fn rights(&self) -> &Rights {
+        &self.rights
+    }
+
+    /// Lets an action be done at a path of an environment, or says why not.
+    pub fn demand(&self, action: Action, environment: &str, path: &Path) -> Result<Decision<'_>, Refused> {
+        let decision = self.rights.decide(action, Some(environment), path);
+        if decision.is_allowed {
+            return Ok(decision);
+        }
+        Err(Refused::at(&self.account, action, (environment, path), &decision))
+    }
+
+    /// Lets an action be done to everything at and below a path, or says why not.
+    pub fn demand_all(&self, action: Action, environment: &str, path: &Path) -> Result<(), Refused> {
+        if self.rights.extent(action, environment, path, false) == Seen::All {
+            return Ok(());
+        }
+        let decision = self.rights.decide(action, Some(environment), path);
+        let refused = Refused::at(&self.account, action, (environment, path), &decision);
+        Err(if decision.is_allowed {
+            refused.because("what is below it is not all the account's to change".to_owned())
+        } else {
+            refused
+        })
+    }
+
+    /// Lets an action be done to something at or below a path, or says why not.
+    pub fn demand_some(&self, action: Action, environment: &str, path: &Path) -> Result<(), Refused> {
+        if self.rights.extent(action, environment, path, true) != Seen::Nothing {
+            return Ok(());
+        }
+        self.demand(action, environment, path).map(|_| ())
+    }
+
+    /// Whether a value at this very path of an environment may be read.
+    pub fn sees(&self, environment: &str, path: &Path) -> bool {
+        self.rights.sees(environment, path)
+    }
+
+    /// Why a path may not be read.
+    pub fn read_refusal(&self, environment: &str, path: &Path) -> Refused {
+        let decision = self.rights.decide(Action::Read, Some(environment), path);
+        Refused::at(&self.account, Action::Read, (environment, path), &decision)
+    }
+
+    /// Lets a secret be named in a value of an environment, or says why not.
+    pub fn demand_secret(&self, environment: &str, name: &str) -> Result<(), Refused> {
+        let decision = self.rights.decide_secret(Action::UseSecrets, Some(environment), name);
+        if decision.is_allowed {
+            return Ok(());
+        }
+        Err(Refused::secret(&self.account, Action::UseSecrets, (environment, name), &decision))
+    }
+}
+
+impl SecretGrant {
+    /// The grant of somebody who holds the project's files.
+    pub fn local() -> Self {
+        SecretGrant { account: "local".into(), names: None }
+    }
+
+    /// The account that reads.
+    pub fn account(&self) -> &Arc<str> {
+        &self.account
+    }
+
+    /// Those of some secrets that are granted.
+    pub fn granted<'a>(&'a self, names: &'a BTreeSet<String>) -> impl Iterator<Item = &'a String> {
+        names.iter().filter(|name| self.names.as_ref().is_none_or(|granted| granted.contains(*name)))
+    }
+}
+
+impl AdminGrant {
+    /// The grant of somebody who holds the project's files.
+    pub fn local(account: Arc<str>) -> Self {
+        AdminGrant { account }
+    }
+
+    /// The account that administers.
+    pub fn account(&self) -> &Arc<str> {
+        &self.account
+    }
+}
+
+impl From<Refused> for Denied {
+    fn from(refused: Refused) -> Self {
+        Denied::Forbidden(Box::new(refused))
+    }
+}

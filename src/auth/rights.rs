@@ -1,0 +1,285 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::action::Action;
+use super::rule::{AccessRule, Covers};
+use crate::model::Path;
+use crate::resolve::Seen;
+use crate::snapshot::{METADATA_ROOT, VARIABLES};
+
+/// What somebody may do.
+#[derive(Debug)]
+pub enum Rights {
+    /// Nothing.
+    Nothing,
+    /// Read everything but secrets.
+    Reader,
+    /// Everything: somebody who holds the project's files, or whom the server lets in as an administrator.
+    Everything,
+    /// What the rules of the access file say of an account.
+    Ruled(Ruled),
+}
+
+/// What the rules say of one account, found by the place of a path.
+#[derive(Debug)]
+pub struct Ruled {
+    /// All rules; those of the account by their index.
+    rules: Arc<[AccessRule]>,
+    mine: Vec<usize>,
+    /// The patterns of those rules, by the literal segments that they begin with.
+    by_place: HashMap<Box<str>, Vec<Candidate>>,
+    /// Whether the account administers the project, and no rule denies it anything.
+    is_unrestricted: bool,
+}
+
+/// One pattern of a rule.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    rule: usize,
+    pattern: usize,
+    weight: usize,
+}
+
+/// What the rules come to for one action at one place.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision<'a> {
+    /// Whether it may be done.
+    pub is_allowed: bool,
+    /// The rule that decides; where none does, nothing is allowed.
+    pub by: Option<&'a AccessRule>,
+}
+
+/// What decides between two rules: how much the pattern says literally, whether the rule names the environment, and
+/// then whether it denies.
+type Rank = (usize, bool, bool);
+
+impl Ruled {
+    /// What the rules say of an account of these teams.
+    pub fn of(account: &str, teams: &[Arc<str>], rules: &Arc<[AccessRule]>) -> Self {
+        let is_mine = |rule: &AccessRule| rule.is_about(account, teams);
+        let mine: Vec<usize> = (0..rules.len()).filter(|index| is_mine(&rules[*index])).collect();
+        let mut by_place: HashMap<Box<str>, Vec<Candidate>> = HashMap::new();
+        for &rule in &mine {
+            for (pattern, found) in rules[rule].patterns().iter().enumerate() {
+                let place = found.glob.place().as_str().into();
+                by_place.entry(place).or_default().push(Candidate { rule, pattern, weight: found.weight });
+            }
+        }
+        let mut ruled = Ruled { rules: rules.clone(), mine, by_place, is_unrestricted: false };
+        let denies = |index: &usize| Action::ALL.iter().any(|action| rules[*index].denies(*action));
+        ruled.is_unrestricted =
+            ruled.decide(Action::Admin, None, &Path::root()).is_allowed && !ruled.mine.iter().any(denies);
+        ruled
+    }
+
+    /// Whether an action may be done at a path of an environment; where none is given, whether it may be in all.
+    pub fn decide(&self, action: Action, environment: Option<&str>, path: &Path) -> Decision<'_> {
+        self.decide_by(action, environment, path, &|_| true)
+    }
+
+    /// The same by these rules alone.
+    fn decide_by(
+        &self,
+        action: Action,
+        environment: Option<&str>,
+        path: &Path,
+        counts: &dyn Fn(&AccessRule) -> bool,
+    ) -> Decision<'_> {
+        let mut best: Option<(Rank, &AccessRule)> = None;
+        let text = path.as_str();
+        let ends = text.match_indices('/').map(|(at, _)| at.max(1)).chain([text.len()]);
+        for candidate in ends.filter_map(|end| self.by_place.get(&text[..end])).flatten() {
+            let rule = &self.rules[candidate.rule];
+            let rank = (candidate.weight, rule.environments.is_some(), rule.denies(action));
+            if best.as_ref().is_none_or(|(known, _)| rank > *known)
+                && rule.speaks_of(action)
+                && rule.holds_in(environment)
+                && counts(rule)
+                && rule.patterns()[candidate.pattern].glob.matches(path)
+            {
+                best = Some((rank, rule));
+            }
+        }
+        let by = best.map(|(_, rule)| rule);
+        Decision { is_allowed: by.is_some_and(|rule| !rule.denies(action)), by }
+    }
+
+    fn decide_secret(&self, action: Action, environment: Option<&str>, name: &str) -> Decision<'_> {
+        let mut best: Option<(Rank, &AccessRule)> = None;
+        for rule in self.mine.iter().map(|index| &self.rules[*index]) {
+            let Some(weight) = rule.weight_for_secret(name) else { continue };
+            let rank = (weight, rule.environments.is_some(), rule.denies(action));
+            let is_better = best.as_ref().is_none_or(|(known, _)| rank > *known);
+            if is_better && rule.speaks_of(action) && rule.holds_in(environment) {
+                best = Some((rank, rule));
+            }
+        }
+        match best {
+            Some((_, rule)) => Decision { is_allowed: !rule.denies(action), by: Some(rule) },
+            // Secrets have no path, so whoever administers everything need not be told each by name.
+            None => self.decide(Action::Admin, environment, &Path::root()),
+        }
+    }
+
+    fn extent(&self, action: Action, environment: &str, path: &Path, has_hidden: bool) -> Seen {
+        let (mut cover, mut all): (Option<(Rank, bool)>, Vec<(Rank, bool)>) = (None, Vec::new());
+        for rule in self.mine.iter().map(|index| &self.rules[*index]) {
+            if !rule.speaks_of(action) || !rule.holds_in(Some(environment)) {
+                continue;
+            }
+            let is_allowed = !rule.denies(action);
+            for pattern in rule.patterns().iter().filter(|pattern| pattern.glob.reaches(path)) {
+                let found = ((pattern.weight, rule.environments.is_some(), !is_allowed), is_allowed);
+                all.push(found);
+                if pattern.glob.covers(path) && cover.is_none_or(|known| found > known) {
+                    cover = Some(found);
+                }
+            }
+        }
+        if !all.iter().any(|(_, is_allowed)| *is_allowed) {
+            return Seen::Nothing;
+        }
+        match cover.filter(|_| !has_hidden) {
+            Some((rank, says))
+                if all.iter().all(|(other, other_says)| *other_says == says || *other < rank) =>
+            {
+                if says {
+                    Seen::All
+                } else {
+                    Seen::Nothing
+                }
+            }
+            _ => Seen::Part,
+        }
+    }
+}
+
+impl Rights {
+    /// Whether an action may be done at a path of an environment.
+    pub fn decide(&self, action: Action, environment: Option<&str>, path: &Path) -> Decision<'_> {
+        match self.ruled() {
+            Ok(is_allowed) => Decision { is_allowed: is_allowed(action), by: None },
+            Err(ruled) => described(path)
+                .iter()
+                .map(|subject| ruled.decide(action, environment, subject))
+                // Of several things that a path may be about, each has to be allowed.
+                .min_by_key(|decision| decision.is_allowed)
+                .unwrap_or_else(|| ruled.decide(action, environment, path)),
+        }
+    }
+
+    /// What the rules say that are asked for wherever a view shows a change; none where they say nothing.
+    pub fn decide_for_view(&self, environment: &str, path: &Path) -> Option<Decision<'_>> {
+        let ruled = self.ruled().err()?;
+        let of_views = |rule: &AccessRule| rule.covers == Covers::View;
+        let found = described(path);
+        let subjects = if found.is_empty() { vec![path.clone()] } else { found };
+        let decisions =
+            subjects.iter().map(|at| ruled.decide_by(Action::Write, Some(environment), at, &of_views));
+        decisions.filter(|decision| decision.by.is_some()).min_by_key(|decision| decision.is_allowed)
+    }
+
+    /// Whether an action may be done to a secret in an environment.
+    pub fn decide_secret(&self, action: Action, environment: Option<&str>, name: &str) -> Decision<'_> {
+        match self.ruled() {
+            Ok(is_allowed) => Decision { is_allowed: is_allowed(action), by: None },
+            Err(ruled) => ruled.decide_secret(action, environment, name),
+        }
+    }
+
+    /// The rule by which others have to agree to a change, where one is asked for. Whoever administers the place is
+    /// not held up: such accounts may change the rule.
+    pub fn needs_approval(&self, environment: &str, path: &Path, is_shown: bool) -> Option<&AccessRule> {
+        let ruled = self.ruled().err()?;
+        let is_met = |rule: &&AccessRule| {
+            rule.approvals.is_some()
+                && rule.holds_in(Some(environment))
+                && (!is_shown || rule.covers == Covers::View)
+                && rule.patterns().iter().any(|pattern| pattern.glob.matches(path))
+        };
+        let everybody = ruled.rules.iter().enumerate();
+        let found = everybody
+            .filter(|(index, rule)| rule.names_nobody() || ruled.mine.contains(index))
+            .map(|(_, rule)| rule)
+            .find(is_met)?;
+        (!ruled.decide(Action::Admin, Some(environment), path).is_allowed).then_some(found)
+    }
+
+    /// Whether an action may be done anywhere at all.
+    pub fn may_somewhere(&self, action: Action) -> bool {
+        match self.ruled() {
+            Ok(is_allowed) => is_allowed(action),
+            Err(ruled) => ruled.mine.iter().any(|index| ruled.rules[*index].allows(action)),
+        }
+    }
+
+    /// How much of what is at and below a path of an environment an action may be done to.
+    pub fn extent(&self, action: Action, environment: &str, path: &Path, has_hidden: bool) -> Seen {
+        match self.ruled() {
+            Ok(is_allowed) if is_allowed(action) => Seen::All,
+            Ok(_) => Seen::Nothing,
+            // What may be done to metadata is what may be done to what it describes.
+            Err(_) if path.as_str() == CONFGIT || is_of_metadata(path) => match self.may_somewhere(action) {
+                true => Seen::Part,
+                false => Seen::Nothing,
+            },
+            Err(ruled) => ruled.extent(action, environment, path, has_hidden),
+        }
+    }
+
+    /// Whether a value at this very path is seen in an environment.
+    pub fn sees(&self, environment: &str, path: &Path) -> bool {
+        self.decide(Action::Read, Some(environment), path).is_allowed
+    }
+
+    /// Whether everything is seen in every environment, hidden names too.
+    pub fn sees_everything(&self) -> bool {
+        self.ruled().is_ok_and(|is_allowed| is_allowed(Action::Read))
+    }
+
+    /// Whether a variable is kept from whoever sees a value that names it: only a rule that denies it by name does
+    /// that, for variables are there to be named.
+    pub fn is_variable_kept_from(&self, environment: &str, path: &Path) -> bool {
+        debug_assert!(path.as_str().starts_with(VARIABLES));
+        let decision = self.decide(Action::Read, Some(environment), path);
+        !decision.is_allowed && decision.by.is_some()
+    }
+
+    /// Whether nothing need be asked: everything is allowed.
+    pub fn is_unrestricted(&self) -> bool {
+        self.ruled().is_ok_and(|is_allowed| is_allowed(Action::Admin))
+    }
+
+    /// The rules, or where none need be asked, what is allowed.
+    fn ruled(&self) -> Result<fn(Action) -> bool, &Ruled> {
+        match self {
+            Rights::Nothing => Ok(|_| false),
+            Rights::Reader => Ok(|action| action == Action::Read),
+            Rights::Everything => Ok(|_| true),
+            Rights::Ruled(ruled) if ruled.is_unrestricted => Ok(|_| true),
+            Rights::Ruled(ruled) => Err(ruled),
+        }
+    }
+}
+
+const CONFGIT: &str = "/.confgit";
+
+/// The members of metadata.
+const MEMBERS: [&str; 4] = ["description", "owner", "schema", "resolve"];
+
+fn is_of_metadata(path: &Path) -> bool {
+    path.as_str().strip_prefix(METADATA_ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What the metadata at a path describes; nothing where the path is none of metadata. A member may be one of the
+/// metadata of what is above, or part of the path of what is below: then it may be about either.
+fn described(path: &Path) -> Vec<Path> {
+    if !is_of_metadata(path) {
+        return Vec::new();
+    }
+    // `/.confgit/keys` and then the path.
+    let segments: Vec<_> = path.segments().skip(2).collect();
+    let ends = (1..segments.len()).filter(|end| MEMBERS.contains(&&*segments[*end]));
+    let found: Vec<Path> = ends.filter_map(|end| Path::from_segments(&segments[..end]).ok()).collect();
+    if found.is_empty() { Path::from_segments(&segments).into_iter().collect() } else { found }
+}

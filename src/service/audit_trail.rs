@@ -1,0 +1,194 @@
+//! What is told to the audit log: what happens to a project and is no commit.
+
+use std::collections::BTreeSet;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime};
+
+use super::ServiceError;
+use super::core::Core;
+use super::layout::AUDIT;
+use crate::audit::{AuditError, AuditLog, Head, Options, Record, What};
+use crate::auth::{Denied, Object, Refused, SecretGrant};
+use crate::model::{Path, Timestamp};
+
+/// Equal refusals within so long are one record, with their count: whoever repeats them fills no disk.
+const REFUSALS: Duration = Duration::from_secs(60);
+
+/// Repeated reads of one secret by one account, and repeated exports, are one record in so long, with their count.
+const READS: Duration = Duration::from_secs(3_600);
+
+/// Where a request came from.
+#[derive(Debug, Clone, Default)]
+pub struct RequestOrigin {
+    /// The address of who sent it.
+    pub address: Option<Arc<str>>,
+    /// What it calls itself.
+    pub request_id: Option<Arc<str>>,
+}
+
+/// The audit log of an open project.
+pub(super) struct AuditTrail {
+    log: AuditLog,
+    dir: PathBuf,
+    /// How many records found no room.
+    lost: AtomicU64,
+}
+
+/// How the audit log is.
+#[derive(Debug, Clone)]
+pub struct AuditHealth {
+    /// The last record that is durable.
+    pub head: Head,
+    /// Why nothing more can be written, where that is so.
+    pub failure: Option<String>,
+    /// What was wrong with it when it was opened.
+    pub damage: Option<String>,
+    /// How many records found no room since.
+    pub lost: u64,
+}
+
+impl AuditTrail {
+    /// Opens the log of a project.
+    pub fn open(dir: &FilePath, now: Timestamp) -> Result<Self, AuditError> {
+        let dir = dir.join(AUDIT);
+        let log = AuditLog::open(&dir, now, Options::default())?;
+        if let Some(damage) = log.damage() {
+            tracing::error!(%damage, "the audit log was damaged; it goes on, and `confgit audit verify` tells where");
+        }
+        Ok(AuditTrail { log, dir, lost: AtomicU64::new(0) })
+    }
+
+    /// What the journal records of it with each batch; none before the first record.
+    pub fn anchor(&self) -> Option<String> {
+        let head = self.log.head();
+        (head.number > 0).then(|| head.to_string())
+    }
+
+    /// Where it lies.
+    pub fn dir(&self) -> &FilePath {
+        &self.dir
+    }
+
+    /// Waits until a record is durable.
+    fn tell(&self, record: Record) -> Result<(), ServiceError> {
+        let (done, is_done) = mpsc::sync_channel(1);
+        self.log.append_counted(record, READS, move |result| {
+            // Whoever waits does so until the answer comes.
+            let _ = done.send(result);
+        });
+        let unavailable = |reason: String| ServiceError::AuditUnavailable { reason };
+        match is_done.recv() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failed)) => Err(unavailable(failed.to_string())),
+            Err(_) => Err(unavailable("the audit log has ended".to_owned())),
+        }
+    }
+}
+
+impl Core {
+    /// Tells that a request was refused, or a credential not taken. Does not wait.
+    pub fn audit_denied(&self, denied: &Denied, origin: &RequestOrigin) {
+        let Some(record) = record_of(denied, now()) else { return };
+        let record =
+            Record { address: origin.address.clone(), request_id: origin.request_id.clone(), ..record };
+        if self.audit.log.try_append_counted(record, REFUSALS, |_| {}).is_err() {
+            let lost = self.audit.lost.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(lost = lost + 1, "the audit log has no room for a refusal");
+        }
+    }
+
+    /// Tells that secrets are about to be shown, and waits until that is durable: what cannot be told is not shown.
+    pub(super) fn audit_secrets(
+        &self,
+        grant: &SecretGrant,
+        environment: &str,
+        names: &BTreeSet<String>,
+    ) -> Result<(), ServiceError> {
+        for name in grant.granted(names) {
+            let record = Record {
+                account: Some(grant.account().clone()),
+                action: Some("secrets:read".into()),
+                environment: Some(environment.into()),
+                secret: Some(name.as_str().into()),
+                ..Record::new(What::SecretRead, now())
+            };
+            self.audit.tell(record)?;
+        }
+        Ok(())
+    }
+
+    /// Tells that content leaves as an archive or a bundle, and waits until that is durable. Blocks.
+    pub fn audit_export(
+        &self,
+        account: &Arc<str>,
+        (environment, path): (Option<&str>, Option<&Path>),
+        what: &str,
+    ) -> Result<(), ServiceError> {
+        let record = Record {
+            account: Some(account.clone()),
+            action: Some(what.into()),
+            environment: environment.map(Into::into),
+            path: path.map(|path| path.as_str().into()),
+            ..Record::new(What::Exported, now())
+        };
+        self.audit.tell(record)
+    }
+
+    /// Tells that a server begins to serve the project, or ends. Does not wait.
+    pub fn audit_serving(&self, begins: bool) {
+        let what = if begins { What::Started } else { What::Stopped };
+        let detail = format!("confgit {}", env!("CARGO_PKG_VERSION"));
+        let record = Record { detail: Some(detail.into()), ..Record::new(what, now()) };
+        self.audit.log.append(record, |_| {});
+    }
+
+    /// How the audit log is.
+    pub fn audit_health(&self) -> AuditHealth {
+        AuditHealth {
+            head: self.audit.log.head(),
+            failure: self.audit.log.failure().map(|failed| failed.to_string()),
+            damage: self.audit.log.damage().map(str::to_owned),
+            lost: self.audit.lost.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+/// What is told of a denial; nothing of callers who showed no credential.
+fn record_of(denied: &Denied, at: Timestamp) -> Option<Record> {
+    let failed = |account: Option<&Arc<str>>| Record {
+        account: account.cloned(),
+        detail: Some(denied.to_string().into()),
+        ..Record::new(What::SignInFailed, at)
+    };
+    Some(match denied {
+        Denied::NoCredential | Denied::TokenKeysUnavailable => return None,
+        Denied::UnknownKey | Denied::BadToken { .. } => failed(None),
+        Denied::ExpiredKey { account, .. } | Denied::Disabled { account } => failed(Some(account)),
+        Denied::Forbidden(refused) => {
+            let Refused { account, action, object, environment, rule, .. } = &**refused;
+            Record {
+                account: Some(account.clone()),
+                action: Some(action.name().into()),
+                environment: environment.clone(),
+                path: match object {
+                    Object::Path(path) => Some(path.as_str().into()),
+                    _ => None,
+                },
+                secret: match object {
+                    Object::Secret(name) => Some(name.as_str().into()),
+                    _ => None,
+                },
+                rule: rule.as_ref().map(|rule| rule.to_string().into()),
+                detail: Some(refused.to_string().into()),
+                ..Record::new(What::Refused, at)
+            }
+        }
+    })
+}
