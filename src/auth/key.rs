@@ -60,6 +60,11 @@ impl KeyHash {
         KeyHash(Sha256::digest(text.as_bytes()).into())
     }
 
+    /// The first twelve hexadecimal digits: enough to tell keys apart, and nothing to find one by.
+    pub fn id(&self) -> String {
+        self.to_string().chars().skip("sha256:".len()).take(12).collect()
+    }
+
     /// Reads `sha256:` and 64 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("sha256:")?;

@@ -104,6 +104,37 @@ impl Ruled {
         Decision { is_allowed: by.is_some_and(|rule| !rule.denies(action)), by }
     }
 
+    /// The rules that speak of an action at a path of an environment, those that count more first.
+    fn speaking(&self, action: Action, environment: &str, path: &Path) -> Vec<&AccessRule> {
+        let text = path.as_str();
+        let ends = text.match_indices('/').map(|(at, _)| at.max(1)).chain([text.len()]);
+        let mut found: Vec<(Rank, &AccessRule)> = ends
+            .filter_map(|end| self.by_place.get(&text[..end]))
+            .flatten()
+            .filter_map(|candidate| {
+                let rule = &self.rules[candidate.rule];
+                let is_met = rule.speaks_of(action)
+                    && rule.holds_in(Some(environment))
+                    && rule.patterns()[candidate.pattern].glob.matches(path);
+                let rank = (candidate.weight, rule.environments.is_some(), rule.denies(action));
+                is_met.then_some((rank, rule))
+            })
+            .collect();
+        in_order(&mut found)
+    }
+
+    fn speaking_of_secret(&self, action: Action, environment: &str, name: &str) -> Vec<&AccessRule> {
+        let rules = self.mine.iter().map(|index| &self.rules[*index]);
+        let mut found: Vec<(Rank, &AccessRule)> = rules
+            .filter(|rule| rule.speaks_of(action) && rule.holds_in(Some(environment)))
+            .filter_map(|rule| {
+                let weight = rule.weight_for_secret(name)?;
+                Some(((weight, rule.environments.is_some(), rule.denies(action)), rule))
+            })
+            .collect();
+        in_order(&mut found)
+    }
+
     fn decide_secret(&self, action: Action, environment: Option<&str>, name: &str) -> Decision<'_> {
         let mut best: Option<(Rank, &AccessRule)> = None;
         for rule in self.mine.iter().map(|index| &self.rules[*index]) {
@@ -154,7 +185,34 @@ impl Ruled {
     }
 }
 
+/// The rules of these ranks, each once, the highest first.
+fn in_order<'a>(found: &mut Vec<(Rank, &'a AccessRule)>) -> Vec<&'a AccessRule> {
+    found.sort_by(|(rank, rule), (other, of_other)| other.cmp(rank).then(rule.number.cmp(&of_other.number)));
+    let mut rules: Vec<&AccessRule> = Vec::with_capacity(found.len());
+    for (_, rule) in found.drain(..) {
+        if !rules.iter().any(|known| known.number == rule.number) {
+            rules.push(rule);
+        }
+    }
+    rules
+}
+
 impl Rights {
+    /// The rules that speak of an action at a path of an environment, those that count more first.
+    pub fn speaking(&self, action: Action, environment: &str, path: &Path) -> Vec<&AccessRule> {
+        let Rights::Ruled(ruled) = self else { return Vec::new() };
+        let subject = described(path).into_iter().next().unwrap_or_else(|| path.clone());
+        ruled.speaking(action, environment, &subject)
+    }
+
+    /// The same of a secret.
+    pub fn speaking_of_secret(&self, action: Action, environment: &str, name: &str) -> Vec<&AccessRule> {
+        match self {
+            Rights::Ruled(ruled) => ruled.speaking_of_secret(action, environment, name),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether an action may be done at a path of an environment.
     pub fn decide(&self, action: Action, environment: Option<&str>, path: &Path) -> Decision<'_> {
         match self.ruled() {

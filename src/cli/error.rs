@@ -241,7 +241,8 @@ fn of_service(error: &ServiceError) -> Exit {
         ServiceError::Findings(_)
         | ServiceError::Unresolvable(_)
         | ServiceError::NotExpressible(_)
-        | ServiceError::Forbidden(_) => Exit::Refused,
+        | ServiceError::Forbidden(_)
+        | ServiceError::Denied(_) => Exit::Refused,
         ServiceError::Account(error) => match **error {
             EditAccessError::Exists { .. } | EditAccessError::LastAdministrator { .. } => Exit::Conflict,
             EditAccessError::Unknown { .. } => Exit::NotFound,

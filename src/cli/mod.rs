@@ -3,7 +3,10 @@
 //! On a server it works through [`crate::client`], on a local project through [`crate::service`]; commands
 //! see neither, but a `target::Target`.
 
+mod access;
+mod account;
 mod age;
+mod audit;
 mod backup;
 mod bench;
 mod change;
@@ -12,6 +15,7 @@ mod complete;
 mod completions;
 mod demo;
 mod diff;
+mod duration;
 mod edit;
 mod env;
 mod error;
@@ -25,6 +29,7 @@ mod import;
 mod init;
 mod layer_change;
 mod local;
+mod local_access;
 mod local_look;
 mod local_promote;
 mod local_read;
@@ -105,6 +110,9 @@ enum Command {
     Preview(preview::Preview),
     Promote(promote::Promote),
     Env(env::Env),
+    Account(account::Account),
+    Access(access::Access),
+    Audit(audit::Audit),
     Whoami(whoami::Whoami),
     Status(status::Status),
     Ready(ready::Ready),
@@ -156,6 +164,9 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Explain(explain) => explain.run(options, output),
         Command::Export(export) => export.run(options, output),
         Command::Env(env) => env.run(options, output),
+        Command::Account(account) => account.run(options, output),
+        Command::Access(access) => access.run(options, output),
+        Command::Audit(audit) => audit.run(options, output),
         Command::Whoami(whoami) => whoami.run(options, output),
         Command::Tree(tree) => tree.run(options, output),
         Command::History(history) => history.run(options, output),

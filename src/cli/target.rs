@@ -2,13 +2,14 @@ use super::CliError;
 use super::layer_change::LayerChange;
 use super::local::Local;
 use crate::client::{
-    Client, Comparison, Expect, Export, Listing, Moment, Node, PatchKind, Place, Promotion, Written,
+    AccessQuestion, AuditQuestion, Client, Comparison, Expect, Export, Listing, Moment, Node, PatchKind,
+    Place, Promotion, Written,
 };
 use crate::model::Path;
 use crate::wire::{
-    Batch, BatchWritten, Commit, CommitDetails, Diff, Entry, EnvironmentRollback, Environments, Explanation,
-    HistoryItem, Json, NewEnvironment, Preview, Promote, Put, Status, Whoami, WrittenEntry,
-    WrittenEnvironment, WrittenObject,
+    AccessExplanation, Account, Accounts, Audit, Batch, BatchWritten, Commit, CommitDetails, Diff, Entry,
+    EnvironmentRollback, Environments, Explanation, HistoryItem, IssuedKey, Json, NewAccount, NewEnvironment,
+    Preview, Promote, Put, RotateKey, Status, Whoami, WrittenEntry, WrittenEnvironment, WrittenObject,
 };
 
 /// What a command works on: one method per verb, the same for both.
@@ -191,6 +192,54 @@ impl Target {
         match self {
             Target::Server(client) => Ok(client.environments()?),
             Target::Local(local) => Ok(local.environments()),
+        }
+    }
+
+    /// The accounts.
+    pub fn accounts(&self) -> Result<Accounts, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.accounts()?),
+            Target::Local(local) => Ok(local.accounts()),
+        }
+    }
+
+    /// Makes an account.
+    pub fn create_account(&self, new: NewAccount) -> Result<IssuedKey, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.create_account(&new)?),
+            Target::Local(local) => local.create_account(new),
+        }
+    }
+
+    /// Gives an account another key.
+    pub fn rotate_key(&self, account: &str, rotate: &RotateKey) -> Result<IssuedKey, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.rotate_key(account, rotate)?),
+            Target::Local(local) => local.rotate_key(account, rotate),
+        }
+    }
+
+    /// Refuses an account from now on, or no longer.
+    pub fn set_disabled(&self, account: &str, is_disabled: bool) -> Result<Account, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.set_disabled(account, is_disabled)?),
+            Target::Local(local) => local.set_disabled(account, is_disabled),
+        }
+    }
+
+    /// What the rules say of an action.
+    pub fn explain_access(&self, question: &AccessQuestion) -> Result<AccessExplanation, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.explain_access(question)?),
+            Target::Local(local) => local.explain_access(question),
+        }
+    }
+
+    /// At most so many of the things that happened, newest first.
+    pub fn audit(&self, question: &AuditQuestion, most: usize) -> Result<Audit, CliError> {
+        match self {
+            Target::Server(client) => Ok(client.audit(question, most)?),
+            Target::Local(local) => local.audit(question, most),
         }
     }
 

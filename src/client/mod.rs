@@ -2,6 +2,7 @@
 //!
 //! Nothing here prints, and no token is ever part of an error.
 
+mod access;
 mod address;
 mod download;
 mod error;
@@ -12,6 +13,7 @@ mod token;
 mod transport;
 mod write;
 
+pub use access::{AccessQuestion, AuditQuestion};
 pub use address::{AddressError, ServerAddress};
 pub use download::Download;
 pub use error::ClientError;

@@ -108,7 +108,7 @@ impl Client {
         self.transport.parse(&answer)
     }
 
-    fn write<T: serde::de::DeserializeOwned>(
+    pub(super) fn write<T: serde::de::DeserializeOwned>(
         &self,
         method: &'static str,
         url: String,

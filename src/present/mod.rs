@@ -1,5 +1,6 @@
 //! What the service says, as it travels: shared by the HTTP door and by the command line on a local project.
 
+mod access;
 mod asked_promotion;
 mod change;
 mod commit;
@@ -13,6 +14,7 @@ mod status;
 mod unified;
 mod written;
 
+pub use access::{access, account, audit, audit_report};
 pub use asked_promotion::{PromotionError, asked_promotion};
 pub use change::{change, diff};
 pub use commit::{commit, commit_details, commit_diff};

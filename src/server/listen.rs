@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,8 +45,8 @@ pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Fut
             accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Most often too many open files: waiting a moment lets some close.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -55,7 +56,7 @@ pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Fut
         };
         let (builder, http, watcher) = (builder.clone(), http.clone(), graceful.watcher());
         tokio::spawn(async move {
-            serve_connection(stream, &builder, http, watcher).await;
+            serve_connection((stream, peer), &builder, http, watcher).await;
             drop(permit);
         });
     }
@@ -83,7 +84,7 @@ fn builder() -> Builder<TokioExecutor> {
 }
 
 async fn serve_connection(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, SocketAddr),
     builder: &Builder<TokioExecutor>,
     http: Http,
     watcher: hyper_util::server::graceful::Watcher,
@@ -104,7 +105,7 @@ async fn serve_connection(
         let http = http.clone();
         let under_way = Requests::begin(&counted);
         async move {
-            let response = http.answer(request).await;
+            let response = http.answer(peer, request).await;
             Ok::<_, std::convert::Infallible>(under_way.until_sent(response))
         }
     });

@@ -33,11 +33,29 @@ pub struct AuditFilter {
     /// In which environment.
     pub environment: Option<String>,
     /// Where.
-    pub path: Option<PathGlob>,
+    pub path: Option<PathFilter>,
     /// Not before this.
     pub since: Option<Timestamp>,
     /// Not after this.
     pub until: Option<Timestamp>,
+}
+
+/// Which paths are meant.
+#[derive(Debug, Clone)]
+pub enum PathFilter {
+    /// This one, and those below.
+    Below(Path),
+    /// Those that match.
+    Pattern(PathGlob),
+}
+
+impl PathFilter {
+    fn matches(&self, path: &Path) -> bool {
+        match self {
+            PathFilter::Below(above) => above.is_prefix_of(path),
+            PathFilter::Pattern(pattern) => pattern.matches(path),
+        }
+    }
 }
 
 /// One thing that happened.
@@ -200,12 +218,12 @@ enum Source {
 /// A record, where it is asked for.
 fn met(entry: Entry, filter: &AuditFilter) -> Option<AuditItem> {
     let (account, environment) = (entry.account.as_deref(), entry.environment.as_deref());
-    let is_there = |glob: &PathGlob| {
+    let is_there = |filter: &PathFilter| {
         entry
             .path
             .as_deref()
             .and_then(|path| path.parse::<Path>().ok())
-            .is_some_and(|path| glob.matches(&path))
+            .is_some_and(|path| filter.matches(&path))
     };
     let is_met = filter.meets(entry.what.as_str(), account, environment, entry.at)
         && filter.path.as_ref().is_none_or(is_there);

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::committer::Precondition;
-use crate::auth::{EditAccessError, Refused};
+use crate::auth::{Denied, EditAccessError, Refused};
 use crate::git::ReadError;
 use crate::history::HistoryError;
 use crate::model::{Diagnostic, Path, Sequence, Version};
@@ -41,6 +41,9 @@ pub enum ServiceError {
     /// The account may not do this.
     #[error("{0}")]
     Forbidden(Box<Refused>),
+    /// The caller may not ask this.
+    #[error("{0}")]
+    Denied(Box<Denied>),
     /// An account cannot be changed so.
     #[error("{0}")]
     Account(Box<EditAccessError>),
@@ -238,7 +241,7 @@ impl ServiceError {
             | ServiceError::Pruned { .. }
             | ServiceError::NotKept { .. }
             | ServiceError::NoSuchPoint { .. } => Refusal::NotFound,
-            ServiceError::Forbidden(_) => Refusal::Forbidden,
+            ServiceError::Forbidden(_) | ServiceError::Denied(_) => Refusal::Forbidden,
             ServiceError::Account(_) => Refusal::Invalid,
             ServiceError::PreconditionFailed(_) => Refusal::Precondition,
             ServiceError::Invalid { .. }

@@ -4,6 +4,7 @@
 //! answered once they are durable. Looking into the past reads Git and blocks; callers in async code put it
 //! on a thread that may wait.
 
+mod accounts;
 mod audit_stream;
 mod audit_trail;
 mod backup;
@@ -59,7 +60,10 @@ mod trailers;
 mod view_checks;
 
 pub use self::core::Core;
-pub use audit_stream::{AuditFilter, AuditItem, AuditPage, AuditReport, verify_audit};
+pub use accounts::{AccessExplained, WantedAccount};
+pub use audit_stream::{
+    AuditCursor, AuditFilter, AuditItem, AuditPage, AuditReport, PathFilter, verify_audit,
+};
 pub use audit_trail::{AuditHealth, RequestOrigin};
 pub use backup::{ArchiveError, Backup, BackupError, Manifest, ManifestFile, RepositoryRefs, check_archive};
 pub use bundle::Bundle;

@@ -2,6 +2,7 @@
 //!
 //! Values are raw JSON, so that the digits of numbers and the order of members survive.
 
+mod access;
 mod commit;
 mod diff;
 mod environment;
@@ -15,6 +16,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use access::{
+    AccessExplanation, AccessRule, Account, AccountKey, Accounts, Audit, AuditItem, AuditReport, IssuedKey,
+    NewAccount, RotateKey,
+};
 pub use commit::{Commit, CommitDetails, Commits};
 pub use diff::{Change, Diff, DiffSide};
 pub use environment::{

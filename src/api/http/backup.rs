@@ -39,7 +39,9 @@ pub(super) async fn backup(State(app): State<App>, request: Request) -> Result<R
         return Ok(answer(Body::empty()));
     }
     let prepare = move || {
-        let dir = &app.project.core().dir;
+        let core = app.project.core();
+        core.audit_export(grant.account(), (None, None), "backup").map_err(BackupError::from)?;
+        let dir = &core.dir;
         Backup::prepare(dir, &app.name, &grant, now(), &mut ())
     };
     let prepared = tokio::task::spawn_blocking(prepare).await;

@@ -1,15 +1,19 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
-use super::App;
 use super::problem::Problem;
+use super::{App, Peer, observe};
 use crate::auth::{AdminGrant, Anonymous, Denied, Principal, ReadGrant, SecretGrant, WriteGrant};
+use crate::service::RequestOrigin;
 
 /// Lets the caller read, or says why not.
 pub(super) fn may_read(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<ReadGrant, Problem> {
@@ -86,6 +90,38 @@ fn anonymous(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Pro
         return Err(Problem::new(StatusCode::FORBIDDEN, "foreign-host", detail));
     }
     Ok(Principal::anonymous(app.anonymous))
+}
+
+/// How many tokens are checked at once: each takes a moment of a processor, and may wait for its issuer.
+static TOKENS_AT_ONCE: Semaphore = Semaphore::const_new(8);
+
+/// How long a token waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Checks the token of an issuer, where the request shows one that is not known yet; afterwards it is known.
+pub(super) async fn check_token(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(token) = key(headers) else { return Ok(()) };
+    if !app.project.core().is_unchecked_token(token, SystemTime::now().into()) {
+        return Ok(());
+    }
+    let busy = || {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", "too many tokens are being checked; try again")
+    };
+    let place =
+        timeout(PATIENCE, TOKENS_AT_ONCE.acquire()).await.ok().and_then(Result::ok).ok_or_else(busy)?;
+    let (core, token) = (app.project.core().clone(), token.to_owned());
+    let check = move || {
+        let _place = place;
+        core.check_token(&token, SystemTime::now().into())
+    };
+    Ok(tokio::task::spawn_blocking(check).await.map_err(Problem::stopped)??)
+}
+
+/// Where a request came from, as the audit log tells it.
+pub(super) fn origin(request: &Request) -> RequestOrigin {
+    let address = request.extensions().get::<Peer>().map(|Peer(peer)| peer.ip().to_string().into());
+    let request_id = observe::request_id(request.headers()).map(Into::into);
+    RequestOrigin { address, request_id }
 }
 
 /// The one name that a request was sent to; none where it gives two, for who is to say which was meant.

@@ -1,7 +1,9 @@
 //! REST: one router that lists every route, one file per resource, and the fast way for plain reads.
 
+mod accounts;
 mod answer;
 mod asked;
+mod audit;
 mod backup;
 mod batch;
 mod body;
@@ -36,6 +38,7 @@ mod site;
 mod target;
 mod write;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,7 +54,7 @@ use tracing::Span;
 pub use self::body::BodyRoom;
 use self::routes::Routes;
 use self::site::{Mounted, Site};
-use crate::auth::Anonymous;
+use crate::auth::{Anonymous, Denied};
 use crate::service::Project;
 use crate::telemetry::{HttpMetrics, Telemetry, trace};
 
@@ -90,7 +93,7 @@ impl Http {
     }
 
     /// Answers one request.
-    pub async fn answer<B>(&self, request: axum::http::Request<B>) -> Response
+    pub async fn answer<B>(&self, peer: SocketAddr, request: axum::http::Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -107,6 +110,7 @@ impl Http {
             return response;
         }
         let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
         let project = self.site.project_of(&mut request);
         let app = project.map_or(app, |project| &project.app);
         // At the root this was tried before.
@@ -122,12 +126,29 @@ impl Http {
     }
 }
 
+/// The address that a request came from.
+#[derive(Debug, Clone, Copy)]
+struct Peer(SocketAddr);
+
 /// Lets a project answer; where there is none, says so.
 async fn route(project: Option<&Mounted>, request: Request) -> Response {
     let Some(project) = project else { return operations::no_route(request).await.into() };
     if let Err(refusal) = caller::check_host(&request).and_then(|()| caller::check_origin(&request)) {
         return refusal.into();
     }
+    let app = &project.app;
+    let origin = caller::origin(&request);
+    let response = match caller::check_token(app, request.headers()).await {
+        Ok(()) => routed(project, request).await,
+        Err(refusal) => refusal.into(),
+    };
+    if let Some(denied) = response.extensions().get::<Arc<Denied>>() {
+        app.project.core().audit_denied(denied, &origin);
+    }
+    response
+}
+
+async fn routed(project: &Mounted, request: Request) -> Response {
     match project.router.clone().oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
@@ -154,6 +175,14 @@ fn project_routes() -> Routes<App> {
         .post("/api/environments", environments::create)
         .get("/api/environments/{env}", environments::one)
         .post("/api/environments/{env}/rollback", environments::rollback)
+        .get("/api/accounts", accounts::list)
+        .post("/api/accounts", accounts::create)
+        .post("/api/accounts/{account}/rotate", accounts::rotate)
+        .post("/api/accounts/{account}/disable", accounts::disable)
+        .post("/api/accounts/{account}/enable", accounts::enable)
+        .get("/api/access/explain", accounts::explain)
+        .get("/api/audit", audit::stream)
+        .get("/api/audit/verify", audit::verify)
         .get("/api/status", operations::status)
         .get("/api/backup", backup::backup)
         .get("/api/whoami", operations::whoami)

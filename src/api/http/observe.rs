@@ -71,7 +71,7 @@ fn method_name(method: &Method) -> &'static str {
     known.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")
 }
 
-fn request_id(headers: &HeaderMap) -> Option<String> {
+pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
     (!id.is_empty() && id.len() <= MOST_ID_BYTES).then(|| id.to_owned())
 }
@@ -128,7 +128,15 @@ fn class_of(method: &Method, route: Option<&str>, uri: &Uri) -> RequestClass {
     }
     let is_read = matches!(*method, Method::GET | Method::HEAD);
     match route {
-        "/healthz" | "/readyz" | "/metrics" | "/api/status" | "/api/whoami" => RequestClass::Operations,
+        "/healthz"
+        | "/readyz"
+        | "/metrics"
+        | "/api/status"
+        | "/api/whoami"
+        | "/api/accounts"
+        | "/api/access/explain"
+        | "/api/audit"
+        | "/api/audit/verify" => RequestClass::Operations,
         "/api/batch" | "/api/batch/get" => RequestClass::Batch,
         _ if !is_read => RequestClass::Write,
         "/api/diff" | "/api/commits" | "/api/commits/{revision}" => RequestClass::History,

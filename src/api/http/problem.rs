@@ -18,7 +18,7 @@ use crate::wire;
 pub(super) struct Problem {
     status: StatusCode,
     name: &'static str,
-    detail: String,
+    detail: Box<str>,
     errors: Box<[wire::ProblemItem]>,
     current: Option<Box<str>>,
     conflicts: Box<[wire::PromotionConflict]>,
@@ -32,7 +32,7 @@ impl Problem {
         Problem {
             status,
             name,
-            detail: detail.into(),
+            detail: detail.into().into_boxed_str(),
             errors: Box::default(),
             current: None,
             conflicts: Box::default(),
@@ -147,7 +147,7 @@ impl Problem {
     fn at_path(mut self, path: &crate::model::Path) -> Self {
         let item = wire::ProblemItem {
             path: Some(path.to_string()),
-            message: self.detail.clone(),
+            message: self.detail.to_string(),
             ..Default::default()
         };
         self.errors = Box::new([item]);
@@ -183,6 +183,7 @@ impl From<ServiceError> for Problem {
                 Problem::new(StatusCode::NOT_FOUND, "not-found", detail).at_path(&path)
             }
             ServiceError::Forbidden(refused) => Problem::forbidden(*refused),
+            ServiceError::Denied(denied) => (*denied).into(),
             ServiceError::Account(error) => match *error {
                 EditAccessError::Exists { .. } | EditAccessError::LastAdministrator { .. } => {
                     Problem::new(StatusCode::CONFLICT, "conflict", detail)
@@ -315,7 +316,7 @@ impl IntoResponse for Problem {
             kind: format!("/problems/{}", self.name),
             title: title(self.name).to_owned(),
             status: self.status.as_u16(),
-            detail: self.detail,
+            detail: self.detail.into_string(),
             errors: self.errors.into_vec(),
             current: self.current.map(str::into_string),
             conflicts: self.conflicts.into_vec(),

@@ -2,6 +2,7 @@
 //! with the handlers' own constants and the wire's own types. It is made by a test, which compares it with the
 //! committed file that the server serves; so none of this is part of the server.
 
+mod access;
 mod batches;
 mod changes;
 mod components;
@@ -39,6 +40,7 @@ fn document() -> Value {
         batches::operations(&mut components),
         changes::operations(&mut components),
         environments::operations(&mut components),
+        access::operations(&mut components),
         server::operations(&mut components),
     ];
     let mut paths = Map::new();
@@ -70,6 +72,7 @@ fn document() -> Value {
             { "name": "batches", "description": "Many paths at once" },
             { "name": "changes", "description": "What was, and what differs" },
             { "name": "environments", "description": "Branches, by name" },
+            { "name": "access", "description": "Accounts, what they may do, and what was done" },
             { "name": "server", "description": "How the server is, and what it is" },
         ],
         "paths": paths,

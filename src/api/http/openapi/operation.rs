@@ -29,6 +29,9 @@ impl Operation {
                     "A commit's 40 digits, a sequence, a tag or a time.",
                     "1",
                 )),
+                "{account}" => {
+                    parameters.push(segment_of("account", "The name of an account.", "payments-ci"));
+                }
                 "{file}" => parameters.push(segment_of("file", "The name of a file.", "docs.js")),
                 _ => {}
             }

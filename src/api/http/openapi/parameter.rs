@@ -52,6 +52,11 @@ pub(super) fn environment() -> Value {
     json!({ "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$" })
 }
 
+/// The name of an account, a team or a role.
+pub(super) fn name() -> Value {
+    json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$" })
+}
+
 /// The name of a branch: the rules of git-check-ref-format(1).
 pub(super) fn branch() -> Value {
     let never = "\\.\\.|@\\{|//|/\\.|\\./|\\.lock(/|$)|[./]$";
@@ -124,6 +129,26 @@ pub(super) fn of_query(name: &str, (usual, most): (usize, usize), formats: &[&st
         "path" => ("The path at or below which is looked; all when absent.", path_text(0)),
         "from" => ("The earlier side: a version of an entry, else a moment as `at` names it.", ends.clone()),
         "to" => ("The later side; now when absent.", ends.clone()),
+        "account" => (
+            "Who; the caller when absent, or in a stream everybody.",
+            json!({ "type": "string", "minLength": 1 }),
+        ),
+        "action" => (
+            "What is to be done.",
+            json!({ "type": "string", "enum": crate::auth::Action::ALL.map(crate::auth::Action::name) }),
+        ),
+        "secret" => {
+            ("The name of the secret that it is to be done to.", json!({ "type": "string", "minLength": 1 }))
+        }
+        "what" => (
+            "What happened: `changed`, `settings-changed`, `refused`, `secret-read`, …",
+            json!({ "type": "string", "minLength": 1 }),
+        ),
+        "since" => ("Not before this time.", json!({ "type": "string", "format": "date-time" })),
+        "until" => ("Not after this time.", json!({ "type": "string", "format": "date-time" })),
+        "first" => {
+            ("The number of the record that the log begins with, where earlier ones were archived.", number())
+        }
         "from_env" => ("The environment of the earlier side.", environment()),
         "to_env" => ("The environment of the later side.", environment()),
         other => unreachable!("describe the parameter `{other}` here"),
