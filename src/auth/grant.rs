@@ -89,6 +89,11 @@ impl ReadGrant {
         self.rights.sees_everything()
     }
 
+    /// Whether the account administers the project.
+    pub fn administers(&self) -> bool {
+        self.rights.decide(Action::Admin, None, &Path::root()).is_allowed
+    }
+
     /// What a view of an environment shows to the account; none where that is everything.
     pub fn sight(&self, environment: &Arc<str>) -> Option<Arc<dyn Sight>> {
         if self.sees_everything() {

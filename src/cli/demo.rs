@@ -66,6 +66,7 @@ impl Demo {
             listen: self.listen,
             anonymous: Anonymous::Admin,
             slow_request: self.logging.slow_request(),
+            cors: Default::default(),
             on_ready,
         })
     }

@@ -11,7 +11,7 @@ use super::first_start::FirstStart;
 use super::logging::Logging;
 use super::options::Options;
 use crate::auth::Anonymous;
-use crate::server::{self, ProjectDir, ServeOptions};
+use crate::server::{self, CorsOrigins, ProjectDir, ServeOptions};
 
 /// Serve projects
 ///
@@ -34,6 +34,9 @@ pub struct Serve {
     /// What callers without a key may do; they must call from this machine
     #[arg(long, value_name = "ROLE", default_value = "none")]
     anonymous: AnonymousRole,
+    /// Pages of this origin may call from a browser; may be given several times
+    #[arg(long = "cors-origin", value_name = "ORIGIN")]
+    cors_origins: Vec<String>,
     #[command(flatten)]
     first_start: FirstStart,
     #[command(flatten)]
@@ -56,6 +59,8 @@ enum AnonymousRole {
 impl Serve {
     /// Runs the command.
     pub fn run(self, options: &Options) -> Result<(), CliError> {
+        let cors =
+            CorsOrigins::parse(&self.cors_origins).map_err(|error| CliError::Usage(error.to_string()))?;
         let _logged = self.logging.start(options, "info")?;
         let projects: Vec<ProjectDir> = self.dirs.iter().map(|dir| ProjectDir::parse(dir)).collect();
         let dirs: Vec<&Path> = projects.iter().map(|project| project.dir.as_path()).collect();
@@ -70,6 +75,7 @@ impl Serve {
             listen: self.listen,
             anonymous,
             slow_request: self.logging.slow_request(),
+            cors,
             on_ready: Box::new(|address| announce(address, "")),
         })
     }

@@ -20,6 +20,12 @@ pub fn status(status: &Status, project: &str) -> wire::Status {
         reason,
         parts: wire::Parts::from(&status.health),
         refused_settings: status.refused_settings.iter().map(problem_item).collect(),
+        audit: status.audit.as_ref().map(|audit| wire::AuditStatus {
+            record: audit.head.number,
+            writable: audit.failure.is_none(),
+            problem: audit.failure.clone().or_else(|| audit.damage.clone()),
+            lost: audit.lost,
+        }),
         environments: status.branches.iter().map(environment).collect(),
     }
 }

@@ -17,6 +17,8 @@ use crate::auth::Anonymous;
 use crate::service::{OpenError, Project};
 use crate::telemetry::Telemetry;
 
+pub use crate::api::http::CorsOrigins;
+
 /// What to serve, and how.
 pub struct ServeOptions {
     /// The projects; the first answers at the root, each at `/p/{name}`.
@@ -27,6 +29,8 @@ pub struct ServeOptions {
     pub anonymous: Anonymous,
     /// A request that takes so long is logged at the level `info`.
     pub slow_request: Duration,
+    /// Pages of which other origins may call.
+    pub cors: CorsOrigins,
     /// Called with the address once requests are answered.
     pub on_ready: Box<dyn FnOnce(SocketAddr) + Send>,
 }
@@ -107,7 +111,7 @@ pub enum ServeError {
 
 /// Serves until `shutdown` resolves, then finishes what was accepted.
 pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    let ServeOptions { projects, listen, anonymous, slow_request, on_ready } = options;
+    let ServeOptions { projects, listen, anonymous, slow_request, cors, on_ready } = options;
     check_names(&projects)?;
     let failed = |source| ServeError::Listen { listen: listen.clone(), source };
     let listener = TcpListener::bind(&listen).await.map_err(failed)?;
@@ -124,17 +128,21 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
             Ok(project) => Arc::new(project?),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
-        let (telemetry, room) = (telemetry.clone(), room.clone());
-        apps.push(App { project, name: name.into(), anonymous, telemetry, slow_request, room });
+        let (telemetry, room, cors) = (telemetry.clone(), room.clone(), cors.clone());
+        apps.push(App { project, name: name.into(), anonymous, telemetry, slow_request, room, cors });
     }
+    let cores: Vec<_> = apps.iter().map(|app: &App| app.project.core().clone()).collect();
     let first = apps.remove(0);
     let http = Http::new(first, apps);
     tracing::info!(%address, "listening");
     on_ready(address);
+    cores.iter().for_each(|core| core.audit_serving(true));
     tokio::select! {
-        () = listen::accept(listener, http, shutdown) => Ok(()),
+        () = listen::accept(listener, http, shutdown) => {}
         never = memory::give_back() => match never {},
     }
+    cores.iter().for_each(|core| core.audit_serving(false));
+    Ok(())
 }
 
 fn check_names(projects: &[ProjectDir]) -> Result<(), ServeError> {

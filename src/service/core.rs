@@ -11,6 +11,7 @@ use super::health::Health;
 use super::identities::Tokens;
 use super::live_settings::LiveSettings;
 use super::outside_gate::OutsideGate;
+use super::pace::Pace;
 use super::packs::Packs;
 use super::past_cache::PastCache;
 use super::signal::Signal;
@@ -35,6 +36,7 @@ pub struct Core {
     pub(super) access: ArcSwap<Access>,
     pub(super) tokens: Tokens,
     pub(super) audit: AuditTrail,
+    pub(super) pace: Pace,
     pub(super) checks: ViewChecks,
     pub(super) health: Health,
     pub(super) metrics: ProjectMetrics,

@@ -16,6 +16,7 @@ use super::core::Core;
 use super::fold;
 use super::health::Health;
 use super::identities::Tokens;
+use super::last_uses::LastUses;
 use super::layout::{CONFIG_REPOSITORY, DERIVED, HISTORY_FILE, META_REPOSITORY};
 use super::live_settings::LiveSettings;
 use super::load::{Loader, Scope};
@@ -23,6 +24,7 @@ use super::meta::{META_BRANCH, read_meta};
 use super::open::{OpenError, take_lock};
 use super::outside;
 use super::outside_gate::OutsideGate;
+use super::pace::Pace;
 use super::packs::Packs;
 use super::past_cache::PastCache;
 use super::prepare::{self, Prepared};
@@ -100,6 +102,7 @@ impl Project {
             meta,
             history,
             index: Index::new(state),
+            pace: Pace::new(settings.rate),
             settings: LiveSettings::new(settings),
             access: ArcSwap::from_pointee(access),
             tokens: Tokens::new(dir.to_owned()),
@@ -171,7 +174,8 @@ impl Project {
             spawn("checks", move || check_views::run(&core, &checks_stop))
         };
         threads.push(checks.map_err(|e| unreadable(e.into()))?);
-        let follower = Follower { core: core.clone(), committer: committer.watch(), seen };
+        let last_uses = LastUses::load(dir, &core.access());
+        let follower = Follower { core: core.clone(), committer: committer.watch(), seen, last_uses };
         let following = spawn("settings", move || follower.run(&stop));
         threads.push(following.map_err(|e| unreadable(e.into()))?);
         Ok(Project {

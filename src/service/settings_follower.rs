@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::committer::{Adopted, QueueWatch};
 use super::core::Core;
+use super::last_uses::LastUses;
 use super::meta::{META_BRANCH, read_meta};
 use super::open::OpenError;
 use crate::model::Revision;
@@ -18,12 +19,21 @@ pub(super) struct Follower {
     pub committer: QueueWatch,
     /// The head that was read last.
     pub seen: Option<Revision>,
+    pub last_uses: LastUses,
 }
+
+/// After so many looks it is written down when keys were used.
+const LOOKS_PER_SAVE: u32 = 60;
 
 impl Follower {
     /// Looks at the repository until the project closes.
     pub fn run(mut self, stop: &Receiver<()>) {
+        let mut looks = 0;
         while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(LOOK) {
+            looks += 1;
+            if looks % LOOKS_PER_SAVE == 0 {
+                self.save_uses();
+            }
             // A ref that cannot be read is looked at again.
             let Ok(found) = self.core.meta.find_ref(META_BRANCH) else { continue };
             let head = found.id();
@@ -33,6 +43,13 @@ impl Follower {
             {
                 self.seen = Some(head);
             }
+        }
+        self.save_uses();
+    }
+
+    fn save_uses(&mut self) {
+        if let Err(error) = self.last_uses.save(&self.core.access()) {
+            tracing::warn!(%error, "it cannot be kept when keys were used last");
         }
     }
 

@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
 use super::Project;
+use super::audit_trail::AuditHealth;
 use super::core::Core;
 use super::health::WriteState;
 use crate::auth::ReadGrant;
 use crate::model::{Diagnostic, Revision, Rule, Sequence};
-use crate::snapshot::Snapshot;
-use crate::telemetry::{Present, PresentEnvironment};
+use crate::resolve::Seen;
+use crate::snapshot::{Snapshot, base_path};
+use crate::telemetry::{Present, PresentAudit, PresentEnvironment};
 use crate::validation::Finding;
 
 /// How a project is.
@@ -22,6 +24,8 @@ pub struct Status {
     pub checked_sequence: Option<Sequence>,
     /// What is wrong with the newest settings, where older ones are in force.
     pub refused_settings: Vec<Diagnostic>,
+    /// How the audit log is; for administrators.
+    pub audit: Option<AuditHealth>,
     /// The branches of the environments, in the order of the settings.
     pub branches: Vec<BranchStatus>,
 }
@@ -92,12 +96,15 @@ impl Project {
                     .snapshot
                     .problems()
                     .iter()
-                    .map(|problem| problem.diagnostic.clone())
+                    .map(|problem| told_to(grant, &environment.name, &problem.diagnostic))
                     .collect(),
                 findings: found
                     .iter()
                     .filter(|finding| finding.environment == environment.name)
-                    .cloned()
+                    .map(|finding| Finding {
+                        diagnostic: told_to(grant, &environment.name, &finding.diagnostic),
+                        ..finding.clone()
+                    })
                     .collect(),
             }
         });
@@ -107,10 +114,36 @@ impl Project {
             oldest_sequence,
             checked_sequence,
             health: self.health(),
-            refused_settings: core.settings.refused(),
+            refused_settings: match grant.administers() {
+                true => core.settings.refused(),
+                false => core.settings.refused().iter().take(1).map(for_administrators).collect(),
+            },
+            audit: grant.administers().then(|| core.audit_health()),
             branches: branches.collect(),
         }
     }
+}
+
+/// What is wrong, as somebody may see it who may not read all that it is about: a file may hold anything.
+fn told_to(grant: &ReadGrant, environment: &str, diagnostic: &Diagnostic) -> Diagnostic {
+    let is_seen = match &diagnostic.path {
+        Some(path) => grant.sees(environment, path),
+        None => diagnostic.file.as_ref().is_none_or(|file| {
+            let base = base_path(file);
+            base.is_ok_and(|base| grant.below(environment, &base, false) != Seen::Nothing)
+        }),
+    };
+    if is_seen || grant.sees_everything() {
+        return diagnostic.clone();
+    }
+    let message = "something that the account may not read is wrong; somebody who may sees what".to_owned();
+    Diagnostic { rule: diagnostic.rule, file: None, position: None, path: None, message }
+}
+
+fn for_administrators(refused: &Diagnostic) -> Diagnostic {
+    let message =
+        "newer settings or accounts have a mistake and are not in force; an administrator sees it".to_owned();
+    Diagnostic { rule: refused.rule, file: None, position: None, path: None, message }
 }
 
 impl Core {
@@ -140,6 +173,11 @@ impl Core {
             // A directory that cannot be read is what writes will complain about.
             packs: self.repository.packs().unwrap_or_default(),
             environments: environments.collect(),
+            audit: PresentAudit {
+                records: self.audit_health().head.number,
+                lost: self.audit_health().lost,
+                is_writable: self.audit_health().failure.is_none(),
+            },
             caches: vec![self.bodies.present(), self.past.present()],
         }
     }

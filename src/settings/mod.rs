@@ -1,5 +1,6 @@
 //! What a project's `settings.yaml` says, checked: environments, limits, retention.
 
+mod rate;
 mod resolution;
 mod retention;
 mod secrets;
@@ -10,6 +11,7 @@ use crate::document::{self, Format};
 use crate::model::{Diagnostic, Environment, Environments, Limits, Object, ResolutionRules, Rule, Value};
 use crate::secret::SecretRules;
 
+pub use self::rate::Rate;
 pub use self::retention::Retention;
 
 /// The file in `meta.git` that holds the settings.
@@ -22,6 +24,8 @@ pub struct ProjectSettings {
     pub environments: Arc<Environments>,
     /// How large what people write may be.
     pub limits: Limits,
+    /// How fast one account may ask; as fast as it likes when none.
+    pub rate: Option<Rate>,
     /// Which provider is asked for which secrets.
     pub secrets: SecretRules,
     /// How much history is kept; all of it when none.
@@ -112,6 +116,7 @@ impl Parser<'_> {
             }
         }
         let limits = self.limits(root);
+        let rate = self.rate(root);
         let retention = self.retention(root);
         let secrets = self.secrets(root);
         let list = self.environments(root)?;
@@ -132,6 +137,7 @@ impl Parser<'_> {
         Some(ProjectSettings {
             environments: Arc::new(environments.ok()?),
             limits,
+            rate,
             secrets,
             retention,
             without_effect: without_effect.collect(),
@@ -210,10 +216,15 @@ impl Parser<'_> {
             let target = match key.as_str() {
                 "value_bytes" => &mut limits.value_bytes,
                 "document_bytes" => &mut limits.document_bytes,
+                // Read by themselves.
+                "requests_per_second" | "request_burst" => continue,
                 _ => {
                     self.wrong(
                         &["limits", key],
-                        format!("unknown limit `{key}`: there are `value_bytes` and `document_bytes`"),
+                        format!(
+                            "unknown limit `{key}`: there are `value_bytes`, `document_bytes`, \
+                             `requests_per_second` and `request_burst`"
+                        ),
                     );
                     continue;
                 }
@@ -293,6 +304,14 @@ mod tests {
                 "unknown member `versions`",
             ),
             ("environments:\n  base: {branch: main}\nretention: {}\n", "expected `changes`"),
+            (
+                "environments:\n  base: {branch: main}\nlimits:\n  requests_per_second: 0\n",
+                "settings.yaml:4:3: `requests_per_second` is a number from 1",
+            ),
+            (
+                "environments:\n  base: {branch: main}\nlimits: {request_burst: 5}\n",
+                "`request_burst` needs `requests_per_second`",
+            ),
             ("a: [\n", "settings.yaml:"),
         ] {
             let mistakes = ProjectSettings::parse(text.as_bytes()).unwrap_err();

@@ -21,8 +21,21 @@ pub struct Present {
     pub packs: usize,
     /// The environments, in the order of the settings.
     pub environments: Vec<PresentEnvironment>,
+    /// The audit log.
+    pub audit: PresentAudit,
     /// The caches.
     pub caches: Vec<PresentCache>,
+}
+
+/// How the audit log is at present.
+#[derive(Debug, Default)]
+pub struct PresentAudit {
+    /// The number of its last durable record.
+    pub records: u64,
+    /// How many records found no room since the start.
+    pub lost: u64,
+    /// Whether more can be written.
+    pub is_writable: bool,
 }
 
 /// How an environment's own layer is at present.
@@ -62,7 +75,7 @@ pub(super) fn encode(exposition: &mut Exposition<'_>, presents: &Presents) -> fm
 
 fn encode_projects(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt::Result {
     type Value = fn(&Present) -> f64;
-    let gauges: [(&str, &str, Value); 6] = [
+    let gauges: [(&str, &str, Value); 8] = [
         ("confgit_sequence", "The last change set that readers see.", |present| present.sequence.0 as f64),
         (
             "confgit_oldest_sequence",
@@ -78,13 +91,20 @@ fn encode_projects(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt:
         ("confgit_waiting_writes", "Writes that wait for the committer.", |present| {
             present.waiting_writes as f64
         }),
+        ("confgit_audit_record", "The number of the audit log's last durable record.", |present| {
+            present.audit.records as f64
+        }),
+        ("confgit_audit_writable", "1 while the audit log can be written, else 0.", |present| {
+            f64::from(u8::from(present.audit.is_writable))
+        }),
         ("confgit_packs", "Packs in the configuration's repository.", |present| present.packs as f64),
     ];
     for (name, help, value) in gauges {
         let samples = presents.iter().map(|(project, present)| (labels(project), value(present)));
         exposition.gauges(name, help, samples)?;
     }
-    Ok(())
+    let lost = presents.iter().map(|(project, present)| (labels(project), present.audit.lost));
+    exposition.counters("confgit_audit_lost", "Records that the audit log had no room for.", lost)
 }
 
 fn encode_environments(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt::Result {

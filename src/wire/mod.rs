@@ -395,8 +395,27 @@ pub struct Status {
     /// What is wrong with the newest settings or accounts: those in force are older.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_settings: Vec<ProblemItem>,
+    /// How the audit log is; for administrators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditStatus>,
     /// The environments, in the order of the settings.
     pub environments: Vec<EnvironmentStatus>,
+}
+
+/// How the audit log is, in `GET /api/status`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AuditStatus {
+    /// The number of its last durable record.
+    pub record: u64,
+    /// Whether more can be written. Where not, secrets are not shown.
+    pub writable: bool,
+    /// Why not, and what was wrong with the log when it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// How many records found no room since the start.
+    #[serde(default)]
+    pub lost: u64,
 }
 
 /// How the parts of a project are, here and in `/readyz`.

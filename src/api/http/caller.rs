@@ -117,6 +117,17 @@ pub(super) async fn check_token(app: &App, headers: &HeaderMap) -> Result<(), Pr
     Ok(tokio::task::spawn_blocking(check).await.map_err(Problem::stopped)??)
 }
 
+/// Lets a request through at the pace that the settings give its account; callers without one, and those with a
+/// credential that nobody knows, each share a pace.
+pub(super) fn admit(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    let core = app.project.core();
+    let named = match key(headers) {
+        None => "anonymous".into(),
+        Some(key) => known(app, key, |found| Ok(found.account.clone())).unwrap_or_else(|_| "unknown".into()),
+    };
+    core.admit(&named).map_err(Problem::too_fast)
+}
+
 /// Where a request came from, as the audit log tells it.
 pub(super) fn origin(request: &Request) -> RequestOrigin {
     let address = request.extensions().get::<Peer>().map(|Peer(peer)| peer.ip().to_string().into());
@@ -156,12 +167,15 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// Refuses a changing request that a page of another origin sent.
-pub(super) fn check_origin(request: &Request) -> Result<(), Problem> {
+pub(super) fn check_origin(app: &App, request: &Request) -> Result<(), Problem> {
     let method = request.method();
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) || method.as_str() == "LIST" {
         return Ok(());
     }
     let headers = request.headers();
+    if headers.get(ORIGIN).is_some_and(|origin| app.cors.has(origin)) {
+        return Ok(());
+    }
     let foreign = |detail: &str| Err(Problem::new(StatusCode::FORBIDDEN, "foreign-origin", detail));
     if let Some(site) = headers.get("sec-fetch-site")
         && !matches!(site.as_bytes(), b"same-origin" | b"none")

@@ -1,5 +1,7 @@
 use axum::body::Body;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
@@ -7,6 +9,7 @@ use bytes::Bytes;
 use super::App;
 use super::caller;
 use super::reply::{NO_CACHE, REVISION, SEQUENCE, VARIES, if_none_match};
+use super::shield::NO_SNIFFING;
 use crate::service::PlainRead;
 
 /// Answers the plain read of an entry, `GET /v1/config/{path}` with at most `?env=`, without going through
@@ -23,10 +26,15 @@ pub(super) fn read<B>(app: &App, request: &Request<B>) -> Option<Response> {
         None => None,
         Some(query) => Some(query.strip_prefix("env=").filter(|name| !name.contains(['&', '%', '+', '=']))?),
     };
+    // Browsers are told what pages of other origins may do.
+    if !app.cors.is_empty() && headers.contains_key(ORIGIN) {
+        return None;
+    }
     caller::check_host(request).ok()?;
     let grant = caller::may_read(app, headers, uri).ok()?;
     let PlainRead { json, tag, revision, sequence } =
         app.project.core().plain_read(&grant, environment, path)?;
+    app.project.core().admit(grant.account()).ok()?;
     Some(answer(headers, &tag, json, (revision, sequence)))
 }
 
@@ -36,7 +44,7 @@ fn accepts_json(headers: &HeaderMap) -> bool {
 
 fn answer(headers: &HeaderMap, tag: &str, json: Bytes, (revision, sequence): (Bytes, Bytes)) -> Response {
     let unchanged = headers.contains_key(IF_NONE_MATCH) && if_none_match(headers, Some(tag));
-    let mut answered = HeaderMap::with_capacity(8);
+    let mut answered = HeaderMap::with_capacity(10);
     if let Ok(tag) = HeaderValue::from_maybe_shared(Bytes::from(format!("\"{tag}\""))) {
         answered.insert(ETAG, tag);
     }
@@ -47,6 +55,7 @@ fn answer(headers: &HeaderMap, tag: &str, json: Bytes, (revision, sequence): (By
     }
     answered.insert(CACHE_CONTROL, NO_CACHE);
     answered.insert(VARY, VARIES);
+    answered.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
     let mut response = if unchanged {
         Response::new(Body::empty())
     } else {

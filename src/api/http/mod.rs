@@ -34,10 +34,12 @@ mod read;
 mod reply;
 mod resolved;
 mod routes;
+mod shield;
 mod site;
 mod target;
 mod write;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,11 +50,12 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::response::Response;
 use bytes::Bytes;
-use tower::ServiceExt as _;
+use tower::{Layer as _, ServiceExt as _};
 use tracing::Span;
 
 pub use self::body::BodyRoom;
 use self::routes::Routes;
+pub use self::shield::{CorsOrigins, MalformedOrigin};
 use self::site::{Mounted, Site};
 use crate::auth::{Anonymous, Denied};
 use crate::service::Project;
@@ -73,6 +76,8 @@ pub struct App {
     pub slow_request: Duration,
     /// Room for the bodies of requests.
     pub room: BodyRoom,
+    /// Pages of which other origins may call.
+    pub cors: CorsOrigins,
 }
 
 /// The HTTP side of a server; a clone is the same one.
@@ -122,7 +127,25 @@ impl Http {
             return response;
         }
         let span = if is_traced { span } else { observe::span_of(&request) };
-        observe::observed(app, (begun, span), request, |request| route(project, request)).await
+        let answer = |request| async move {
+            let mut response = match project {
+                Some(mounted) if !mounted.app.cors.is_empty() => with_cors(mounted, request).await,
+                _ => route(project, request).await,
+            };
+            shield::harden(&mut response);
+            response
+        };
+        observe::observed(app, (begun, span), request, answer).await
+    }
+}
+
+/// The same for browsers, which are told what pages of other origins may do.
+async fn with_cors(project: &Mounted, request: Request) -> Response {
+    let answer =
+        tower::service_fn(|request| async { Ok::<_, Infallible>(route(Some(project), request).await) });
+    match project.app.cors.layer().layer(answer).oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
     }
 }
 
@@ -133,13 +156,16 @@ struct Peer(SocketAddr);
 /// Lets a project answer; where there is none, says so.
 async fn route(project: Option<&Mounted>, request: Request) -> Response {
     let Some(project) = project else { return operations::no_route(request).await.into() };
-    if let Err(refusal) = caller::check_host(&request).and_then(|()| caller::check_origin(&request)) {
+    let app = &project.app;
+    if let Err(refusal) = caller::check_host(&request).and_then(|()| caller::check_origin(app, &request)) {
         return refusal.into();
     }
-    let app = &project.app;
     let origin = caller::origin(&request);
     let response = match caller::check_token(app, request.headers()).await {
-        Ok(()) => routed(project, request).await,
+        Ok(()) => match caller::admit(app, request.headers()) {
+            Ok(()) => routed(project, request).await,
+            Err(refusal) => refusal.into(),
+        },
         Err(refusal) => refusal.into(),
     };
     if let Some(denied) = response.extensions().get::<Arc<Denied>>() {

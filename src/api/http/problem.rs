@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -17,6 +18,8 @@ use crate::wire;
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
+    /// After how many seconds to try again, where that is told.
+    retry_after: u16,
     name: &'static str,
     detail: Box<str>,
     errors: Box<[wire::ProblemItem]>,
@@ -31,6 +34,7 @@ impl Problem {
     pub fn new(status: StatusCode, name: &'static str, detail: impl Into<String>) -> Self {
         Problem {
             status,
+            retry_after: 1,
             name,
             detail: detail.into().into_boxed_str(),
             errors: Box::default(),
@@ -89,6 +93,16 @@ impl Problem {
         };
         let (errors, denied) = (Box::new([item]), Some(Box::new(Denied::from(refused.clone()))));
         Problem { errors, denied, ..Problem::new(StatusCode::FORBIDDEN, "forbidden", refused.to_string()) }
+    }
+
+    /// 429: the account asks faster than it may.
+    pub fn too_fast(wait: Duration) -> Self {
+        let seconds = wait.as_secs_f64().ceil().max(1.0);
+        let detail = format!(
+            "the account asks faster than `requests_per_second` in the settings lets it; wait {seconds} s"
+        );
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", detail);
+        Problem { retry_after: seconds as u16, ..problem }
     }
 
     /// 405: the resource takes these methods only.
@@ -304,6 +318,7 @@ fn title(name: &str) -> &'static str {
         "too-large" => "Too large",
         "unsupported-media-type" => "The body is of a type that is not taken here",
         "busy" => "Too much is waiting",
+        "too-fast" => "Too many requests",
         "too-slow" => "The request took too long to arrive",
         "unavailable" => "Not possible at present",
         _ => "The server failed",
@@ -333,7 +348,7 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(RETRY_AFTER, HeaderValue::from(self.retry_after));
         }
         if let Some(denied) = denied {
             response.extensions_mut().insert(Arc::<Denied>::from(denied));

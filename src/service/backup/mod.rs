@@ -181,8 +181,16 @@ fn copy_folder(dir: &FilePath, folder: &str, to: &FilePath) -> Result<(), Backup
         return Ok(());
     }
     fs::create_dir_all(to.join(folder))?;
+    // The audit log's head says what is there at least: taken last, it would name records that were not copied.
+    let head = from.join("head");
+    if head.is_file() {
+        fs::copy(&head, to.join(folder).join("head"))?;
+    }
     for entry in fs::read_dir(&from)? {
         let entry = entry?;
+        if ["head", "head.tmp"].iter().any(|name| entry.file_name() == *name) {
+            continue;
+        }
         let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
         let kind = entry.file_type()?;
         if kind.is_dir() {

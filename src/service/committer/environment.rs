@@ -86,6 +86,7 @@ impl Worker {
             });
         }
         let has_other_limits = settings.limits != self.core.limits();
+        self.core.pace.set(settings.rate);
         self.core.settings.store(settings);
         if has_other_limits {
             self.texts = Texts::new(self.core.repository.reader(), self.core.limits());
