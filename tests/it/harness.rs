@@ -205,7 +205,40 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking()
+            && let Ok(log) = self.log.lock()
+        {
+            assert!(!holds_key(log.as_bytes()), "a key is in the server's log");
+        }
     }
+}
+
+impl Drop for TestProject {
+    /// Whatever a test did with it, no key lies in the clear in a file of a project.
+    fn drop(&mut self) {
+        let mut folders = vec![self.dir()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !std::thread::panicking()
+                    && let Ok(content) = std::fs::read(&path)
+                {
+                    assert!(!holds_key(&content), "a key is in {}", path.display());
+                }
+            }
+        }
+    }
+}
+
+/// Whether a key stands somewhere, by its prefix and its checksum.
+fn holds_key(content: &[u8]) -> bool {
+    let starts = content.windows(3).enumerate().filter(|(_, window)| *window == b"cg_").map(|(at, _)| at);
+    let texts = starts.filter_map(|at| content.get(at..at + 51));
+    texts
+        .filter_map(|text| std::str::from_utf8(text).ok())
+        .any(|text| confgit::auth::ApiKey::parse(text).is_ok())
 }
 
 /// What a server answered.
