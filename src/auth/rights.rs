@@ -53,6 +53,9 @@ pub struct Decision<'a> {
 /// then whether it denies.
 type Rank = (usize, bool, bool);
 
+/// What a rule of some rank says: that something is allowed, or not.
+type Said = (Rank, bool);
+
 impl Ruled {
     /// What the rules say of an account of these teams.
     pub fn of(account: &str, teams: &[Arc<str>], rules: &Arc<[AccessRule]>) -> Self {
@@ -153,7 +156,8 @@ impl Ruled {
     }
 
     fn extent(&self, action: Action, environment: &str, path: &Path, has_hidden: bool) -> Seen {
-        let (mut cover, mut all): (Option<(Rank, bool)>, Vec<(Rank, bool)>) = (None, Vec::new());
+        // What rules say of the whole or a part of it, and of those the one that counts most and is about the whole.
+        let (mut all, mut cover): (Vec<Said>, Option<Said>) = (Vec::new(), None);
         for rule in self.mine.iter().map(|index| &self.rules[*index]) {
             if !rule.speaks_of(action) || !rule.holds_in(Some(environment)) {
                 continue;

@@ -148,12 +148,15 @@ fn verify(
         }
         (Some(dir), None) | (None, Some(dir)) => {
             let mut bar = Bar::new();
-            bar.begin("records", 0);
-            let mut seen = 0;
+            let mut seen = None;
             let grant = AdminGrant::local("local".into());
-            let report = verify_audit(dir, &grant, first, &mut |records| {
-                bar.advance(records.saturating_sub(seen));
-                seen = records;
+            let report = verify_audit(dir, &grant, first, &mut |bytes, of_bytes| {
+                let before = *seen.get_or_insert_with(|| {
+                    bar.begin("audit log", of_bytes);
+                    0
+                });
+                bar.advance(bytes.saturating_sub(before));
+                seen = Some(bytes);
             });
             bar.clear();
             present::audit_report(&report?)
@@ -172,7 +175,7 @@ fn show(report: &AuditReport, output: &mut Output) -> Result<(), CliError> {
     if report.sound {
         let head = report.head.as_deref().map_or(String::new(), |head| format!("; the last is {head}"));
         output.line(format!(
-            "{} records are as they were written, and so are the {} that the journal names{head}",
+            "{} records are as they were written, the {} that the journal names among them{head}",
             report.records, report.anchors
         ))?;
     }

@@ -390,12 +390,13 @@ pub struct AuditReport {
 }
 
 /// Looks through the audit log of a project, and compares it with what its journal says of it. It needs no lock, and
-/// works beside a server. `from` is the record that the log begins with, where earlier ones were archived. Blocks.
+/// works beside a server. `from` is the record that the log begins with, where earlier ones were archived; `progress` hears how many
+/// bytes were read, and of how many. Blocks.
 pub fn verify_audit(
     dir: &FilePath,
     _grant: &AdminGrant,
     from: Option<u64>,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<AuditReport, ServiceError> {
     let repository = Repository::open(dir.join(CONFIG_REPOSITORY))
         .map_err(|error| std::io::Error::other(error.to_string()))?;
@@ -424,7 +425,7 @@ pub fn verify_audit(
     }
     anchors.reverse();
     let expected = Expected { from, anchors: &anchors };
-    let told = audit::verify(&dir.join(AUDIT), expected, &mut |at| progress(at.records));
+    let told = audit::verify(&dir.join(AUDIT), expected, &mut |at| progress(at.bytes, at.of_bytes));
     let (records, head) = match told {
         Ok(verified) => (verified.records, Some(verified.head).filter(|head| head.number > 0)),
         Err(found) => {

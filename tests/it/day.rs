@@ -1,4 +1,4 @@
-//! `docs/a-day.md` is run as it stands, and what it says that commands print is what they print.
+//! The transcripts of `docs/` are run as they stand, and what they say that commands print is what they print.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -57,13 +57,22 @@ fn line_matches(expected: &str, line: &str) -> bool {
 
 #[test]
 fn the_transcript_of_a_day_is_true() {
+    run("docs/a-day.md", 25);
+}
+
+#[test]
+fn the_transcript_of_access_is_true() {
+    run("docs/access.md", 25);
+}
+
+/// Runs the commands of a transcript, of which there are more than `least`.
+fn run(file: &str, least: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let temp = tempfile::tempdir().unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let text =
-        std::fs::read_to_string(root.join("docs/a-day.md")).unwrap().replace(":8000", &format!(":{port}"));
+    let text = std::fs::read_to_string(root.join(file)).unwrap().replace(":8000", &format!(":{port}"));
     let steps = steps(&text);
-    assert!(steps.len() > 25, "the transcript was not found");
+    assert!(steps.len() > least, "the transcript was not found");
     let mut script = String::from("trap 'kill $server' EXIT\n");
     for (number, step) in steps.iter().enumerate() {
         script.push_str(&format!("echo '@@@{number}'\n{}\n", step.command));

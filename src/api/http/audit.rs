@@ -51,7 +51,7 @@ pub(super) async fn verify(State(app): State<App>, request: Request) -> Result<R
     let query = Query::parse(request.uri().query(), &VERIFY)?;
     let from = query.number("first")?;
     let dir = app.project.core().dir.clone();
-    let report = blocking(move || verify_audit(&dir, &grant, from, &mut |_| ())).await??;
+    let report = blocking(move || verify_audit(&dir, &grant, from, &mut |_, _| ())).await??;
     answer(StatusCode::OK, &present::audit_report(&report))
 }
 

@@ -29,11 +29,12 @@ impl CorsOrigins {
     /// Reads origins as browsers send them (RFC 6454 section 7).
     pub fn parse(origins: &[String]) -> Result<Self, MalformedOrigin> {
         let read = |text: &String| {
-            let host = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+            let lower = text.to_ascii_lowercase();
+            let host = ["http://", "https://"].iter().find_map(|scheme| lower.strip_prefix(scheme));
             let is_origin = host.is_some_and(|host| {
                 !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b))
             });
-            let value = HeaderValue::try_from(text.to_ascii_lowercase()).ok().filter(|_| is_origin);
+            let value = HeaderValue::try_from(&lower).ok().filter(|_| is_origin);
             value.ok_or_else(|| MalformedOrigin(text.clone()))
         };
         Ok(CorsOrigins(origins.iter().map(read).collect::<Result<_, _>>()?))

@@ -148,7 +148,7 @@ impl Access {
         let mut keys: Vec<Value> = keys.unwrap_or_default();
         keys.push(new_key_value(key));
         let mut edits = vec![(keys_of(account), Op::Set(Value::Array(keys)))];
-        if !access.principal(account).is_some_and(|principal| principal.may_administer().is_ok()) {
+        if access.principal(account).is_none_or(|principal| principal.may_administer().is_err()) {
             let document = document::read(Format::Yaml, file, &Limits::default())?;
             let mut rules = match document.value() {
                 Value::Object(root) => match root.get("rules") {
