@@ -89,6 +89,11 @@ impl ReadGrant {
         self.rights.sees_everything()
     }
 
+    /// Whether whatever stands at a path of an environment, and below it, may be read.
+    pub fn may_whole(&self, environment: &str, path: &Path) -> bool {
+        self.rights.may_whole(Action::Read, environment, path)
+    }
+
     /// Whether the account administers the project.
     pub fn administers(&self) -> bool {
         self.rights.decide(Action::Admin, None, &Path::root()).is_allowed
@@ -144,6 +149,11 @@ impl WriteGrant {
         &self.account
     }
 
+    /// Whether it was given by the rules of an access file.
+    pub(super) fn is_by_rules(&self) -> bool {
+        matches!(*self.rights, Rights::Ruled(_))
+    }
+
     /// Whether nothing need be asked of it: it may do everything.
     pub fn is_unrestricted(&self) -> bool {
         self.rights.is_unrestricted()
@@ -165,16 +175,38 @@ impl WriteGrant {
 
     /// Lets an action be done to everything at and below a path, or says why not.
     pub fn demand_all(&self, action: Action, environment: &str, path: &Path) -> Result<(), Refused> {
-        if self.rights.extent(action, environment, path, false) == Seen::All {
+        if self.rights.may_whole(action, environment, path) {
             return Ok(());
         }
         let decision = self.rights.decide(action, Some(environment), path);
         let refused = Refused::at(&self.account, action, (environment, path), &decision);
         Err(if decision.is_allowed {
-            refused.because("what is below it is not all the account's to change".to_owned())
+            refused.because("a rule denies something below it; name what is meant, one by one".to_owned())
         } else {
             refused
         })
+    }
+
+    /// The same of a place at or below a path, which may lie within a value.
+    pub fn demand_part(
+        &self,
+        action: Action,
+        environment: &str,
+        path: &Path,
+        above: &Path,
+    ) -> Result<(), Refused> {
+        if self.rights.may_part(action, environment, path, above) {
+            return Ok(());
+        }
+        self.demand_all(action, environment, path)
+    }
+
+    /// What a view of an environment shows to the account; none where that is everything.
+    pub fn sight(&self, environment: &Arc<str>) -> Option<Arc<dyn Sight>> {
+        if self.rights.sees_everything() {
+            return None;
+        }
+        Some(Arc::new(Eyes { rights: self.rights.clone(), environment: environment.clone() }))
     }
 
     /// Lets an action be done to something at or below a path, or says why not.
@@ -194,6 +226,12 @@ impl WriteGrant {
     pub fn read_refusal(&self, environment: &str, path: &Path) -> Refused {
         let decision = self.rights.decide(Action::Read, Some(environment), path);
         Refused::at(&self.account, Action::Read, (environment, path), &decision)
+    }
+
+    /// Why a path may not be governed.
+    pub fn govern_refusal(&self, environment: &str, path: &Path) -> Refused {
+        let decision = self.rights.decide(Action::Govern, Some(environment), path);
+        Refused::at(&self.account, Action::Govern, (environment, path), &decision)
     }
 
     /// Lets a secret be named in a value of an environment, or says why not.

@@ -68,6 +68,11 @@ impl Principal {
         Ok(WriteGrant { account: self.account.clone(), rights: self.rights.clone() })
     }
 
+    /// The same account as it would write: what it may, each path is asked for.
+    pub(super) fn as_writer(&self) -> WriteGrant {
+        WriteGrant { account: self.account.clone(), rights: self.rights.clone() }
+    }
+
     /// Lets this principal see the values of these secrets in an environment, or says which it may not see.
     pub fn may_read_secrets(
         &self,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::action::Action;
 use super::rule::{AccessRule, Covers};
-use crate::model::Path;
+use crate::model::{Path, PathGlob};
 use crate::resolve::Seen;
 use crate::snapshot::{METADATA_ROOT, VARIABLES};
 
@@ -26,6 +26,8 @@ pub struct Ruled {
     /// All rules; those of the account by their index.
     rules: Arc<[AccessRule]>,
     mine: Vec<usize>,
+    /// The rules by which others have to agree to what the account changes.
+    approving: Vec<usize>,
     /// The patterns of those rules, by the literal segments that they begin with.
     by_place: HashMap<Box<str>, Vec<Candidate>>,
     /// Whether the account administers the project, and no rule denies it anything.
@@ -68,7 +70,12 @@ impl Ruled {
                 by_place.entry(place).or_default().push(Candidate { rule, pattern, weight: found.weight });
             }
         }
-        let mut ruled = Ruled { rules: rules.clone(), mine, by_place, is_unrestricted: false };
+        let approves = |index: &usize| {
+            let rule: &AccessRule = &rules[*index];
+            rule.approvals.is_some() && (rule.names_nobody() || is_mine(rule))
+        };
+        let approving = (0..rules.len()).filter(approves).collect();
+        let mut ruled = Ruled { rules: rules.clone(), mine, approving, by_place, is_unrestricted: false };
         let denies = |index: &usize| Action::ALL.iter().any(|action| rules[*index].denies(*action));
         ruled.is_unrestricted =
             ruled.decide(Action::Admin, None, &Path::root()).is_allowed && !ruled.mine.iter().any(denies);
@@ -153,6 +160,15 @@ impl Ruled {
             // Secrets have no path, so whoever administers everything need not be told each by name.
             None => self.decide(Action::Admin, environment, &Path::root()),
         }
+    }
+
+    /// Whether a rule denies an action to something at or below a path.
+    fn is_denied_below(&self, action: Action, environment: &str, path: &Path) -> bool {
+        self.mine.iter().map(|index| &self.rules[*index]).any(|rule| {
+            rule.denies(action)
+                && rule.holds_in(Some(environment))
+                && rule.patterns().iter().any(|pattern| pattern.glob.reaches(path))
+        })
     }
 
     fn extent(&self, action: Action, environment: &str, path: &Path, has_hidden: bool) -> Seen {
@@ -251,20 +267,36 @@ impl Rights {
 
     /// The rule by which others have to agree to a change, where one is asked for. Whoever administers the place is
     /// not held up: such accounts may change the rule.
-    pub fn needs_approval(&self, environment: &str, path: &Path, is_shown: bool) -> Option<&AccessRule> {
+    /// `is_shown`: the change is one of another layer; `is_whole`: it is one of all that is below, too.
+    pub fn needs_approval(
+        &self,
+        environment: &str,
+        path: &Path,
+        (is_shown, is_whole): (bool, bool),
+    ) -> Option<&AccessRule> {
         let ruled = self.ruled().err()?;
-        let is_met = |rule: &&AccessRule| {
-            rule.approvals.is_some()
-                && rule.holds_in(Some(environment))
-                && (!is_shown || rule.covers == Covers::View)
-                && rule.patterns().iter().any(|pattern| pattern.glob.matches(path))
+        let mut subjects = described(path);
+        if subjects.is_empty() {
+            subjects.push(path.clone());
+        }
+        let means = |glob: &PathGlob, subject: &Path| {
+            if is_whole { glob.reaches(subject) } else { glob.matches(subject) }
         };
-        let everybody = ruled.rules.iter().enumerate();
-        let found = everybody
-            .filter(|(index, rule)| rule.names_nobody() || ruled.mine.contains(index))
-            .map(|(_, rule)| rule)
-            .find(is_met)?;
-        (!ruled.decide(Action::Admin, Some(environment), path).is_allowed).then_some(found)
+        let rules = ruled.approving.iter().map(|index| &ruled.rules[*index]);
+        for rule in rules.filter(|rule| rule.holds_in(Some(environment))) {
+            if is_shown && rule.covers != Covers::View {
+                continue;
+            }
+            let met = subjects
+                .iter()
+                .find(|subject| rule.patterns().iter().any(|pattern| means(&pattern.glob, subject)));
+            if let Some(subject) = met
+                && !ruled.decide(Action::Admin, Some(environment), subject).is_allowed
+            {
+                return Some(rule);
+            }
+        }
+        None
     }
 
     /// Whether an action may be done anywhere at all.
@@ -287,6 +319,55 @@ impl Rights {
             },
             Err(ruled) => ruled.extent(action, environment, path, has_hidden),
         }
+    }
+
+    /// Whether an action may be done to whatever stands at a path, and below it. A pattern may mean the path alone: that
+    /// is enough where no rule denies anything below.
+    pub fn may_whole(&self, action: Action, environment: &str, path: &Path) -> bool {
+        let ruled = match self.ruled() {
+            Ok(is_allowed) => return is_allowed(action),
+            Err(ruled) => ruled,
+        };
+        let mut subjects = described(path);
+        if subjects.is_empty() {
+            subjects.push(path.clone());
+        }
+        if path.as_str() == CONFGIT {
+            subjects.push(Path::root());
+        }
+        subjects.iter().all(|subject| {
+            ruled.extent(action, environment, subject, false) == Seen::All
+                || (ruled.decide(action, Some(environment), subject).is_allowed
+                    && !ruled.is_denied_below(action, environment, subject))
+        })
+    }
+
+    /// The same of a place that may lie within a value: whoever may write the value may write its parts, unless a rule
+    /// speaks of them.
+    pub fn may_part(&self, action: Action, environment: &str, path: &Path, above: &Path) -> bool {
+        if self.may_whole(action, environment, path) {
+            return true;
+        }
+        let Err(ruled) = self.ruled() else { return false };
+        let speaks = ruled.decide(action, Some(environment), path).by.is_some();
+        let mut outer =
+            std::iter::successors(path.parent(), Path::parent).take_while(|at| above.is_prefix_of(at));
+        !speaks && !above.is_root() && outer.any(|at| self.may_whole(action, environment, &at))
+    }
+
+    /// Whether a rule denies an action at this very path.
+    pub fn is_denied(&self, action: Action, environment: &str, path: &Path) -> bool {
+        let decision = self.decide(action, Some(environment), path);
+        !decision.is_allowed && decision.by.is_some()
+    }
+
+    /// Whether a rule of the account is asked for where a view shows a change, or agreements are.
+    pub fn asks_in_views(&self) -> bool {
+        let of_views = |ruled: &Ruled| {
+            !ruled.approving.is_empty()
+                || ruled.mine.iter().any(|index| ruled.rules[*index].covers == Covers::View)
+        };
+        self.ruled().err().is_some_and(of_views)
     }
 
     /// Whether a value at this very path is seen in an environment.

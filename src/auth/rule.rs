@@ -1,13 +1,15 @@
 use std::sync::Arc;
 
 use super::action::{Action, Actions};
-use crate::model::{PathGlob, name_matches};
+use crate::model::{PathGlob, Position, name_matches};
 
 /// One rule of the access file.
 #[derive(Debug, Clone)]
 pub struct AccessRule {
     /// Its place in the file, from 1.
     pub number: usize,
+    /// Where it is in the file.
+    pub position: Option<Position>,
     /// Why it is there.
     pub description: Option<String>,
     /// The environments that it holds in; all when none.

@@ -31,9 +31,27 @@ struct InitAnswer {
 impl Project {
     /// Makes a project with entries of that shape under the working directory `work`.
     pub async fn create(program: &Path, work: &Path, name: &str, shape: &Shape) -> Result<Self, BenchError> {
+        Project::create_with(program, work, name, shape, &[]).await
+    }
+
+    /// The same with further files of the tree.
+    pub async fn create_with(
+        program: &Path,
+        work: &Path,
+        name: &str,
+        shape: &Shape,
+        files: &[(&str, String)],
+    ) -> Result<Self, BenchError> {
         let tree = work.join(format!("{name}-tree"));
         let directory = work.join(name);
         shape.write_tree(&tree)?;
+        for (name, content) in files {
+            let file = tree.join(name);
+            if let Some(folder) = file.parent() {
+                fs::create_dir_all(folder).map_err(BenchError::io("writing the test data"))?;
+            }
+            fs::write(&file, content).map_err(BenchError::io("writing the test data"))?;
+        }
         let (target, from) = (directory.to_string_lossy(), tree.to_string_lossy());
         let arguments = ["init", &*target, "--from", &*from, "-o", "json"];
         let text = run_to_end(program, &arguments, INIT_LIMIT).await?;
@@ -52,11 +70,29 @@ impl Project {
         &self.key
     }
 
+    /// A key of one of its accounts. Not while it is served.
+    pub async fn issue_key(&self, account: &str) -> Result<String, BenchError> {
+        let target = self.directory.to_string_lossy();
+        let arguments = ["account", "rotate", account, "--repo", &*target, "-o", "json"];
+        let text = run_to_end(&self.program, &arguments, INIT_LIMIT).await?;
+        let answer: InitAnswer = serde_json::from_str(text.trim()).map_err(|error| BenchError::Answer {
+            request: "confgit account rotate -o json".into(),
+            expected: "{\"key\": …}".into(),
+            actual: error.to_string(),
+        })?;
+        Ok(answer.key)
+    }
+
     /// Serves it on a free port; ready when this returns.
     pub async fn serve(&self) -> Result<Server, BenchError> {
+        self.serve_with(&[]).await
+    }
+
+    /// The same with further arguments.
+    pub async fn serve_with(&self, further: &[&str]) -> Result<Server, BenchError> {
         let spawned = Instant::now();
         let target = self.directory.to_string_lossy();
-        let arguments = ["serve", &*target, "--listen", "127.0.0.1:0"];
+        let arguments = [&["serve", &*target, "--listen", "127.0.0.1:0"], further].concat();
         let mut process = Process::start(&self.program, &arguments, self.work.join("serve.log"))?;
         let address = process.listening().await?;
         let mut server = Server { process, origin: Origin::new(address, Some(self.key.clone())), spawned };

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::{BenchArgs, BenchCommand, BenchOptions};
 use super::etcd::{INSTALL_HINT, etcd_version};
 use super::report::{Machine, Report, Row, render_markdown};
-use super::scenario::{Setting, mixed, read, start, views, whole, write};
+use super::scenario::{Setting, access, mixed, read, start, views, whole, write};
 use super::yardstick::serve_yardstick;
 use super::{BenchError, progress};
 use crate::model::Timestamp;
@@ -68,6 +68,7 @@ pub async fn measure(
 async fn run_scenarios(command: &BenchCommand, setting: &Setting) -> Result<Vec<Row>, BenchError> {
     let chosen = |one: &'static str| match command {
         BenchCommand::Read => one == "read",
+        BenchCommand::Access => one == "access",
         BenchCommand::Write => one == "write",
         BenchCommand::Mixed => one == "mixed",
         BenchCommand::Start => one == "start",
@@ -83,6 +84,9 @@ async fn run_scenarios(command: &BenchCommand, setting: &Setting) -> Result<Vec<
     };
     if chosen("read") {
         add("read", read::run(setting).await);
+    }
+    if chosen("access") {
+        add("access", access::run(setting).await);
     }
     if chosen("write") {
         add("write", write::run(setting).await);

@@ -1,4 +1,5 @@
 use super::Path;
+use super::path::unescape;
 
 /// A pattern for paths: `*` stands for any characters within a segment, `?` for one, `**` for any number of
 /// segments. A pattern that does not begin with `/` may begin at any segment, as in a `.gitignore`.
@@ -39,7 +40,8 @@ impl PathGlob {
         };
         let mut parts = if rooted { Vec::new() } else { vec![Part::Any] };
         for part in rest.split('/').filter(|part| !part.is_empty()) {
-            let part = if part == "**" { Part::Any } else { Part::Segment(part.to_owned()) };
+            // As paths are written: a key that holds a slash spells it `%2F`.
+            let part = if part == "**" { Part::Any } else { Part::Segment(unescape(part).into_owned()) };
             // Two in a row say no more than one, and would be tried one against the other.
             if part != Part::Any || parts.last() != Some(&Part::Any) {
                 parts.push(part);
@@ -170,6 +172,8 @@ mod tests {
     fn patterns() {
         for (pattern, path, expected) in [
             ("/a/b", "/a/b", true),
+            ("/a%2Fb/*", "/a%2Fb/c", true),
+            ("/a%2Fb/*", "/a/b/c", false),
             ("/a/b", "/a/b/c", false),
             ("/a/*", "/a/b", true),
             ("/a/*", "/a/b/c", false),

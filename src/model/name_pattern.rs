@@ -1,4 +1,5 @@
-/// Whether a pattern means a name: `*` stands for any characters.
+/// Whether a pattern means a name: `*` stands for any characters, none too. Takes the leftmost place for each piece, which
+/// is enough, and never goes back.
 pub fn name_matches(pattern: &str, name: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else { return false };

@@ -217,7 +217,7 @@ fn push_escaped(text: &mut String, segment: &str) {
     }
 }
 
-fn unescape(segment: &str) -> Cow<'_, str> {
+pub(super) fn unescape(segment: &str) -> Cow<'_, str> {
     if !segment.contains('%') {
         return Cow::Borrowed(segment);
     }

@@ -57,6 +57,28 @@ pub enum PatchError {
     },
 }
 
+/// What a patch does with what stands at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touch {
+    /// It looks at it, so that what comes of it tells what it is.
+    Read,
+    /// All of it may be something else afterwards.
+    Replace,
+}
+
+fn touches_of_merge(patch: &Value, at: &mut Vec<String>, tell: &mut dyn FnMut(Touch, &[String])) {
+    match patch {
+        Value::Object(members) if !members.is_empty() => {
+            for (name, member) in members {
+                at.push(name.clone());
+                touches_of_merge(member, at, tell);
+                at.pop();
+            }
+        }
+        _ => tell(Touch::Replace, at),
+    }
+}
+
 fn place(index: Option<usize>) -> String {
     index.map_or_else(String::new, |index| format!("operation {index}: "))
 }
@@ -74,6 +96,33 @@ impl Patch {
     /// ```
     pub fn operations(document: &Value) -> Result<Self, PatchError> {
         operations::read(document).map(Patch::Operations)
+    }
+
+    /// Tells every place that the patch names, by the names and indices from the value that it is applied to: what may
+    /// be done there has to be asked before anything is looked at.
+    pub fn touches(&self, tell: &mut dyn FnMut(Touch, &[String])) {
+        match self {
+            Patch::Merge(patch) => touches_of_merge(patch, &mut Vec::new(), tell),
+            Patch::Operations(operations) => {
+                for operation in operations {
+                    match &operation.kind {
+                        OperationKind::Test(_) => tell(Touch::Read, operation.path.tokens()),
+                        OperationKind::Copy(from) => {
+                            tell(Touch::Read, from.tokens());
+                            tell(Touch::Replace, operation.path.tokens());
+                        }
+                        OperationKind::Move(from) => {
+                            tell(Touch::Read, from.tokens());
+                            tell(Touch::Replace, from.tokens());
+                            tell(Touch::Replace, operation.path.tokens());
+                        }
+                        OperationKind::Add(_) | OperationKind::Remove | OperationKind::Replace(_) => {
+                            tell(Touch::Replace, operation.path.tokens());
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// Whether the patch can be applied where there is nothing yet.

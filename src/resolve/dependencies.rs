@@ -138,6 +138,18 @@ impl Ingredients {
         if entry.refers() != Refers::No {
             secrets_in(&entry.value(), &mut all.secrets);
         }
+        // The schema that a rule for others names.
+        let segments: Vec<_> = path.segments().collect();
+        let is_schema_of_rule = matches!(
+            &segments[..],
+            [first, second, _, last] if *first == ".confgit" && *second == "schemas" && *last == "schema"
+        );
+        if is_schema_of_rule
+            && let Value::String(text) = entry.value()
+            && let Ok(schema) = text.parse()
+        {
+            all.paths.insert(schema);
+        }
         all
     }
 }

@@ -57,6 +57,11 @@ impl Merged {
         Some(Merged { parts, layers, ruled, seen, is_expanded: false })
     }
 
+    /// The same for nobody's eyes.
+    pub(super) fn unseen(&self) -> Self {
+        Merged { seen: None, ..self.clone() }
+    }
+
     /// Whether some of what stands here may be kept from who looks.
     pub fn is_partial(&self) -> bool {
         self.seen.is_some()

@@ -118,7 +118,7 @@ impl Resolver<'_> {
 
     /// What the layers give as parameters, the nearest first.
     fn parameters(&self, object: &Merged) -> HashMap<Arc<str>, Value> {
-        let Some(Found::Object(with)) = object.member(WITH) else { return HashMap::new() };
+        let Some(Found::Object(with)) = object.unseen().member(WITH) else { return HashMap::new() };
         let value = |found: Found| match found {
             Found::Entry(found) => found.entry.value(),
             Found::Object(object) => {
@@ -196,20 +196,33 @@ impl Resolver<'_> {
         for part in &expression.parts {
             match part {
                 // An escaped `${` is still to be read once more.
-                Piece::Text(text) => filled.push_str(&text.replace("${", "$${")),
+                Piece::Text(text) => self.push_piece(&mut filled, &text.replace("${", "$${"), at)?,
                 Piece::Reference(Reference::With(name), written) => match parameters.get(*name) {
-                    None => filled.push_str(written),
+                    None => self.push_piece(&mut filled, written, at)?,
                     Some(value) => {
                         let text = text_of(value).map_err(|kind| {
                             self.fail_at(at, Reason::NoText { reference: (*written).to_owned(), kind })
                         })?;
                         self.spend(text.len(), at)?;
-                        filled.push_str(&text);
+                        // What it refers to, it refers to by itself.
+                        Expression::parse(&text).map_err(|error| self.fail_at(at, error.into()))?;
+                        self.push_piece(&mut filled, &text, at)?;
                     }
                 },
-                Piece::Reference(_, written) => filled.push_str(written),
+                Piece::Reference(_, written) => self.push_piece(&mut filled, written, at)?,
             }
         }
         Ok(Value::String(filled))
+    }
+
+    /// Adds to a text that is read once more. Two pieces, neither of which refers to anything, must not do so together:
+    /// whoever wrote them was asked for what each of them names.
+    fn push_piece(&self, filled: &mut String, piece: &str, at: &Path) -> Result<(), Unresolved> {
+        if filled.ends_with('$') && piece.starts_with('{') {
+            let message = "a parameter and what follows it would be a reference together".to_owned();
+            return Err(self.fail_at(at, Reason::Template(message)));
+        }
+        filled.push_str(piece);
+        Ok(())
     }
 }

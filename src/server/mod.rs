@@ -136,12 +136,12 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     let http = Http::new(first, apps);
     tracing::info!(%address, "listening");
     on_ready(address);
-    cores.iter().for_each(|core| core.audit_serving(true));
+    cores.iter().for_each(|core| core.audit_trail().serving(true));
     tokio::select! {
         () = listen::accept(listener, http, shutdown) => {}
         never = memory::give_back() => match never {},
     }
-    cores.iter().for_each(|core| core.audit_serving(false));
+    cores.iter().for_each(|core| core.audit_trail().serving(false));
     Ok(())
 }
 

@@ -91,7 +91,7 @@ impl Project {
         }
         let core = self.core();
         let environment = core.environment(environment)?.name;
-        let access = core.access();
+        let access = core.identities().access();
         let principal = match access.principal(account) {
             Some(principal) => principal.as_ref(),
             // Of callers who are no account of the file nobody else knows what they may do.

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
+use quick_cache::sync::Cache;
+
 use super::ServiceError;
-use super::core::Core;
 use super::layout::AUDIT;
 use crate::audit::{AuditError, AuditLog, Head, Options, Record, What};
 use crate::auth::{Denied, Object, Refused, SecretGrant};
@@ -30,12 +31,20 @@ pub struct RequestOrigin {
 }
 
 /// The audit log of an open project.
-pub(super) struct AuditTrail {
+pub struct AuditTrail {
     log: AuditLog,
     dir: PathBuf,
     /// How many records found no room.
     lost: AtomicU64,
+    /// How many refusals of each account were told in which minute.
+    told: Cache<Arc<str>, (i64, u32)>,
 }
+
+/// How many refusals of one account are told one by one in a minute.
+const MOST_TOLD: u32 = 120;
+
+/// Of how many accounts that is counted.
+const MOST_ACCOUNTS: usize = 10_000;
 
 /// How the audit log is.
 #[derive(Debug, Clone)]
@@ -52,24 +61,46 @@ pub struct AuditHealth {
 
 impl AuditTrail {
     /// Opens the log of a project.
-    pub fn open(dir: &FilePath, now: Timestamp) -> Result<Self, AuditError> {
+    pub(super) fn open(dir: &FilePath, now: Timestamp) -> Result<Self, AuditError> {
         let dir = dir.join(AUDIT);
         let log = AuditLog::open(&dir, now, Options::default())?;
         if let Some(damage) = log.damage() {
             tracing::error!(%damage, "the audit log was damaged; it goes on, and `confgit audit verify` tells where");
         }
-        Ok(AuditTrail { log, dir, lost: AtomicU64::new(0) })
+        Ok(AuditTrail { log, dir, lost: AtomicU64::new(0), told: Cache::new(MOST_ACCOUNTS) })
     }
 
     /// What the journal records of it with each batch; none before the first record.
-    pub fn anchor(&self) -> Option<String> {
+    pub(super) fn anchor(&self) -> Option<String> {
         let head = self.log.head();
         (head.number > 0).then(|| head.to_string())
     }
 
     /// Where it lies.
-    pub fn dir(&self) -> &FilePath {
+    pub(super) fn dir(&self) -> &FilePath {
         &self.dir
+    }
+
+    /// Of an account that is refused very often each minute only the first refusals are told one by one: then records
+    /// say who and what, so that they are equal, and counted.
+    fn bounded(&self, record: Record) -> Record {
+        let who = record.account.clone().unwrap_or_else(|| "".into());
+        let minute = record.at.as_millis() / 60_000;
+        let count = self.told.get(&who).filter(|(told, _)| *told == minute).map_or(0, |(_, count)| count);
+        self.told.insert(who, (minute, count + 1));
+        if count < MOST_TOLD {
+            return record;
+        }
+        let detail = "more was refused within a minute than is told one by one";
+        Record {
+            environment: None,
+            path: None,
+            secret: None,
+            rule: None,
+            action: None,
+            detail: Some(detail.into()),
+            ..record
+        }
     }
 
     /// Waits until a record is durable.
@@ -86,22 +117,21 @@ impl AuditTrail {
             Err(_) => Err(unavailable("the audit log has ended".to_owned())),
         }
     }
-}
 
-impl Core {
     /// Tells that a request was refused, or a credential not taken. Does not wait.
-    pub fn audit_denied(&self, denied: &Denied, origin: &RequestOrigin) {
+    pub fn denied(&self, denied: &Denied, origin: &RequestOrigin) {
         let Some(record) = record_of(denied, now()) else { return };
+        let record = self.bounded(record);
         let record =
             Record { address: origin.address.clone(), request_id: origin.request_id.clone(), ..record };
-        if self.audit.log.try_append_counted(record, REFUSALS, |_| {}).is_err() {
-            let lost = self.audit.lost.fetch_add(1, Ordering::Relaxed);
+        if self.log.try_append_counted(record, REFUSALS, |_| {}).is_err() {
+            let lost = self.lost.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(lost = lost + 1, "the audit log has no room for a refusal");
         }
     }
 
     /// Tells that secrets are about to be shown, and waits until that is durable: what cannot be told is not shown.
-    pub(super) fn audit_secrets(
+    pub(super) fn secrets(
         &self,
         grant: &SecretGrant,
         environment: &str,
@@ -115,13 +145,13 @@ impl Core {
                 secret: Some(name.as_str().into()),
                 ..Record::new(What::SecretRead, now())
             };
-            self.audit.tell(record)?;
+            self.tell(record)?;
         }
         Ok(())
     }
 
     /// Tells that content leaves as an archive or a bundle, and waits until that is durable. Blocks.
-    pub fn audit_export(
+    pub fn export(
         &self,
         account: &Arc<str>,
         (environment, path): (Option<&str>, Option<&Path>),
@@ -134,24 +164,24 @@ impl Core {
             path: path.map(|path| path.as_str().into()),
             ..Record::new(What::Exported, now())
         };
-        self.audit.tell(record)
+        self.tell(record)
     }
 
     /// Tells that a server begins to serve the project, or ends. Does not wait.
-    pub fn audit_serving(&self, begins: bool) {
+    pub fn serving(&self, begins: bool) {
         let what = if begins { What::Started } else { What::Stopped };
         let detail = format!("confgit {}", env!("CARGO_PKG_VERSION"));
         let record = Record { detail: Some(detail.into()), ..Record::new(what, now()) };
-        self.audit.log.append(record, |_| {});
+        self.log.append(record, |_| {});
     }
 
     /// How the audit log is.
-    pub fn audit_health(&self) -> AuditHealth {
+    pub fn health(&self) -> AuditHealth {
         AuditHealth {
-            head: self.audit.log.head(),
-            failure: self.audit.log.failure().map(|failed| failed.to_string()),
-            damage: self.audit.log.damage().map(str::to_owned),
-            lost: self.audit.lost.load(Ordering::Relaxed),
+            head: self.log.head(),
+            failure: self.log.failure().map(|failed| failed.to_string()),
+            damage: self.log.damage().map(str::to_owned),
+            lost: self.lost.load(Ordering::Relaxed),
         }
     }
 }

@@ -47,7 +47,7 @@ impl Core {
         format: BundleFormat,
         secrets: &BTreeSet<String>,
     ) -> Result<String, ServiceError> {
-        self.audit_secrets(grant, &wanted.environment, secrets)?;
+        self.audit.secrets(grant, &wanted.environment, secrets)?;
         let values = self.settings.load().secrets.read_all(grant.granted(secrets), &self.dir)?;
         let entries = self.resolved_entries(reading, wanted, &values)?;
         write(reading, (wanted, name), format, entries)

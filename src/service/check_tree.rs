@@ -82,14 +82,18 @@ fn read_settings(dir: &FilePath, report: &mut TreeReport) -> Result<Option<Proje
             report.findings.push(TreeFinding { environment: None, diagnostic, line });
         }
     };
-    if let Some(bytes) = read(ACCESS_FILE)?
-        && let Err(found) = Access::parse(&bytes)
-    {
-        mistakes(&bytes, found);
+    let access = read(ACCESS_FILE)?.map(|bytes| (Access::parse(&bytes), bytes));
+    if let Some((Err(found), bytes)) = &access {
+        mistakes(bytes, found.clone());
     }
     let bytes = read(SETTINGS_FILE)?.unwrap_or_else(|| DEFAULT_SETTINGS.as_bytes().to_vec());
     match parse_settings(&bytes) {
-        Ok(settings) => Ok(Some(settings)),
+        Ok(settings) => {
+            if let Some((Ok(parsed), bytes)) = &access {
+                mistakes(bytes, parsed.unknown_environments(&settings.environments));
+            }
+            Ok(Some(settings))
+        }
         Err(found) => {
             mistakes(&bytes, found);
             Ok(None)
@@ -113,7 +117,7 @@ fn check_views(settings: &ProjectSettings, trees: &HashMap<Arc<str>, Tree>, repo
         tree.content.get(number_of(tree.snapshot.file(file)?)).cloned()
     };
     validation::place(&mut findings, &content, &settings.limits);
-    for Finding { environment, layer, diagnostic } in findings {
+    for Finding { environment, layer, diagnostic, .. } in findings {
         let tree = layer.as_ref().and_then(|layer| trees.get(layer));
         report.findings.push(match tree {
             Some(tree) => tree.located(Some(environment), diagnostic, settings),

@@ -149,10 +149,32 @@ impl Core {
             time: change_set.time,
             account: change_set.account.clone(),
             author: commit.author.clone(),
-            message: plain_message(&commit.message),
+            message: match self.may_be_told(grant, change_set.sequence, revision)? {
+                true => plain_message(&commit.message),
+                false => String::new(),
+            },
             entries,
         };
         Ok(CommitView { info, parents: commit.parents, changes, next })
+    }
+
+    /// Whether somebody may read all that a commit changed: what it says of itself may name any of it.
+    pub(super) fn may_be_told(
+        &self,
+        grant: &ReadGrant,
+        sequence: Sequence,
+        revision: Revision,
+    ) -> Result<bool, ServiceError> {
+        if grant.sees_everything() {
+            return Ok(true);
+        }
+        let environments = self.environments();
+        let is_seen = |version: &NewVersion| {
+            let named = environments.iter().find(|environment| environment.branch == version.branch);
+            named.is_some_and(|environment| grant.sees(&environment.name, &version.path))
+        };
+        let versions = self.history.versions_of(sequence)?;
+        Ok(versions.iter().filter(|version| version.revision == revision).all(is_seen))
     }
 
     /// Which branch's move, and which commit of it, a point names.
@@ -285,7 +307,7 @@ impl CommitWalk<'_> {
                 continue;
             };
             // Commits that change nothing below are of interest only where everything is.
-            let lists_all = self.path.is_root() && self.grant.sees(&environment.name, self.path);
+            let lists_all = self.path.is_root() && self.grant.sees_everything();
             let Some(chain) = unless_pruned(first_parent_chain(&self.reader, step.old, new))? else {
                 continue;
             };
@@ -316,6 +338,12 @@ impl CommitWalk<'_> {
         });
     }
 
+    /// What a commit says, to whoever may read all that it changed: its subject names that.
+    fn message(&self, sequence: Sequence, revision: Revision, message: &str) -> Result<String, ServiceError> {
+        let may_be_told = self.core.may_be_told(self.grant, sequence, revision)?;
+        Ok(if may_be_told { plain_message(message) } else { String::new() })
+    }
+
     fn info(
         &self,
         change_set: &ChangeSet,
@@ -324,14 +352,15 @@ impl CommitWalk<'_> {
         entries: u64,
     ) -> Result<Option<CommitInfo>, ServiceError> {
         let commit = unless_pruned(self.reader.commit(revision))?;
-        Ok(commit.map(|commit| CommitInfo {
+        let Some(commit) = commit else { return Ok(None) };
+        Ok(Some(CommitInfo {
             revision,
             sequence: change_set.sequence,
             environment: environment.name.clone(),
             time: change_set.time,
             account: change_set.account.clone(),
             author: commit.author,
-            message: plain_message(&commit.message),
+            message: self.message(change_set.sequence, revision, &commit.message)?,
             entries,
         }))
     }

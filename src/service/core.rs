@@ -1,14 +1,13 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-
-use arc_swap::{ArcSwap, Guard};
+use std::time::Duration;
 
 use super::ServiceError;
 use super::audit_trail::AuditTrail;
 use super::bodies::BodyCache;
 use super::health::Health;
-use super::identities::Tokens;
+use super::identities::Identities;
 use super::live_settings::LiveSettings;
 use super::outside_gate::OutsideGate;
 use super::pace::Pace;
@@ -16,7 +15,6 @@ use super::packs::Packs;
 use super::past_cache::PastCache;
 use super::signal::Signal;
 use super::view_checks::ViewChecks;
-use crate::auth::Access;
 use crate::git::Repository;
 use crate::history::History;
 use crate::index::Index;
@@ -33,8 +31,7 @@ pub struct Core {
     pub(super) history: History,
     pub(super) index: Index,
     pub(super) settings: LiveSettings,
-    pub(super) access: ArcSwap<Access>,
-    pub(super) tokens: Tokens,
+    pub(super) identities: Identities,
     pub(super) audit: AuditTrail,
     pub(super) pace: Pace,
     pub(super) checks: ViewChecks,
@@ -73,9 +70,19 @@ impl Core {
         self.fold.add(packs);
     }
 
-    /// The accounts and the rules in force.
-    pub fn access(&self) -> Guard<Arc<Access>> {
-        self.access.load()
+    /// Who may call.
+    pub fn identities(&self) -> &Identities {
+        &self.identities
+    }
+
+    /// The audit log.
+    pub fn audit_trail(&self) -> &AuditTrail {
+        &self.audit
+    }
+
+    /// Lets an account's request through, or says after how long the next one will be.
+    pub fn admit(&self, account: &Arc<str>) -> Result<(), Duration> {
+        self.pace.admit(account)
     }
 
     /// How large what people write may be.

@@ -104,13 +104,19 @@ impl Core {
             if !is_shown && !grant.sees(&explained.candidate.environment, path) {
                 continue;
             }
+            // Nor is what stands above it told of to who may not read that.
+            if let Has::Tombstone { at, .. } | Has::ValueAbove { at, .. } = &explained.candidate.has
+                && !grant.sees(environment, at)
+            {
+                continue;
+            }
             if let Some(entry) = explained.candidate.has.entry().cloned() {
                 let at = match &explained.candidate.has {
                     Has::Tombstone { at, .. } | Has::ValueAbove { at, .. } => at,
                     _ => path,
                 };
                 explained.position = position_in(&reader, &layer.snapshot, entry.file(), at, &self.limits())?;
-                explained.commit = self.made_by(&reader, &entry)?;
+                explained.commit = self.made_by(grant, &reader, &entry)?;
             }
             layers.push(explained);
         }
@@ -142,6 +148,7 @@ impl Core {
     /// it is not known or not kept.
     pub(super) fn made_by(
         &self,
+        grant: &ReadGrant,
         reader: &Reader,
         entry: &Entry,
     ) -> Result<Option<(Arc<str>, String)>, ServiceError> {
@@ -151,8 +158,12 @@ impl Core {
         if self.history.base().is_some() && !self.repository.still_reader()?.contains(id)? {
             return Ok(None);
         }
-        let commit = unless_pruned(reader.commit(id))?;
-        Ok(commit.map(|commit| (commit.author.clone(), plain_message(&commit.message))))
+        let Some(commit) = unless_pruned(reader.commit(id))? else { return Ok(None) };
+        let message = match self.may_be_told(grant, stamp.origin.sequence, id)? {
+            true => plain_message(&commit.message),
+            false => String::new(),
+        };
+        Ok(Some((commit.author.clone(), message)))
     }
 }
 

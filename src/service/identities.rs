@@ -2,19 +2,27 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::{ArcSwap, Guard};
 use quick_cache::sync::Cache;
 
-use super::core::Core;
 use crate::auth::{
-    Access, Denied, Identity, KeyCache, KeyHash, Mapped, Principal, TokenFault, looks_like_token,
+    Access, Denied, Identity, KeyCache, KeyHash, Mapped, Principal, TokenFault, WriteGrant, looks_like_token,
 };
 use crate::model::Timestamp;
 
 /// How many tokens are known at once; one that is forgotten is checked again.
 const MOST_TOKENS: usize = 10_000;
 
-/// The tokens of issuers that were found good, and the keys that they are checked with.
-pub(super) struct Tokens {
+/// How long a token that was found good is not looked at again.
+const MOST_KEPT_MS: i64 = 5 * 60_000;
+
+/// How long it is taken after its end, as clocks differ.
+const LEEWAY_MS: i64 = 60_000;
+
+/// Who may call: the accounts and rules in force, the tokens of issuers that were found good, and the keys that they are
+/// checked with.
+pub struct Identities {
+    access: ArcSwap<Access>,
     keys: KeyCache,
     known: Cache<KeyHash, Arc<Known>>,
     /// Counts the access files that were in force: what was found with an older one counts no more.
@@ -28,14 +36,26 @@ struct Known {
     generation: u64,
 }
 
-impl Tokens {
-    /// None known yet; `dir` is where files of keys lie.
-    pub fn new(dir: PathBuf) -> Self {
-        Tokens { keys: KeyCache::new(dir), known: Cache::new(MOST_TOKENS), generation: AtomicU64::new(0) }
+impl Identities {
+    /// Those that an access file names; `dir` is where files of keys lie.
+    pub(super) fn new(access: Access, dir: PathBuf) -> Self {
+        Identities {
+            access: ArcSwap::from_pointee(access),
+            keys: KeyCache::new(dir),
+            known: Cache::new(MOST_TOKENS),
+            generation: AtomicU64::new(0),
+        }
     }
 
-    /// Forgets whom tokens stand for: accounts or rules are others.
-    pub fn forget(&self) {
+    /// The accounts and the rules in force.
+    pub fn access(&self) -> Guard<Arc<Access>> {
+        self.access.load()
+    }
+
+    /// Puts others in force, and forgets whom tokens stand for.
+    pub(super) fn replace(&self, access: Access) {
+        let access = access.with_uses_of(&self.access.load());
+        self.access.store(Arc::new(access));
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.known.clear();
     }
@@ -45,9 +65,7 @@ impl Tokens {
         let is_current = known.generation == self.generation.load(Ordering::Acquire);
         (is_current && now < known.expires_at).then_some(known)
     }
-}
 
-impl Core {
     /// Asks whoever holds a credential, where that is known without asking anybody else. Nothing of the accounts is
     /// kept: counting who keeps it is what all readers would share.
     pub fn known<T>(
@@ -58,7 +76,7 @@ impl Core {
     ) -> Result<T, Denied> {
         let hash = KeyHash::of(credential);
         if looks_like_token(credential) {
-            return match self.tokens.get(&hash, now) {
+            return match self.get(&hash, now) {
                 Some(known) => ask(&known.principal),
                 None => Err(Denied::UnknownKey),
             };
@@ -66,21 +84,27 @@ impl Core {
         ask(self.access.load().holder(&hash, now)?)
     }
 
-    /// Whether a credential is a token that has to be checked first.
-    pub fn is_unchecked_token(&self, credential: &str, now: Timestamp) -> bool {
-        looks_like_token(credential) && self.tokens.get(&KeyHash::of(credential), now).is_none()
+    /// What an account may write now, where that can be another thing than when the grant was given; an error where it
+    /// may not call any more.
+    pub(super) fn renewed(&self, grant: &WriteGrant) -> Result<Option<WriteGrant>, Denied> {
+        self.access.load().renewed(grant)
     }
 
-    /// Checks the token of an issuer, so that [`Core::known`] knows it. Blocks, for as long as the issuer takes to give
+    /// Whether a credential is a token that has to be checked first.
+    pub fn is_unchecked_token(&self, credential: &str, now: Timestamp) -> bool {
+        looks_like_token(credential) && self.get(&KeyHash::of(credential), now).is_none()
+    }
+
+    /// Checks the token of an issuer, so that [`Identities::known`] knows it. Blocks, for as long as the issuer takes to give
     /// its keys.
     pub fn check_token(&self, token: &str, now: Timestamp) -> Result<(), Denied> {
         // Before the look at the accounts: what they were then is not kept for later.
-        let generation = self.tokens.generation.load(Ordering::Acquire);
+        let generation = self.generation.load(Ordering::Acquire);
         let access = self.access.load_full();
         if access.issuers().is_empty() {
             return Err(Denied::UnknownKey);
         }
-        let identity = access.issuers().verify(token, &self.tokens.keys, now).map_err(|error| {
+        let identity = access.issuers().verify(token, &self.keys, now).map_err(|error| {
             let reason = error.to_string();
             match error.fault() {
                 TokenFault::Temporary => {
@@ -90,10 +114,13 @@ impl Core {
                 TokenFault::Bad | TokenFault::Expired => Denied::BadToken { reason },
             }
         })?;
-        let expires_at = identity.expires_at;
+        // Not for as long as it says: an issuer may take a key back, and clocks differ.
+        let most = Timestamp::from_millis(now.as_millis() + MOST_KEPT_MS);
+        let end = Timestamp::from_millis(identity.expires_at.as_millis() + LEEWAY_MS);
+        let expires_at = end.min(most);
         let principal = principal_of(&access, identity)?;
         let known = Known { principal, expires_at, generation };
-        self.tokens.known.insert(KeyHash::of(token), Arc::new(known));
+        self.known.insert(KeyHash::of(token), Arc::new(known));
         Ok(())
     }
 }

@@ -7,7 +7,6 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use quick_cache::sync::Cache;
 
-use super::core::Core;
 use crate::settings::Rate;
 
 /// How many accounts are paced at once; one that is forgotten begins anew.
@@ -41,10 +40,10 @@ fn paced(rate: Rate) -> Arc<Paced> {
     Arc::new(Paced { rate, accounts: Cache::new(MOST_ACCOUNTS) })
 }
 
-impl Core {
+impl Pace {
     /// Lets an account's request through, or says after how long the next one will be.
     pub fn admit(&self, account: &Arc<str>) -> Result<(), Duration> {
-        let paced = self.pace.0.load();
+        let paced = self.0.load();
         let Some(paced) = &*paced else { return Ok(()) };
         let make = || -> Result<_, std::convert::Infallible> {
             let quota = Quota::per_second(paced.rate.per_second).allow_burst(paced.rate.burst);

@@ -15,7 +15,7 @@ use super::committer::{Committer, NewEnvironment, Worker, Write, Written};
 use super::core::Core;
 use super::fold;
 use super::health::Health;
-use super::identities::Tokens;
+use super::identities::Identities;
 use super::last_uses::LastUses;
 use super::layout::{CONFIG_REPOSITORY, DERIVED, HISTORY_FILE, META_REPOSITORY};
 use super::live_settings::LiveSettings;
@@ -34,7 +34,7 @@ use super::settings_follower::Follower;
 use super::signal::Signal;
 use super::view_checks::ViewChecks;
 use super::{ServiceError, check_views, replay};
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::Guard;
 
 use crate::auth::{Access, AccountChange, AdminGrant};
 use crate::git::{Reader, Repository};
@@ -104,8 +104,7 @@ impl Project {
             index: Index::new(state),
             pace: Pace::new(settings.rate),
             settings: LiveSettings::new(settings),
-            access: ArcSwap::from_pointee(access),
-            tokens: Tokens::new(dir.to_owned()),
+            identities: Identities::new(access, dir.to_owned()),
             audit,
             checks: ViewChecks::default(),
             health: Health::default(),
@@ -174,7 +173,7 @@ impl Project {
             spawn("checks", move || check_views::run(&core, &checks_stop))
         };
         threads.push(checks.map_err(|e| unreadable(e.into()))?);
-        let last_uses = LastUses::load(dir, &core.access());
+        let last_uses = LastUses::load(dir, &core.identities().access());
         let follower = Follower { core: core.clone(), committer: committer.watch(), seen, last_uses };
         let following = spawn("settings", move || follower.run(&stop));
         threads.push(following.map_err(|e| unreadable(e.into()))?);
@@ -194,7 +193,7 @@ impl Project {
 
     /// The accounts.
     pub fn access(&self) -> Guard<Arc<Access>> {
-        self.core.access()
+        self.core.identities().access()
     }
 
     /// Writes, and waits until it is durable.

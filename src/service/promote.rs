@@ -195,7 +195,7 @@ impl Core {
                 entries.extend(chosen(&conflict, choice, &to_view));
             }
             if conflicts.len() < MOST_LISTED && room.takes(bytes_of(&conflict)) {
-                let (our_commit, their_commit) = self.commits_of(&reader, &conflict)?;
+                let (our_commit, their_commit) = self.commits_of(reading.grant(), &reader, &conflict)?;
                 conflicts.push(PromotionConflict { conflict, id, our_commit, their_commit, is_resolved });
             }
         }
@@ -234,9 +234,14 @@ impl Core {
     }
 
     /// Who made each side.
-    fn commits_of(&self, reader: &Reader, conflict: &Conflict) -> Result<(MadeBy, MadeBy), ServiceError> {
+    fn commits_of(
+        &self,
+        grant: &ReadGrant,
+        reader: &Reader,
+        conflict: &Conflict,
+    ) -> Result<(MadeBy, MadeBy), ServiceError> {
         let made_by = |entry: Option<&Arc<Entry>>| match entry {
-            Some(entry) => self.made_by(reader, entry),
+            Some(entry) => self.made_by(grant, reader, entry),
             None => Ok(None),
         };
         let ours = match &conflict.ours.shown {

@@ -104,7 +104,8 @@ impl Core {
                 let body = plain_entry(entry);
                 Ok(Some(ResolvedValue { found, content: Content::Plain(Arc::new(body)) }))
             }
-            Found::Object(object) if !object.is_derived() => {
+            // What is only partly seen has to be walked through.
+            Found::Object(object) if !object.is_derived() && !object.is_partial() => {
                 let body = self.plain_object(&wanted.path, object);
                 Ok(Some(ResolvedValue { found, content: Content::Plain(Arc::new(body)) }))
             }
@@ -156,7 +157,7 @@ impl Core {
         wanted: &Wanted,
         secrets: &BTreeSet<String>,
     ) -> Result<ResolvedValue, ServiceError> {
-        self.audit_secrets(grant, &wanted.environment, secrets)?;
+        self.audit.secrets(grant, &wanted.environment, secrets)?;
         let values = self.settings.load().secrets.read_all(grant.granted(secrets), &self.dir)?;
         let (found, value, _) = self.resolve(reading, wanted, &values)?;
         let value = value.map_or(Value::Null, |resolved| resolved.value);

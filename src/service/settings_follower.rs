@@ -48,7 +48,7 @@ impl Follower {
     }
 
     fn save_uses(&mut self) {
-        if let Err(error) = self.last_uses.save(&self.core.access()) {
+        if let Err(error) = self.last_uses.save(&self.core.identities().access()) {
             tracing::warn!(%error, "it cannot be kept when keys were used last");
         }
     }

@@ -118,7 +118,7 @@ impl Project {
                 true => core.settings.refused(),
                 false => core.settings.refused().iter().take(1).map(for_administrators).collect(),
             },
-            audit: grant.administers().then(|| core.audit_health()),
+            audit: grant.administers().then(|| core.audit.health()),
             branches: branches.collect(),
         }
     }
@@ -127,10 +127,10 @@ impl Project {
 /// What is wrong, as somebody may see it who may not read all that it is about: a file may hold anything.
 fn told_to(grant: &ReadGrant, environment: &str, diagnostic: &Diagnostic) -> Diagnostic {
     let is_seen = match &diagnostic.path {
-        Some(path) => grant.sees(environment, path),
+        Some(path) => grant.may_whole(environment, path),
         None => diagnostic.file.as_ref().is_none_or(|file| {
             let base = base_path(file);
-            base.is_ok_and(|base| grant.below(environment, &base, false) != Seen::Nothing)
+            base.is_ok_and(|base| grant.below(environment, &base, true) == Seen::All)
         }),
     };
     if is_seen || grant.sees_everything() {
@@ -174,9 +174,9 @@ impl Core {
             packs: self.repository.packs().unwrap_or_default(),
             environments: environments.collect(),
             audit: PresentAudit {
-                records: self.audit_health().head.number,
-                lost: self.audit_health().lost,
-                is_writable: self.audit_health().failure.is_none(),
+                records: self.audit.health().head.number,
+                lost: self.audit.health().lost,
+                is_writable: self.audit.health().failure.is_none(),
             },
             caches: vec![self.bodies.present(), self.past.present()],
         }

@@ -123,6 +123,9 @@ fn written_digest(found: &Found) -> Option<Digest> {
 
 /// The same mistake, whatever file holds it by now.
 fn is_known(before: &Finding, after: &Finding) -> bool {
+    if before.value != after.value {
+        return false;
+    }
     let (before, after) = (&before.diagnostic, &after.diagnostic);
     (before.rule, &before.path, &before.message) == (after.rule, &after.path, &after.message)
 }

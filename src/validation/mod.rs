@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use crate::model::{Diagnostic, Environments, Limits};
 use crate::resolve::View;
+use crate::snapshot::Digest;
 
 pub use change::{Change, Sound};
 pub use place::place;
@@ -34,12 +35,15 @@ pub struct Finding {
     pub layer: Option<Arc<str>>,
     /// What is wrong; without a position in the file, which whoever has the file finds.
     pub diagnostic: Diagnostic,
+    /// The hash of the single value that is not as a schema says, where it is one: messages do not tell values, and
+    /// another wrong value is another mistake.
+    pub value: Option<Digest>,
 }
 
 impl Finding {
     /// Whether two are the same mistake, seen in two environments.
     pub fn is_same_mistake(&self, other: &Finding) -> bool {
-        self.layer == other.layer && self.diagnostic == other.diagnostic
+        self.layer == other.layer && self.diagnostic == other.diagnostic && self.value == other.value
     }
 }
 
@@ -89,8 +93,12 @@ struct Findings {
 
 impl Findings {
     fn add(&mut self, layer: Option<Arc<str>>, diagnostic: Diagnostic) {
+        self.add_about(layer, diagnostic, None);
+    }
+
+    fn add_about(&mut self, layer: Option<Arc<str>>, diagnostic: Diagnostic, value: Option<Digest>) {
         if self.all.len() < MOST_FINDINGS {
-            self.all.push(Finding { environment: self.environment.clone(), layer, diagnostic });
+            self.all.push(Finding { environment: self.environment.clone(), layer, diagnostic, value });
         }
     }
 

@@ -103,6 +103,29 @@ impl RuleSet {
     ) -> Result<SchemaRule, String> {
         let shape =
             || "a rule has `paths`, a list of patterns, and `schema`, a path or a JSON Schema".to_owned();
+        // Whoever writes it has power over these places, whether or not the rule can be read.
+        let places = |node: &Node| -> Vec<Path> {
+            let texts = match node.child("paths") {
+                Some(Node::Entry(entry)) => match entry.value() {
+                    Value::Array(items) => items,
+                    one => vec![one],
+                },
+                _ => Vec::new(),
+            };
+            let place = |text: &Value| match text {
+                Value::String(text) => PathGlob::new(text).place(),
+                _ => Path::root(),
+            };
+            texts.iter().map(place).collect()
+        };
+        let named = match node.child("schema") {
+            Some(Node::Entry(entry)) if entry.kind() == EntryKind::Text => match entry.value() {
+                Value::String(text) => text.parse().ok(),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.governs.push((at.clone(), named.unwrap_or_else(|| at.clone()), places(node)));
         let items = match node.child("paths") {
             Some(Node::Entry(entry)) => match entry.value() {
                 Value::Array(items) => items,
@@ -136,7 +159,6 @@ impl RuleSet {
         let layer = seen.own().map(|layer| layer.environment.clone()).unwrap_or_default();
         let key = format!("{layer} {name} {patterns:?} {}", Digest::of(json.as_bytes()));
         let globs: Vec<PathGlob> = patterns.iter().map(|pattern| PathGlob::new(pattern)).collect();
-        self.governs.push((at.clone(), schema_at, globs.iter().map(PathGlob::place).collect()));
         Ok(SchemaRule { name: name.to_owned(), schema, globs, key })
     }
 

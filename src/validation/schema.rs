@@ -3,6 +3,7 @@ use serde_json::Value;
 
 use super::cost::Cost;
 use crate::model::Path;
+use crate::snapshot::Digest;
 
 /// How large a pattern may become, in bytes.
 const MOST_PATTERN_BYTES: usize = 1 << 20;
@@ -29,7 +30,10 @@ pub(super) struct Violation {
     pub at: Vec<String>,
     /// The keyword that is not met.
     pub keyword: String,
+    /// What is wrong, without the value.
     pub message: String,
+    /// The hash of the value, where it is no object.
+    pub value: Option<Digest>,
 }
 
 /// Keywords that speak of a value as a whole by what is within it: unknown parts may be why they are not met.
@@ -53,7 +57,8 @@ impl Schema {
             Err(error) => {
                 let at = error.instance_path().to_string();
                 let place = if at.is_empty() { String::new() } else { format!(" (at {at})") };
-                Err(shortened(&format!("{error}{place}")))
+                // Of what stands there nothing is told: who reads this may not be the one who may read that.
+                Err(shortened(&format!("{}{place}", error.masked())))
             }
         }
     }
@@ -66,6 +71,7 @@ impl Schema {
                 at: Vec::new(),
                 keyword: "$ref".to_owned(),
                 message: message.to_owned(),
+                value: None,
             }];
         }
         // What is wrong is gathered as a whole; mostly nothing is.
@@ -81,7 +87,14 @@ impl Schema {
             if is_within || (may_be_why && OF_PARTS.contains(&keyword.as_str())) {
                 continue;
             }
-            violations.push(Violation { at, keyword, message: shortened(&error.to_string()) });
+            let single = Some(error.instance()).filter(|value| !value.is_object());
+            let value = single.map(|value| Digest::of(value.to_string().as_bytes()));
+            violations.push(Violation {
+                at,
+                keyword,
+                message: shortened(&error.masked().to_string()),
+                value,
+            });
             if violations.len() == MOST_ERRORS {
                 break;
             }

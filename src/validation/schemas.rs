@@ -123,12 +123,12 @@ pub(super) fn hold(
     by: &str,
     findings: &mut Findings,
 ) {
-    for Violation { at, keyword, message } in schema.violations(&checked.value, &checked.unknown) {
+    for Violation { at, keyword, message, value } in schema.violations(&checked.value, &checked.unknown) {
         let found = path_of(path, &checked.value, &at);
         let (layer, file) = place(view, &found);
         let message = format!("{message} ({by}, keyword `{keyword}`)");
-        findings
-            .add(layer, Diagnostic { rule: Rule::Schema, file, position: None, path: Some(found), message });
+        let diagnostic = Diagnostic { rule: Rule::Schema, file, position: None, path: Some(found), message };
+        findings.add_about(layer, diagnostic, value);
     }
 }
 

@@ -77,7 +77,7 @@ pub struct NewAccount {
 #[serde(deny_unknown_fields)]
 pub struct RotateKey {
     /// For how many seconds the keys that the account has go on: an hour when absent, 90 days at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "super::maybe_whole", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(range(max = 7_776_000)))]
     pub grace_seconds: Option<u64>,
     /// From when on the new key is refused, RFC 3339; it does not end when absent.

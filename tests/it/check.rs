@@ -92,7 +92,7 @@ fn each_mistake_is_found_at_its_place() {
             "prod/myapp/database.yaml",
             json!([1, 1]),
             "schema",
-            "401 is greater than the maximum of 400 (rule `databases`, keyword `maximum`)",
+            "value is greater than the maximum of 400 (rule `databases`, keyword `maximum`)",
         ),
         (
             &[("staging/myapp/database.yaml", "pool_size: null\n")],
@@ -108,7 +108,7 @@ fn each_mistake_is_found_at_its_place() {
             "dev/services/payment-service.json",
             json!([1, 14]),
             "schema",
-            "7 is less than the minimum of 14",
+            "value is less than the minimum of 14",
         ),
         (
             &[("dev/myapp/logging.yaml", "level: loud\n")],
@@ -162,6 +162,17 @@ fn each_mistake_is_found_at_its_place() {
             json!([3, 1]),
             "settings",
             "unknown section `merg`",
+        ),
+        (
+            &[(
+                "meta/access.yaml",
+                "accounts: {}\nrules:\n  - {paths: [\"/a\"], environments: [pord], teams: [a], allow: [read]}\n",
+            )],
+            json!(null),
+            "meta/access.yaml",
+            json!([3, 5]),
+            "settings",
+            "rule 1 names the environment `pord`",
         ),
     ];
     let mut unmet = Vec::new();

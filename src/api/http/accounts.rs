@@ -128,13 +128,17 @@ async fn set_disabled(
 pub(super) async fn explain(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let asker = caller::principal(&app, request.headers(), request.uri())?;
     let query = Query::parse(request.uri().query(), &EXPLAIN)?;
-    let account = query.get("account").unwrap_or(&asker.account);
+    // A caller without a credential may ask where it may do anything else.
+    if asker.is_anonymous() {
+        asker.may_read()?;
+    }
+    let account = query.text("account")?.unwrap_or(&asker.account);
     let action = query.get("action").ok_or_else(|| Problem::malformed("`action` says what is to be done"))?;
     let action = Action::parse(action).ok_or_else(|| {
         let all = Action::ALL.map(Action::name).join(", ");
         Problem::malformed(format!("`{action}` is no action; there are {all}"))
     })?;
-    let object = match (query.get("path"), query.get("secret")) {
+    let object = match (query.get("path"), query.text("secret")?) {
         (Some(path), None) if !action.is_about_secrets() => {
             Object::Path(path.parse().map_err(|error| Problem::no_path("`path` names no path", &error))?)
         }

@@ -19,6 +19,9 @@ pub(super) const MOST_PER_PAGE: usize = 1_000;
 /// The parameters of the audit stream.
 pub(super) const STREAM: [&str; 8] = ["account", "what", "env", "path", "since", "until", "limit", "before"];
 
+/// No log is as long.
+const MOST_RECORDS: u64 = 9_007_199_254_740_992;
+
 /// The parameters of its verification.
 pub(super) const VERIFY: [&str; 1] = ["first"];
 
@@ -27,11 +30,11 @@ pub(super) async fn stream(State(app): State<App>, request: Request) -> Result<R
     let (head, _) = request.into_parts();
     let grant = caller::may_administer(&app, &head.headers, &head.uri)?;
     let query = Query::parse(head.uri.query(), &STREAM)?;
-    let text = |name: &str| query.get(name).map(str::to_owned);
+    let text = |name: &str| Ok::<_, Problem>(query.text(name)?.map(str::to_owned));
     let filter = AuditFilter {
-        account: text("account"),
-        what: text("what"),
-        environment: text("env"),
+        account: text("account")?,
+        what: text("what")?,
+        environment: text("env")?,
         path: query.get("path").map(path_filter).transpose()?,
         since: time(&query, "since")?,
         until: time(&query, "until")?,
@@ -50,6 +53,9 @@ pub(super) async fn verify(State(app): State<App>, request: Request) -> Result<R
     let grant = caller::may_administer(&app, request.headers(), request.uri())?;
     let query = Query::parse(request.uri().query(), &VERIFY)?;
     let from = query.number("first")?;
+    if from.is_some_and(|first| !(1..=MOST_RECORDS).contains(&first)) {
+        return Err(Problem::malformed(format!("`first` is a number from 1 to {MOST_RECORDS}")));
+    }
     let dir = app.project.core().dir.clone();
     let report = blocking(move || verify_audit(&dir, &grant, from, &mut |_, _| ())).await??;
     answer(StatusCode::OK, &present::audit_report(&report))

@@ -40,7 +40,7 @@ pub(super) async fn backup(State(app): State<App>, request: Request) -> Result<R
     }
     let prepare = move || {
         let core = app.project.core();
-        core.audit_export(grant.account(), (None, None), "backup").map_err(BackupError::from)?;
+        core.audit_trail().export(grant.account(), (None, None), "backup").map_err(BackupError::from)?;
         let dir = &core.dir;
         Backup::prepare(dir, &app.name, &grant, now(), &mut ())
     };

@@ -33,7 +33,7 @@ const FEW_PATHS: usize = 64;
 pub(super) async fn write(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_write(&app, request.headers(), request.uri())?;
     Query::parse(request.uri().query(), &[])?;
-    let request_id = write::request_id(request.headers());
+    let request_id = caller::request_id(request.headers());
     let limit = wire::MOST_BATCH_BYTES.max(app.project.core().limits().document_bytes);
     let body = Body::read_within(&app, request, limit).await?;
     let core = app.project.core().clone();

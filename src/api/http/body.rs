@@ -76,6 +76,10 @@ impl Body {
 
 /// A JSON text. Serde's messages name line, column and the members that there are.
 pub(super) fn json<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+    // Serde would take the members in the order of the type from a list.
+    if body.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(Problem::malformed("the body is not as expected: it is a JSON object"));
+    }
     serde_json::from_slice(body)
         .map_err(|error| Problem::malformed(format!("the body is not as expected: {error}")))
 }

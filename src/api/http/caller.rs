@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 
 use super::problem::Problem;
-use super::{App, Peer, observe};
+use super::{App, Peer};
 use crate::auth::{AdminGrant, Anonymous, Denied, Principal, ReadGrant, SecretGrant, WriteGrant};
 use crate::service::RequestOrigin;
 
@@ -79,7 +79,7 @@ fn key(headers: &HeaderMap) -> Option<&str> {
 
 /// Asks the holder of a key. Nothing of the accounts is kept: counting who keeps it is what all readers would share.
 fn known<T>(app: &App, key: &str, ask: impl FnOnce(&Principal) -> Result<T, Denied>) -> Result<T, Denied> {
-    app.project.core().known(key, SystemTime::now().into(), ask)
+    app.project.core().identities().known(key, SystemTime::now().into(), ask)
 }
 
 fn anonymous(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {
@@ -101,7 +101,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Checks the token of an issuer, where the request shows one that is not known yet; afterwards it is known.
 pub(super) async fn check_token(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     let Some(token) = key(headers) else { return Ok(()) };
-    if !app.project.core().is_unchecked_token(token, SystemTime::now().into()) {
+    if !app.project.core().identities().is_unchecked_token(token, SystemTime::now().into()) {
         return Ok(());
     }
     let busy = || {
@@ -112,7 +112,7 @@ pub(super) async fn check_token(app: &App, headers: &HeaderMap) -> Result<(), Pr
     let (core, token) = (app.project.core().clone(), token.to_owned());
     let check = move || {
         let _place = place;
-        core.check_token(&token, SystemTime::now().into())
+        core.identities().check_token(&token, SystemTime::now().into())
     };
     Ok(tokio::task::spawn_blocking(check).await.map_err(Problem::stopped)??)
 }
@@ -131,8 +131,17 @@ pub(super) fn admit(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
 /// Where a request came from, as the audit log tells it.
 pub(super) fn origin(request: &Request) -> RequestOrigin {
     let address = request.extensions().get::<Peer>().map(|Peer(peer)| peer.ip().to_string().into());
-    let request_id = observe::request_id(request.headers()).map(Into::into);
+    let request_id = request_id(request.headers()).map(Into::into);
     RequestOrigin { address, request_id }
+}
+
+/// The longest request id that is taken note of: whoever calls chooses it.
+const MOST_ID_BYTES: usize = 128;
+
+/// What a request calls itself.
+pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("x-request-id")?.to_str().ok()?;
+    (!id.is_empty() && id.len() <= MOST_ID_BYTES).then(|| id.to_owned())
 }
 
 /// The one name that a request was sent to; none where it gives two, for who is to say which was meant.

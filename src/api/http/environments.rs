@@ -70,7 +70,7 @@ pub(super) async fn rollback(
 ) -> Result<Response, Problem> {
     let grant = caller::may_write(&app, request.headers(), request.uri())?;
     Query::parse(request.uri().query(), &[])?;
-    let request_id = write::request_id(request.headers());
+    let request_id = caller::request_id(request.headers());
     let body = Body::read(&app, request).await?;
     let wire::EnvironmentRollback { to, message } = body.json()?;
     let core = app.project.core().clone();

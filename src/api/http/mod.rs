@@ -169,7 +169,7 @@ async fn route(project: Option<&Mounted>, request: Request) -> Response {
         Err(refusal) => refusal.into(),
     };
     if let Some(denied) = response.extensions().get::<Arc<Denied>>() {
-        app.project.core().audit_denied(denied, &origin);
+        app.project.core().audit_trail().denied(denied, &origin);
     }
     response
 }

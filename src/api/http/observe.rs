@@ -11,9 +11,6 @@ use super::{App, caller};
 use crate::telemetry::RequestClass;
 use crate::telemetry::trace::{self, TraceContext};
 
-/// The longest request id that is logged: whoever calls chooses it.
-const MOST_ID_BYTES: usize = 128;
-
 /// What is known of a request before it is answered. Nothing of it is configuration: of the URL only the
 /// route is told, and that is known afterwards.
 struct Seen {
@@ -31,7 +28,7 @@ impl Seen {
             begun,
             method: request.method().clone(),
             uri: request.uri().clone(),
-            request_id: request_id(request.headers()),
+            request_id: caller::request_id(request.headers()),
             account: caller::account(app, request.headers()),
             span,
         }
@@ -69,11 +66,6 @@ impl Seen {
 fn method_name(method: &Method) -> &'static str {
     let known = ["GET", "HEAD", "LIST", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"];
     known.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")
-}
-
-pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get("x-request-id")?.to_str().ok()?;
-    (!id.is_empty() && id.len() <= MOST_ID_BYTES).then(|| id.to_owned())
 }
 
 /// Answers a request that is no plain read, measures and logs it.

@@ -7,7 +7,7 @@ use super::body::Body;
 use super::problem::{Problem, internal};
 use super::query::Query;
 use super::reply::Reply;
-use super::{App, caller, write};
+use super::{App, caller};
 use crate::present::{self, PromotionError};
 use crate::service::Promoted;
 use crate::wire;
@@ -17,7 +17,7 @@ pub(super) async fn promote(State(app): State<App>, request: Request) -> Result<
     let read = caller::may_read(&app, request.headers(), request.uri())?;
     let may_write = caller::may_write(&app, request.headers(), request.uri());
     Query::parse(request.uri().query(), &[])?;
-    let request_id = write::request_id(request.headers());
+    let request_id = caller::request_id(request.headers());
     let body = Body::read(&app, request).await?;
     let asked: wire::Promote = body.json()?;
     let (is_dry, message) = (asked.dry_run, asked.message.clone());

@@ -31,6 +31,14 @@ impl Query {
         self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
+    /// The text of a parameter that says nothing when it is empty.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
+        match self.get(name) {
+            Some("") => Err(Problem::malformed(format!("`{name}` is empty"))),
+            found => Ok(found),
+        }
+    }
+
     /// Whether a parameter is `true` (or stands there without a value).
     pub fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.get(name) {

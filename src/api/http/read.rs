@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::App;
 use super::answer::{answer, answer_body, answer_entry};
-use super::asked::{Asked, BARE, DESCRIBED, find, look, past_entry};
+use super::asked::{Asked, BARE, DESCRIBED, blocking, find, look, past_entry};
 use super::caller;
 use super::format::Format;
 use super::list;
@@ -98,7 +98,21 @@ pub(super) async fn described(app: App, request: Request) -> Result<Response, Pr
     if query.flag("list")? {
         return list::names(&head, &asked, &reading, &found);
     }
-    let tag = Some(entity_tag(&found));
+    // What is only partly seen has to be walked through.
+    let (found, tag) = match found {
+        Found::Object(object) if object.is_partial() => {
+            let found = Found::Object(object);
+            blocking(move || {
+                let tag = entity_tag(&found);
+                (found, Some(tag))
+            })
+            .await?
+        }
+        found => {
+            let tag = Some(entity_tag(&found));
+            (found, tag)
+        }
+    };
     if list::wants_entries(&asked, &found)? {
         return list::entries(&head, asked, reading, found, tag).await;
     }

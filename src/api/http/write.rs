@@ -30,7 +30,7 @@ pub(super) async fn put(app: App, request: Request) -> Result<Response, Problem>
     let grant = caller::may_write(&app, request.headers(), request.uri())?;
     let (target, said) = target(&app, &grant, &request, &PARAMETERS)?;
     let precondition = precondition(request.headers())?;
-    let request_id = request_id(request.headers());
+    let request_id = caller::request_id(request.headers());
     let kind = PutType::of(request.headers())?;
     let body = Body::read(&app, request).await?;
     let PutBody { value, metadata, as_text, message } =
@@ -47,7 +47,7 @@ pub(super) async fn patch(app: App, request: Request) -> Result<Response, Proble
     let grant = caller::may_write(&app, request.headers(), request.uri())?;
     let (target, message) = target(&app, &grant, &request, &PARAMETERS)?;
     let precondition = precondition(request.headers())?;
-    let request_id = request_id(request.headers());
+    let request_id = caller::request_id(request.headers());
     let headers = request.headers().clone();
     let body = Body::read(&app, request).await?;
     let op = EditOp::Patch(put_body::patch(&headers, body.bytes())?);
@@ -62,7 +62,7 @@ pub(super) async fn delete(app: App, request: Request) -> Result<Response, Probl
     let (target, message) = target(&app, &grant, &request, &DELETE)?;
     let hide = Query::parse(request.uri().query(), &DELETE)?.flag("hide")?;
     let precondition = precondition(request.headers())?;
-    let request_id = request_id(request.headers());
+    let request_id = caller::request_id(request.headers());
     let op = if hide { EditOp::Hide } else { EditOp::Delete };
     let edits = vec![target.edit(op, precondition)];
     let written = commit(&app, Write { grant, message, request_id, edits }, None).await?;
@@ -75,7 +75,7 @@ pub(super) async fn rollback(app: App, request: Request) -> Result<Response, Pro
     let read = caller::may_read(&app, request.headers(), request.uri())?;
     let (target, _) = target(&app, &grant, &request, &ROLLBACK)?;
     let precondition = precondition(request.headers())?;
-    let request_id = request_id(request.headers());
+    let request_id = caller::request_id(request.headers());
     let body = Body::read(&app, request).await?;
     let wire::Rollback { to_version } = body.json()?;
     let core = app.project.core().clone();
@@ -161,14 +161,6 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
             Ok(Precondition::OneOf(tags(&list).map(content_tag).map(str::to_owned).collect()))
         }
     }
-}
-
-pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
-    headers
-        .get("x-request-id")
-        .and_then(|value| value.to_str().ok())
-        .filter(|id| !id.is_empty())
-        .map(str::to_owned)
 }
 
 /// The answer to a write of one path; `created` says whether 201 may be the answer.

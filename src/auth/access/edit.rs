@@ -1,4 +1,4 @@
-use super::parse::{NAMES, is_name};
+use super::parse::{NAMES, RESERVED, is_name};
 use super::{ACCESS_FILE, Access};
 use crate::auth::KeyHash;
 use crate::auth::account::{Account, AccountKind, Key};
@@ -134,6 +134,9 @@ impl Access {
                 if *is_disabled && self.is_last_administrator(account, now) {
                     return Err(EditAccessError::LastAdministrator { name: account.clone() });
                 }
+                if self.known(account)?.is_disabled == *is_disabled {
+                    return Ok(file.to_vec());
+                }
                 let at = path(&["accounts", account, "disabled"]);
                 vec![(at, if *is_disabled { Op::Set(Value::Bool(true)) } else { Op::Remove })]
             }
@@ -168,7 +171,10 @@ impl Access {
     }
 
     fn creation(&self, new: &NewAccount) -> Result<(Vec<String>, Op), EditAccessError> {
-        if let Some(name) = [&new.name].into_iter().chain(&new.teams).find(|name| !is_name(name)) {
+        let is_reserved = |name: &String| RESERVED.contains(&name.as_str());
+        if let Some(name) =
+            [&new.name].into_iter().chain(&new.teams).find(|name| !is_name(name) || is_reserved(name))
+        {
             return Err(EditAccessError::NoName { name: name.clone() });
         }
         if self.account(&new.name).is_some() {

@@ -11,7 +11,7 @@ use super::account::{Account, Key};
 use super::rights::{Rights, Ruled};
 use super::rule::AccessRule;
 use super::token::Issuers;
-use super::{Denied, KeyHash, Principal};
+use super::{Denied, KeyHash, Principal, WriteGrant};
 use crate::document;
 use crate::model::{Diagnostic, Environments, Rule, Timestamp};
 
@@ -42,7 +42,7 @@ impl Access {
     /// ```
     /// use confgit::auth::Access;
     /// let errors = Access::parse(b"accounts: {}\nrules:\n  - {paths: [/**], teams: [a], allow: [fly]}\n").unwrap_err();
-    /// assert!(errors[0].to_string().contains("access.yaml:3:5: rule 1: `fly` is no action and no role"));
+    /// assert!(errors[0].to_string().contains("rule 1: `fly` is no action and no role"));
     /// ```
     pub fn parse(bytes: &[u8]) -> Result<Self, Vec<Diagnostic>> {
         parse::parse(bytes)
@@ -87,6 +87,20 @@ impl Access {
         self.principals.get(account)
     }
 
+    /// What an account may write by these rules, where a grant was given by rules; an error where it is not there, or
+    /// disabled. None for those of whom the file says nothing.
+    pub fn renewed(&self, grant: &WriteGrant) -> Result<Option<WriteGrant>, Denied> {
+        // Those whom a token gives their teams are named after its issuer.
+        if !grant.is_by_rules() || grant.account().contains(':') {
+            return Ok(None);
+        }
+        match (self.accounts.get(grant.account()), self.principals.get(grant.account())) {
+            (Some(account), Some(principal)) if !account.is_disabled => Ok(Some(principal.as_writer())),
+            (Some(account), _) => Err(Denied::Disabled { account: account.name.clone() }),
+            (None, _) => Err(Denied::UnknownKey),
+        }
+    }
+
     /// Somebody who is no account and belongs to these teams, by what an issuer says.
     pub fn principal_of_teams(&self, name: Arc<str>, teams: Vec<Arc<str>>) -> Principal {
         let rights = Arc::new(Rights::Ruled(Ruled::of(&name, &teams, &self.rules)));
@@ -115,13 +129,18 @@ impl Access {
 
     /// What the rules name that there is not among these environments: a rule that holds nowhere is a mistake.
     pub fn unknown_environments(&self, environments: &Environments) -> Vec<Diagnostic> {
-        let named = self.rules.iter().flat_map(|rule| {
-            rule.environments.iter().flatten().map(move |environment| (rule.number, environment))
-        });
+        let named = self
+            .rules
+            .iter()
+            .flat_map(|rule| rule.environments.iter().flatten().map(move |environment| (rule, environment)));
         let unknown = named.filter(|(_, environment)| environments.get(environment).is_none());
         unknown
-            .map(|(number, environment)| {
-                mistake(format!("rule {number} names the environment `{environment}`, which there is not"))
+            .map(|(rule, environment)| Diagnostic {
+                position: rule.position,
+                ..mistake(format!(
+                    "rule {} names the environment `{environment}`, which there is not",
+                    rule.number
+                ))
             })
             .collect()
     }

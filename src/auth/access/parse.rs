@@ -102,6 +102,12 @@ impl<'a> Parser<'a> {
             if !is_name(name) {
                 self.wrong(&at, format!("`{name}` cannot be the name of an account: {NAMES}"));
             }
+            if RESERVED.contains(&name.as_str()) {
+                self.wrong(
+                    &at,
+                    format!("`{name}` cannot be the name of an account: callers without one are called so"),
+                );
+            }
             let members = match value {
                 Value::Object(members) => members,
                 _ => {
@@ -268,6 +274,7 @@ impl<'a> Parser<'a> {
         let (allow, deny) = (self.grants(place, "allow", roles), self.grants(place, "deny", roles));
         let rule = AccessRule {
             number,
+            position: self.document.position_of(place.at),
             description: self.text(place, "description"),
             environments: place
                 .members
@@ -435,6 +442,9 @@ impl<'a> Parser<'a> {
         texts
     }
 }
+
+/// What callers are called who have no account.
+pub(super) const RESERVED: [&str; 3] = ["anonymous", "unknown", "local"];
 
 /// What names of accounts, teams and roles are made of.
 pub(super) const NAMES: &str =

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::members::{Members, Mistake, Place, is_name};
+use crate::model::name_matches;
 
 /// Which tokens of an issuer are meant, and who they stand for.
 #[derive(Debug, Clone)]
@@ -56,7 +57,7 @@ impl Condition {
     }
 
     fn matches(&self, value: &Value) -> bool {
-        scalar_text(value).is_some_and(|text| pattern_matches(&self.pattern, &text))
+        scalar_text(value).is_some_and(|text| name_matches(&self.pattern, &text))
     }
 }
 
@@ -123,22 +124,6 @@ fn is_pointer(text: &str) -> bool {
     text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
 }
 
-/// Whether a pattern means a text. Takes the leftmost place for each piece, which is enough, and never goes
-/// back.
-fn pattern_matches(pattern: &str, text: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else { return false };
-    let pieces: Vec<&str> = pieces.collect();
-    let Some((last, middle)) = pieces.split_last() else { return rest.is_empty() };
-    for piece in middle {
-        match rest.find(piece) {
-            Some(at) => rest = &rest[at + piece.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -160,7 +145,7 @@ mod tests {
             ("a*b*c", "a1c2b", false),
             ("ab*ba", "aba", false),
         ] {
-            assert_eq!(pattern_matches(pattern, text), matches, "{pattern} {text}");
+            assert_eq!(name_matches(pattern, text), matches, "{pattern} {text}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is measured: one file a scenario.
 
+pub mod access;
 pub mod mixed;
 pub mod read;
 pub mod start;

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::Worker;
 use super::environment::meta_commit;
 use super::request::Written;
@@ -42,8 +40,6 @@ impl Worker {
 
     /// Puts other accounts and rules in force.
     pub(super) fn take_access(&mut self, access: Access) {
-        let access = access.with_uses_of(&self.core.access.load());
-        self.core.access.store(Arc::new(access));
-        self.core.tokens.forget();
+        self.core.identities.replace(access);
     }
 }

@@ -31,6 +31,8 @@ pub(in crate::service::committer) struct Governed {
     pub environment: Arc<str>,
     /// Below these places schemas demand something else.
     pub places: BTreeSet<Path>,
+    /// The changed paths that say so.
+    pub rules: BTreeSet<Path>,
     /// What these paths come to is made by variables, templates or schemas that change.
     pub values: BTreeSet<Path>,
 }
@@ -140,14 +142,18 @@ impl Checks {
             let rules = known.or_insert_with(|| Arc::new(RuleSet::of(&before, cache))).clone();
             let touching: Vec<&Path> =
                 in_layers.into_iter().filter(|path| rules.is_touched_by(path)).collect();
-            let mut places: BTreeSet<Path> = BTreeSet::new();
+            let (mut places, mut by): (BTreeSet<Path>, BTreeSet<Path>) = Default::default();
             if !touching.is_empty() {
                 let after = RuleSet::of(&planned.view(&chain, true), cache);
-                for path in &touching {
-                    places.extend(rules.governed_by(path).chain(after.governed_by(path)).cloned());
+                for path in touching {
+                    let mut found = rules.governed_by(path).chain(after.governed_by(path)).peekable();
+                    if found.peek().is_some() {
+                        by.insert(path.clone());
+                    }
+                    places.extend(found.cloned());
                 }
             }
-            all.push(Governed { environment: environment.name.clone(), places, values });
+            all.push(Governed { environment: environment.name.clone(), places, rules: by, values });
         }
         all
     }

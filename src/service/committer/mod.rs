@@ -29,7 +29,7 @@ use self::texts::Texts;
 use super::ServiceError;
 use super::core::Core;
 use super::outside;
-use crate::auth::{Access, AccountChange, AdminGrant};
+use crate::auth::{Access, AccountChange, AdminGrant, Denied};
 use crate::git::Pack;
 use crate::model::{Environments, Revision, Sequence, Timestamp};
 use crate::settings::ProjectSettings;
@@ -231,8 +231,18 @@ impl Worker {
             Batch::new(context, (&mut self.branches, &mut self.checks, &mut self.texts), self.sequence, time);
         let (mut answers, mut writes, mut broken) = (Vec::new(), Vec::new(), None);
         for WaitingWrite { write, answer, since, span } in waiting {
+            // Accounts and rules may be others since the request came.
+            let renewed = core.identities.renewed(&write.grant);
+            let write = match &renewed {
+                Ok(Some(grant)) => Write { grant: grant.clone(), ..write },
+                _ => write,
+            };
             let result = match &broken {
                 Some(_) => Err(ServiceError::Busy),
+                None if renewed.is_err() => {
+                    let denied = renewed.err().unwrap_or(Denied::UnknownKey);
+                    Err(ServiceError::Denied(Box::new(denied)))
+                }
                 None => {
                     trace::decide(&span).in_scope(|| batch.add(&write)).map_err(|failure| match failure {
                         Failure::Refused(error) => error,

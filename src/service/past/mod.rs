@@ -244,7 +244,7 @@ impl Core {
         let reader = self.repository.reader();
         let (mut versions, mut room) = (Vec::new(), PageRoom::default());
         for record in records {
-            let value = self.value_of(&reader, path, record)?;
+            let value = self.value_of(grant, &reader, path, record)?;
             if !room.takes(value.bytes()) {
                 break;
             }
@@ -257,10 +257,11 @@ impl Core {
     /// What a version says; of one that was pruned, nothing but that it was.
     fn value_of(
         &self,
+        grant: &ReadGrant,
         reader: &Reader,
         path: &Path,
         record: VersionRecord,
-    ) -> Result<VersionValue, ReadError> {
+    ) -> Result<VersionValue, ServiceError> {
         let snapshot = if record.deleted {
             None
         } else {
@@ -270,7 +271,12 @@ impl Core {
         // Where another commit holds the value, its own is not kept, or only until it is taken away.
         let is_kept = record.held_by == record.revision;
         let commit = if is_kept { unless_pruned(reader.commit(record.revision))? } else { None };
-        let message = commit.map(|commit| plain_message(&commit.message)).unwrap_or_default();
+        let message = match commit {
+            Some(commit) if self.may_be_told(grant, record.sequence, record.revision)? => {
+                plain_message(&commit.message)
+            }
+            _ => String::new(),
+        };
         let is_bytes = entry.as_ref().is_some_and(|entry| entry.kind() == EntryKind::Bytes);
         Ok(VersionValue { json: entry.map(|entry| entry.json().clone()), is_bytes, message, record })
     }

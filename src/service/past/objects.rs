@@ -105,7 +105,7 @@ impl Core {
         }
         let next = next.filter(|next| next.sequence.0 > 0);
         let after: Vec<Cursor> = found.iter().map(|found| found.after).collect();
-        let versions = self.values_of(found)?;
+        let versions = self.values_of(grant, found)?;
         let next = if versions.len() < after.len() {
             versions.len().checked_sub(1).map(|last| after[last])
         } else {
@@ -124,12 +124,18 @@ impl Core {
     }
 
     /// What versions say, as many of them as a page has room for.
-    fn values_of(&self, found: Vec<FoundVersion>) -> Result<Vec<(Path, VersionValue)>, ServiceError> {
+    fn values_of(
+        &self,
+        grant: &ReadGrant,
+        found: Vec<FoundVersion>,
+    ) -> Result<Vec<(Path, VersionValue)>, ServiceError> {
         let reader = self.repository.reader();
         let (mut values, mut room) = (Vec::new(), PageRoom::default());
         for run in found.chunk_by(|a, b| a.version.revision == b.version.revision) {
             let Some(first) = run.first() else { continue };
             let (snapshot, message) = self.commit_content(&reader, first.version.revision, run)?;
+            let may_be_told = self.may_be_told(grant, first.change_set.sequence, first.version.revision)?;
+            let message = if may_be_told { message } else { String::new() };
             for FoundVersion { version, change_set, .. } in run {
                 let value = value_in(snapshot.as_deref(), version, change_set, &message);
                 if !room.takes(value.bytes()) {

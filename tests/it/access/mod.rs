@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod deputies;
+mod holes;
 mod limits;
 mod operations;
 mod planted;

@@ -146,14 +146,18 @@ pub(super) fn of_query(name: &str, (usual, most): (usize, usize), formats: &[&st
         ),
         "since" => ("Not before this time.", json!({ "type": "string", "format": "date-time" })),
         "until" => ("Not after this time.", json!({ "type": "string", "format": "date-time" })),
-        "first" => {
-            ("The number of the record that the log begins with, where earlier ones were archived.", number())
-        }
+        "first" => (
+            "The number of the record that the log begins with, where earlier ones were archived.",
+            json!({ "type": "integer", "minimum": 1, "maximum": 9_007_199_254_740_992_u64 }),
+        ),
         "from_env" => ("The environment of the earlier side.", environment()),
         "to_env" => ("The environment of the later side.", environment()),
         other => unreachable!("describe the parameter `{other}` here"),
     };
     let mut parameter = json!({ "name": name, "in": "query", "description": description, "schema": schema });
+    if name == "action" {
+        parameter["required"] = json!(true);
+    }
     if name == "fields" {
         parameter["style"] = json!("form");
         parameter["explode"] = json!(false);

@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Batch, Content, Decided, Working};
+use crate::auth::{Action, WriteGrant};
 use crate::git::{EntryKind, ReadError, Reader};
 use crate::model::{Diagnostic, Environment, ObjectId, Path, Rule, Sequence, Value};
 use crate::patch::PatchError;
-use crate::resolve::{Found, Layer, View};
+use crate::resolve::{Found, Layer, Seen, View};
 use crate::service::committer::request::{Edit, EditOp, Precondition, WrittenEdit};
 use crate::service::committer::runs::{plain_put, runs};
 use crate::service::committer::stage::{Draft, Stage, invalid};
@@ -17,11 +18,12 @@ impl Batch<'_> {
     /// What a write comes to, edit by edit and branch by branch; nothing is changed yet.
     pub(super) fn decide(
         &mut self,
+        grant: &WriteGrant,
         asked: &[Edit],
     ) -> Result<(Vec<Decided>, Vec<WrittenEdit>), ServiceError> {
         match asked {
             [edit @ Edit { op: EditOp::Restore { tree, seen_at, .. }, .. }] => {
-                return self.decide_restore(edit, *tree, *seen_at);
+                return self.decide_restore(grant, edit, *tree, *seen_at);
             }
             [edit @ Edit { op: EditOp::Promote(promotion), .. }] => {
                 return self.decide_promotion(edit, promotion);
@@ -48,7 +50,7 @@ impl Batch<'_> {
             stage.refresh();
             if run.len() > 1 {
                 for edit in run {
-                    self.check(environment, &stages, &stage.draft, edit)?;
+                    self.check(grant, environment, (&stages, &stage.draft), edit)?;
                     if matches!(edit.op, EditOp::Delete) && stage.draft.find(&edit.path).is_none() {
                         return Err(self.absent(environment, &stages, &stage.draft, &edit.path));
                     }
@@ -65,7 +67,7 @@ impl Batch<'_> {
                 continue;
             }
             let before = stage.draft.find(&edit.path);
-            self.check(environment, &stages, &stage.draft, edit)?;
+            self.check(grant, environment, (&stages, &stage.draft), edit)?;
             let noted = written(environment, &stage, edit);
             match &edit.op {
                 EditOp::Put { value: Value::Null, .. } => {
@@ -143,6 +145,7 @@ impl Batch<'_> {
     /// Brings a branch to a tree of its past: what is no configuration comes along.
     fn decide_restore(
         &mut self,
+        grant: &WriteGrant,
         edit: &Edit,
         tree: ObjectId,
         seen_at: Sequence,
@@ -155,7 +158,7 @@ impl Batch<'_> {
         let environment = self.environment(&edit.environment)?;
         let working = self.branch(&environment.branch)?;
         let stage = Stage::new(&working.snapshot, &*self.texts, self.context.limits);
-        self.check(environment, &BTreeMap::new(), &stage.draft, edit)?;
+        self.check(grant, environment, (&BTreeMap::new(), &stage.draft), edit)?;
         let noted = written(environment, &stage, edit);
         if working.tree_id == Some(tree) {
             return Ok((Vec::new(), vec![noted]));
@@ -223,11 +226,13 @@ impl Batch<'_> {
         View::new(environments.chain(&environment.name).map(layer).collect(), environments.rules().clone())
     }
 
+    /// That the precondition holds of what the writer sees. Of what they do not see at all they are told whether it
+    /// holds, and not what is there.
     fn check(
         &self,
+        grant: &WriteGrant,
         environment: &Environment,
-        stages: &BTreeMap<Arc<str>, Stage<'_>>,
-        own: &Snapshot,
+        (stages, own): (&BTreeMap<Arc<str>, Stage<'_>>, &Snapshot),
         Edit { path, layer_only, precondition, .. }: &Edit,
     ) -> Result<(), ServiceError> {
         if *precondition == Precondition::None {
@@ -238,6 +243,9 @@ impl Batch<'_> {
         } else {
             self.view(environment, stages, own)
         };
+        let extent = grant.rights().extent(Action::Read, &environment.name, path, true);
+        let is_seen = extent != Seen::Nothing;
+        let view = if is_seen { view.seen_by(grant.sight(&environment.name)) } else { view };
         let found = view.find(path);
         let holds = match precondition {
             Precondition::None => true,
@@ -262,7 +270,8 @@ impl Batch<'_> {
             _ => None,
         };
         let (path, expected) = (path.clone(), precondition.clone());
-        let current = found.as_ref().map(entity_tag);
+        let current = found.as_ref().filter(|_| is_seen).map(entity_tag);
+        let version = version.filter(|_| is_seen);
         Err(ServiceError::PreconditionFailed(Box::new(Unmet { path, expected, current, version })))
     }
 

@@ -134,11 +134,12 @@ impl<'a> Batch<'a> {
     pub fn add(&mut self, write: &Write) -> Result<Written, Failure> {
         let begun = Instant::now();
         let permitted = self.permit_asked(&write.grant, &write.edits);
-        let decided = permitted.and_then(|()| self.decide(&write.edits)).and_then(|(decided, edits)| {
-            self.permit(&write.grant, &decided)?;
-            self.validate(&decided, &write.grant)?;
-            Ok((decided, edits))
-        });
+        let decided =
+            permitted.and_then(|()| self.decide(&write.grant, &write.edits)).and_then(|(decided, edits)| {
+                self.permit(&write.grant, &decided)?;
+                self.validate(&decided, &write.grant)?;
+                Ok((decided, edits))
+            });
         self.context.metrics.took(Phase::Decide, begun.elapsed());
         let (decided, edits) = decided?;
         if decided.is_empty() {

@@ -1,23 +1,29 @@
-//! Whether somebody may write what a write does: not what it names, but every entry that it changes, in every environment
-//! that shows that, and what it has power over beyond.
+//! Whether somebody may write what a write does: not only what it names, but every entry that it changes, in every
+//! environment that shows that, and what it has power over beyond.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Batch, Decided};
 use crate::auth::{Action, Covers, Decision, Refused, WriteGrant};
 use crate::model::{Diagnostic, Environment, Path};
+use crate::patch::{Patch, Touch};
 use crate::resolve::{Found, Ingredients, Seen, View};
 use crate::service::ServiceError;
 use crate::service::committer::checks::{Governed, Planned};
 use crate::service::committer::request::{Edit, EditOp};
-use crate::snapshot::Change;
+use crate::snapshot::{Change, EXTENDS, METADATA_ROOT, WITH};
 use crate::validation::Finding;
 
 /// Where the rules are that say which schema is for which paths.
 const SCHEMA_RULES: &str = "/.confgit/schemas/";
 
+/// How many values that others are made of are followed.
+const MOST_FOLLOWED: usize = 10_000;
+
 impl Batch<'_> {
-    /// Refuses what is asked for where nothing of it may be written, before anything that is there is looked at.
+    /// Refuses what is asked for where it may not be, by the rules alone: nothing that is there is looked at yet, so that
+    /// no other refusal, and no answer that nothing changed, tells of it.
     pub(super) fn permit_asked(&self, grant: &WriteGrant, edits: &[Edit]) -> Result<(), ServiceError> {
         if grant.is_unrestricted() {
             return Ok(());
@@ -25,11 +31,15 @@ impl Batch<'_> {
         for Edit { environment, path, op, .. } in edits {
             let environment = &self.environment(environment)?.name;
             match op {
-                // Whoever writes a file as a whole writes what is in it beside entries.
-                EditOp::File { .. } => grant.demand_all(Action::Write, environment, path)?,
-                EditOp::Restore { .. } => grant.demand_all(Action::Write, environment, &Path::root())?,
+                EditOp::Patch(patch) => permit_patch(grant, environment, path, patch)?,
+                // Which values they are about is asked for where those are.
                 _ if path.as_str().starts_with(SCHEMA_RULES) => {}
-                _ => grant.demand_some(Action::Write, environment, path)?,
+                // Whoever writes a file as a whole writes what is in it beside entries.
+                EditOp::File { .. } | EditOp::Put { .. } | EditOp::Delete | EditOp::Hide => {
+                    grant.demand_all(Action::Write, environment, path)?;
+                }
+                EditOp::Restore { .. } => grant.demand_all(Action::Write, environment, &Path::root())?,
+                EditOp::Promote(_) => grant.demand_some(Action::Write, environment, path)?,
             }
         }
         Ok(())
@@ -45,20 +55,56 @@ impl Batch<'_> {
             |branch: &str| branches.get(branch).map(|working| working.snapshot.clone()).unwrap_or_default();
         let planned = Batch::planned(self.context.environments, decided, &present);
         let permit = Permit { grant, planned: &planned };
+        let all_governed = self.checks.governed(&planned);
         for Decided { branch, plan, .. } in decided {
             for environment in planned.environments.iter().filter(|other| other.branch == *branch) {
-                let heirs = permit.heirs(environment);
-                let own = permit.views(environment).1;
+                let heirs =
+                    if grant.rights().asks_in_views() { permit.heirs(environment) } else { Vec::new() };
+                let (before, after) = permit.views(environment);
+                let own = Shown { name: &environment.name, before, after };
+                let governs = |path: &Path| {
+                    let named = all_governed.iter().filter(|governed| governed.rules.contains(path));
+                    named.into_iter().any(|governed| !governed.places.is_empty())
+                };
                 for change in plan.changes() {
-                    permit.change(environment, &own, change, &heirs)?;
+                    permit.change(&own, change, &heirs, &governs)?;
                 }
             }
         }
-        for governed in self.checks.governed(&planned) {
-            permit.governed(&governed)?;
-        }
+        all_governed.iter().try_for_each(|governed| permit.governed(governed))?;
         Ok(())
     }
+}
+
+fn permit_patch(grant: &WriteGrant, environment: &str, path: &Path, patch: &Patch) -> Result<(), Refused> {
+    let mut refused = Ok(());
+    patch.touches(&mut |touch, tokens| {
+        if refused.is_err() {
+            return;
+        }
+        // What cannot be a path is refused for that.
+        let at = tokens.iter().try_fold(path.clone(), |at, token| at.child(token));
+        let at = at.unwrap_or_else(|_| path.clone());
+        // A value is kept from somebody with all that is in it, whatever the rules say of paths below it.
+        let outer =
+            std::iter::successors(at.parent(), Path::parent).take_while(|outer| path.is_prefix_of(outer));
+        let action = if touch == Touch::Read { Action::Read } else { Action::Write };
+        for outer in outer {
+            if grant.rights().is_denied(action, environment, &outer) {
+                refused = grant.demand(action, environment, &outer).map(|_| ());
+                return;
+            }
+        }
+        refused = match touch {
+            Touch::Read => match grant.rights().may_whole(Action::Read, environment, &at) {
+                true => Ok(()),
+                false => Err(grant.read_refusal(environment, &at)),
+            },
+            Touch::Replace if at.as_str().starts_with(SCHEMA_RULES) => Ok(()),
+            Touch::Replace => grant.demand_part(Action::Write, environment, &at, path),
+        };
+    });
+    refused
 }
 
 /// One write and who wants it.
@@ -67,11 +113,53 @@ struct Permit<'a> {
     planned: &'a Planned<'a>,
 }
 
-/// An environment that inherits from the one that is written, with what it shows before and after.
-struct Heir<'a> {
+/// An environment that shows a change, before and after.
+struct Shown<'a> {
     name: &'a Arc<str>,
     before: View,
     after: View,
+}
+
+/// Where a change is felt: at a path, or at all that is below it.
+struct Reach {
+    path: Path,
+    is_whole: bool,
+}
+
+impl Shown<'_> {
+    /// Where a change of an entry of a layer is felt beyond its own path.
+    fn reaches(&self, change: &Change) -> Vec<Reach> {
+        let whole = |path: Path| Reach { path, is_whole: true };
+        let mut all = Vec::new();
+        let segments: Vec<_> = change.path.segments().collect();
+        // Templates, and what they are filled with, make all of their document.
+        if let Some(at) = segments.iter().position(|segment| matches!(&**segment, EXTENDS | WITH)) {
+            all.extend(Path::from_segments(&segments[..at]).map(whole));
+        }
+        // A value, or a tombstone, hides all that is inherited below it.
+        let hides = |at: &Path| matches!(self.before.find(at), Some(Found::Object(_)));
+        if change.new.is_some() && hides(&change.path) {
+            all.push(whole(change.path.clone()));
+        }
+        for above in std::iter::successors(change.path.parent(), Path::parent) {
+            // So does an object, where a rule says that it replaces those of parents.
+            if self.before.rules().merge.replaces(&above) {
+                all.push(whole(above));
+            } else if matches!(self.before.find(&above), Some(Found::Entry(_))) {
+                all.push(Reach { path: above, is_whole: false });
+            }
+        }
+        all
+    }
+
+    fn shows_another(&self, path: &Path) -> bool {
+        match (self.before.find(path), self.after.find(path)) {
+            (None, None) => false,
+            (Some(Found::Entry(before)), Some(Found::Entry(after))) => !before.entry.same_value(&after.entry),
+            (Some(Found::Object(before)), Some(Found::Object(after))) => before.digest() != after.digest(),
+            _ => true,
+        }
+    }
 }
 
 impl Permit<'_> {
@@ -80,7 +168,8 @@ impl Permit<'_> {
         (self.planned.view(&chain, false), self.planned.view(&chain, true))
     }
 
-    fn heirs(&self, of: &Environment) -> Vec<Heir<'_>> {
+    /// The environments that inherit from the one that is written.
+    fn heirs(&self, of: &Environment) -> Vec<Shown<'_>> {
         let environments = self.planned.environments;
         let inherits = |other: &&Environment| {
             other.name != of.name && environments.chain(&other.name).any(|link| link.name == of.name)
@@ -89,57 +178,92 @@ impl Permit<'_> {
         heirs
             .map(|heir| {
                 let (before, after) = self.views(heir);
-                Heir { name: &heir.name, before, after }
+                Shown { name: &heir.name, before, after }
             })
             .collect()
     }
 
     fn change(
         &self,
-        environment: &Environment,
-        own: &View,
+        own: &Shown<'_>,
         change: &Change,
-        heirs: &[Heir<'_>],
+        heirs: &[Shown<'_>],
+        governs: &dyn Fn(&Path) -> bool,
     ) -> Result<(), Refused> {
-        let (name, path) = (&environment.name, &change.path);
-        // Which values the rules for schemas are about is asked for where those are.
-        let decision = match path.as_str().starts_with(SCHEMA_RULES) {
+        let path = &change.path;
+        // A rule for schemas that governs nothing is an entry like any other.
+        let decision = match path.as_str().starts_with(SCHEMA_RULES) && governs(path) {
             true => None,
-            false => Some(self.grant.demand(Action::Write, name, path)?),
+            false => Some(self.grant.demand(Action::Write, own.name, path)?),
         };
-        self.approvals(name, path, None)?;
-        self.ingredients(name, own, change)?;
+        self.approvals(own.name, path, None, false)?;
+        for Reach { path, is_whole } in own.reaches(change) {
+            match is_whole {
+                true => self.grant.demand_all(Action::Write, own.name, &path)?,
+                false => self.grant.demand(Action::Write, own.name, &path).map(|_| ())?,
+            }
+            self.approvals(own.name, &path, None, is_whole)?;
+        }
+        self.ingredients(own, change)?;
         for heir in heirs {
-            if shows_another(heir, path) {
-                self.shown(name, heir.name, path, decision)?;
+            if heir.shows_another(path) {
+                self.shown(own.name, heir, path, decision)?;
+            }
+            for Reach { path, .. } in heir.reaches(change) {
+                if heir.shows_another(&path) {
+                    self.shown(own.name, heir, &path, decision)?;
+                    self.approvals(heir.name, &path, Some(own.name), true)?;
+                }
             }
         }
         Ok(())
     }
 
     /// What is asked where a view shows a change of another layer.
-    fn shown(&self, layer: &str, heir: &str, path: &Path, by: Option<Decision<'_>>) -> Result<(), Refused> {
-        let because = || format!("{heir} shows what changes in {layer}");
+    fn shown(
+        &self,
+        layer: &str,
+        heir: &Shown<'_>,
+        path: &Path,
+        by: Option<Decision<'_>>,
+    ) -> Result<(), Refused> {
+        let name = heir.name;
+        let because = || format!("{name} shows what changes in {layer}");
         if let Some(rule) = by.and_then(|decision| decision.by)
             && rule.covers == Covers::View
         {
-            self.grant.demand(Action::Write, heir, path).map_err(|refused| {
-                refused.because(format!("{}, and what lets it be written covers views", because())).by(rule)
+            let is_whole = [&heir.before, &heir.after]
+                .iter()
+                .any(|view| matches!(view.find(path), Some(Found::Object(_))));
+            let allowed = match is_whole {
+                true => self.grant.demand_all(Action::Write, name, path),
+                false => self.grant.demand(Action::Write, name, path).map(|_| ()),
+            };
+            allowed.map_err(|refused| {
+                let because = format!("{}, and the rule that lets that be written covers views", because());
+                refused.because(because).by(rule)
             })?;
         }
-        if let Some(decision) = self.grant.rights().decide_for_view(heir, path)
+        if let Some(decision) = self.grant.rights().decide_for_view(name, path)
             && let Some(rule) = decision.by
             && !decision.is_allowed
         {
-            let refused = Refused::write(self.grant.account(), heir, path);
+            let refused = Refused::write(self.grant.account(), name, path);
             return Err(refused.because(because()).by(rule));
         }
-        self.approvals(heir, path, Some(layer))
+        self.approvals(name, path, Some(layer), false)
     }
 
     /// Refuses a change that others have to agree to first.
-    fn approvals(&self, environment: &str, path: &Path, layer: Option<&str>) -> Result<(), Refused> {
-        let Some(rule) = self.grant.rights().needs_approval(environment, path, layer.is_some()) else {
+    fn approvals(
+        &self,
+        environment: &str,
+        path: &Path,
+        layer: Option<&str>,
+        is_whole: bool,
+    ) -> Result<(), Refused> {
+        let how = (layer.is_some(), is_whole);
+        let Some(rule) = self.grant.rights().needs_approval(environment, path, how) else {
             return Ok(());
         };
         let Some(approvals) = &rule.approvals else { return Ok(()) };
@@ -158,64 +282,113 @@ impl Permit<'_> {
         Err(refused.because(because).by(rule))
     }
 
-    /// What a value is newly made of has to be there for its writer.
-    fn ingredients(&self, environment: &str, own: &View, change: &Change) -> Result<(), Refused> {
+    /// What a value is newly made of has to be there for its writer, and what is newly looked at by a schema.
+    fn ingredients(&self, own: &Shown<'_>, change: &Change) -> Result<(), Refused> {
         let Some(new) = &change.new else { return Ok(()) };
-        if own.rules().is_as_written(&change.path) {
-            return Ok(());
-        }
         let new = Ingredients::of(&change.path, new);
         let old = change.old.as_ref().map(|old| Ingredients::of(&change.path, old)).unwrap_or_default();
         let because = |refused: Refused| refused.because(format!("{} would be made of it", change.path));
         for path in new.paths.difference(&old.paths) {
-            let rights = self.grant.rights();
-            let is_whole = rights.extent(Action::Read, environment, path, false) == Seen::All;
-            let is_value = || matches!(own.find(path), Some(Found::Entry(_)));
-            if !(is_whole || rights.sees(environment, path) && is_value()) {
-                let refused = self.grant.read_refusal(environment, path);
-                return Err(because(refused));
-            }
+            self.readable(own, path).map_err(because)?;
         }
         for path in new.variables.difference(&old.variables) {
-            if self.grant.rights().is_variable_kept_from(environment, path) {
-                return Err(because(self.grant.read_refusal(environment, path)));
+            if self.grant.rights().is_variable_kept_from(own.name, path) {
+                return Err(because(self.grant.read_refusal(own.name, path)));
             }
         }
         for name in new.secrets.difference(&old.secrets) {
-            self.grant.demand_secret(environment, name).map_err(because)?;
+            self.grant.demand_secret(own.name, name).map_err(because)?;
+        }
+        match checked_by(&change.path) {
+            Some(place) => self.checked(own, &place),
+            None => Ok(()),
+        }
+    }
+
+    /// That a value, or all of an object, may be read.
+    fn readable(&self, own: &Shown<'_>, path: &Path) -> Result<(), Refused> {
+        let rights = self.grant.rights();
+        let is_whole = rights.extent(Action::Read, own.name, path, false) == Seen::All;
+        let is_value = || matches!(own.after.find(path), Some(Found::Entry(_)));
+        if is_whole || (rights.sees(own.name, path) && is_value()) {
+            return Ok(());
+        }
+        Err(self.grant.read_refusal(own.name, path))
+    }
+
+    /// That all which a schema newly looks at may be read, whatever values there are made of: whether a value is as a
+    /// schema wants it tells what it is.
+    fn checked(&self, own: &Shown<'_>, place: &Path) -> Result<(), Refused> {
+        let because = |refused: Refused| refused.because("a schema would look at it".to_owned());
+        if !self.grant.rights().may_whole(Action::Read, own.name, place) {
+            return Err(because(self.grant.read_refusal(own.name, place)));
+        }
+        let (mut met, mut waiting) = (BTreeSet::new(), vec![place.clone()]);
+        while let Some(at) = waiting.pop() {
+            if met.len() >= MOST_FOLLOWED || !met.insert(at.clone()) {
+                continue;
+            }
+            let mut all = BTreeSet::new();
+            match own.after.find(&at) {
+                None => {}
+                Some(Found::Entry(found)) => all.extend(Ingredients::of(&at, &found.entry).paths),
+                Some(Found::Object(object)) => {
+                    object.visit(&at, &mut |path, found| {
+                        all.extend(Ingredients::of(path, &found.entry).paths);
+                        all.len() < MOST_FOLLOWED
+                    });
+                }
+            }
+            for path in all {
+                self.readable(own, &path).map_err(because)?;
+                waiting.push(path);
+            }
         }
         Ok(())
     }
 
     fn governed(&self, governed: &Governed) -> Result<(), Refused> {
-        let Governed { environment, places, values } = governed;
+        let Governed { environment, places, values, .. } = governed;
+        if places.is_empty() && values.is_empty() {
+            return Ok(());
+        }
+        let Some(named) = self.planned.environments.get(environment) else { return Ok(()) };
+        let (before, after) = self.views(named);
+        let shown = Shown { name: environment, before, after };
         for place in places {
             self.grant.demand_all(Action::Govern, environment, place).map_err(|refused| {
                 refused.because("a schema would demand something else there".to_owned())
             })?;
+            self.checked(&shown, place)?;
+            self.approvals(environment, place, None, true)?;
         }
         for path in values {
+            let is_value = matches!(shown.after.find(path), Some(Found::Entry(_)));
+            let rights = self.grant.rights();
             let may = |action| {
-                self.grant.rights().extent(action, environment, path, false) == Seen::All
-                    || self.grant.rights().decide(action, Some(environment), path).is_allowed
+                let decides = || rights.decide(action, Some(environment), path).is_allowed;
+                rights.may_whole(action, environment, path) || (is_value && decides())
             };
             if !may(Action::Write) && !may(Action::Govern) {
-                let refused = self.grant.demand(Action::Govern, environment, path).err();
                 let because = "a variable, template or schema that it is made of would change".to_owned();
-                return refused.map_or(Ok(()), |refused| Err(refused.because(because)));
+                return Err(self.grant.govern_refusal(environment, path).because(because));
             }
+            self.approvals(environment, path, None, !is_value)?;
         }
         Ok(())
     }
 }
 
-fn shows_another(heir: &Heir<'_>, path: &Path) -> bool {
-    match (heir.before.find(path), heir.after.find(path)) {
-        (None, None) => false,
-        (Some(Found::Entry(before)), Some(Found::Entry(after))) => !before.entry.same_value(&after.entry),
-        (Some(Found::Object(before)), Some(Found::Object(after))) => before.digest() != after.digest(),
-        _ => true,
+/// What a schema is about, where a path is one that names it: `$schema` of a document, or the metadata of an entry.
+fn checked_by(path: &Path) -> Option<Path> {
+    if path.name().is_some_and(|name| name == "$schema") {
+        return path.parent();
     }
+    let root: Path = METADATA_ROOT.parse().ok()?;
+    let described = path.strip_prefix(&root)?;
+    let segments: Vec<_> = described.segments().collect();
+    let at = segments.iter().skip(1).position(|segment| segment == "schema")?;
+    Path::from_segments(&segments[..=at]).ok()
 }
 
 /// What is wrong, as somebody may see it who may not read all that it is about.
@@ -232,7 +405,7 @@ pub(super) fn told_to(grant: &WriteGrant, findings: Vec<Finding>) -> Vec<Finding
 /// What stands for a problem that is at a path that may not be read.
 fn hidden(grant: &WriteGrant, environment: &str, diagnostic: &Diagnostic) -> Option<Diagnostic> {
     let path = diagnostic.path.as_ref()?;
-    if grant.sees(environment, path) {
+    if grant.rights().may_whole(Action::Read, environment, path) {
         return None;
     }
     let message = "something that the account may not read would be wrong; ask somebody who may".to_owned();

@@ -1,9 +1,8 @@
 use super::Batch;
 use crate::auth::{Action, Refused, WriteGrant};
-use crate::resolve::Seen;
 use crate::service::ServiceError;
 use crate::service::committer::checks::TriedEnvironment;
-use crate::service::committer::request::Edit;
+use crate::service::committer::request::{Edit, EditOp};
 use crate::validation::Finding;
 
 /// What edits would come to.
@@ -21,16 +20,23 @@ pub(in crate::service) struct Trial {
 impl Batch<'_> {
     /// What edits would come to. Nothing is made, and nothing is left changed.
     pub fn try_out(&mut self, grant: &WriteGrant, edits: &[Edit]) -> Result<Trial, ServiceError> {
+        // Who may not write may still see what would become of what they may read, as long as nothing else comes in.
+        let is_plain = edits.iter().all(|edit| reads_all(grant, edit));
+        let refused = |refused: Box<Refused>| Trial {
+            environments: Vec::new(),
+            findings: Vec::new(),
+            changed: false,
+            forbidden: Some(refused),
+        };
         let forbidden = match self.permit_asked(grant, edits) {
-            // Who may read what is there may see what would become of it.
-            Err(ServiceError::Forbidden(refused)) if edits.iter().all(|edit| reads(grant, edit)) => {
-                Some(refused)
-            }
+            Err(ServiceError::Forbidden(why)) if is_plain => Some(why),
+            Err(ServiceError::Forbidden(why)) => return Ok(refused(why)),
             permitted => permitted.map(|()| None)?,
         };
-        let (decided, _) = self.decide(edits)?;
+        let (decided, _) = self.decide(grant, edits)?;
         let forbidden = match self.permit(grant, &decided) {
-            Err(ServiceError::Forbidden(refused)) => forbidden.or(Some(refused)),
+            Err(ServiceError::Forbidden(why)) if is_plain => forbidden.or(Some(why)),
+            Err(ServiceError::Forbidden(why)) => return Ok(refused(why)),
             permitted => permitted.map(|()| forbidden)?,
         };
         let findings = match self.validate(&decided, grant) {
@@ -46,6 +52,18 @@ impl Batch<'_> {
     }
 }
 
-fn reads(grant: &WriteGrant, edit: &Edit) -> bool {
-    grant.rights().extent(Action::Read, &edit.environment, &edit.path, true) != Seen::Nothing
+/// Whether an edit is about nothing but what may be read, and brings in nothing that is made of something else.
+fn reads_all(grant: &WriteGrant, edit: &Edit) -> bool {
+    let Edit { environment, path, op, .. } = edit;
+    let is_plain = match op {
+        EditOp::Put { value, .. } => {
+            let json = value.to_json();
+            !json.contains("${") && !json.contains("\"$") && !path.as_str().contains("/$")
+        }
+        EditOp::Delete | EditOp::Hide => true,
+        _ => false,
+    };
+    is_plain
+        && !path.as_str().starts_with("/.confgit")
+        && grant.rights().may_whole(Action::Read, environment, path)
 }
