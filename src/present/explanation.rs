@@ -115,10 +115,7 @@ fn layer(explained: &ExplainedLayer) -> wire::ExplainedLayer {
         },
         value,
         encoding,
-        entries: match &candidate.has {
-            Has::Object(object) => Some(object.entries()),
-            _ => None,
-        },
+        entries: explained.entries,
         file: entry.map(|entry| entry.file().to_string()),
         line: explained.position.map(|position| position.line),
         column: explained.position.map(|position| position.column),

@@ -26,7 +26,7 @@ pub use expression::{Expression, ExpressionError, Part, Reference, is_secret_nam
 pub use followed::{Followed, Leads, MOST_FOLLOWED};
 pub use merged::Merged;
 pub use resolver::{MOST_RESOLVED_BYTES, Resolved, Resolver, Secrets, Visited, Withheld};
-pub use sight::{Seen, Sight};
+pub use sight::{Seen, Sight, entries_seen};
 pub use unresolved::{Reason, Unresolved};
 pub use view::{Layer, View};
 

@@ -1,6 +1,7 @@
 use std::fmt::Debug;
 
 use crate::model::Path;
+use crate::snapshot::{Node, Object};
 
 /// How much of what stands at and below a path somebody sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,4 +25,22 @@ pub trait Sight: Debug + Send + Sync {
 
     /// Whether a variable at this path is kept from somebody who sees a value that names it.
     fn is_kept_from(&self, path: &Path) -> bool;
+}
+
+/// How many entries of one layer at and below a path are seen, tombstones included; where nobody's sight counts, all.
+pub fn entries_seen(sight: Option<&dyn Sight>, at: &Path, object: &Object) -> usize {
+    let Some(eyes) = sight else { return object.entries() };
+    match eyes.below(at, object.has_hidden()) {
+        Seen::All => object.entries(),
+        Seen::Nothing => 0,
+        Seen::Part => {
+            let members = object.children().map(|(name, node)| match (at.child(name), node) {
+                (Ok(path), Node::Entry(_)) => usize::from(eyes.sees(&path)),
+                (Ok(path), Node::Object(inner)) => entries_seen(sight, &path, inner),
+                // Every path in a snapshot was checked when its file was read.
+                (Err(_), _) => 0,
+            });
+            members.sum()
+        }
+    }
 }

@@ -8,7 +8,9 @@ use crate::auth::ReadGrant;
 use crate::document;
 use crate::git::{ReadError, Reader};
 use crate::model::{Limits, Path, Position, Value};
-use crate::resolve::{Candidate, Followed, Found, FoundEntry, Has, Outcome, Resolver, Withheld};
+use crate::resolve::{
+    Candidate, Followed, Found, FoundEntry, Has, Outcome, Resolver, Withheld, entries_seen,
+};
 use crate::snapshot::{Entry, Refers, Snapshot, base_path};
 
 /// Why an environment shows what it shows at a path.
@@ -46,6 +48,8 @@ pub struct ExplainedLayer {
     pub candidate: Candidate,
     /// The branch that holds the layer.
     pub branch: Arc<str>,
+    /// How many entries an object has in this layer, of those that the reader sees.
+    pub entries: Option<usize>,
     /// Where in its file the entry stands; none where the file cannot be read.
     pub position: Option<Position>,
     /// Whom Git names as the author of the commit that made the entry's version, and what the commit says; none
@@ -93,7 +97,12 @@ impl Core {
         let mut layers = Vec::new();
         for (candidate, layer) in view.candidates(path).into_iter().zip(view.layers()) {
             let branch = reading.environments().get(&candidate.environment).map(|found| found.branch.clone());
+            let entries = match &candidate.has {
+                Has::Object(object) => Some(entries_seen(view.sight().map(|sight| &**sight), path, object)),
+                _ => None,
+            };
             let mut explained = ExplainedLayer {
+                entries,
                 candidate,
                 branch: branch.unwrap_or_default(),
                 position: None,

@@ -5,8 +5,8 @@ use super::audit_trail::AuditHealth;
 use super::core::Core;
 use super::health::WriteState;
 use crate::auth::ReadGrant;
-use crate::model::{Diagnostic, Revision, Rule, Sequence};
-use crate::resolve::Seen;
+use crate::model::{Diagnostic, Path, Revision, Rule, Sequence};
+use crate::resolve::{Seen, entries_seen};
 use crate::snapshot::{Snapshot, base_path};
 use crate::telemetry::{Present, PresentAudit, PresentEnvironment};
 use crate::validation::Finding;
@@ -85,13 +85,19 @@ impl Project {
         let found = found.unwrap_or_default();
         let branches = state.environments.iter().map(|environment| {
             let branch = state.branches.get(&environment.branch).cloned().unwrap_or_default();
+            let sight = grant.sight(&environment.name);
+            let is_seen = |file: &str| {
+                let base = base_path(file);
+                sight.is_none()
+                    || base.is_ok_and(|base| grant.below(&environment.name, &base, true) != Seen::Nothing)
+            };
             BranchStatus {
                 environment: environment.name.clone(),
                 branch: environment.branch.clone(),
                 inherits: environment.inherits.clone(),
                 head: branch.head,
-                entries: branch.snapshot.root().entries(),
-                files: branch.snapshot.files().count(),
+                entries: entries_seen(sight.as_deref(), &Path::root(), branch.snapshot.root()),
+                files: branch.snapshot.files().filter(|(file, _)| is_seen(file)).count(),
                 problems: branch
                     .snapshot
                     .problems()

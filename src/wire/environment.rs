@@ -22,7 +22,7 @@ pub struct Environment {
     pub inherits: Option<String>,
     /// The head of its branch; null while it has none.
     pub revision: Option<String>,
-    /// How many entries its own layer holds.
+    /// How many entries its own layer holds, of those that the caller may read.
     pub entries: usize,
     /// How many problems its layer has.
     pub problems: usize,

@@ -87,7 +87,7 @@ pub struct ExplainedLayer {
     /// `base64` when the value is bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
-    /// How many entries an object has in this layer.
+    /// How many entries an object has in this layer, of those that the caller may read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<usize>,
     /// The file that holds what decides, from the root of the branch.

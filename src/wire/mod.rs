@@ -444,9 +444,9 @@ pub struct EnvironmentStatus {
     pub inherits: Option<String>,
     /// The head of its branch.
     pub revision: Option<String>,
-    /// How many entries its layer holds.
+    /// How many entries its layer holds, of those that the caller may read.
     pub entries: usize,
-    /// How many files hold them.
+    /// How many files it has, of those in which something may be read.
     pub files: usize,
     /// Whether something serves an older value because the newer one cannot be read.
     pub degraded: bool,

@@ -6,6 +6,7 @@ use axum::response::Response;
 
 use super::asked::blocking;
 use super::body::Body;
+use super::operations::status_of;
 use super::page::Page;
 use super::problem::{Problem, internal};
 use super::query::Query;
@@ -21,7 +22,7 @@ pub(super) async fn list(State(app): State<App>, request: Request) -> Result<Res
     Query::parse(request.uri().query(), &[])?;
     let reading = app.project.core().reading(&grant);
     let default = reading.environments().default_name();
-    let body = present::environments(default, &app.project.status(&grant).branches);
+    let body = present::environments(default, &status_of(&app, grant).await?.branches);
     Ok(Page::json(&body, None)?.answer_whole(request.headers(), Moment::of(&reading, default)))
 }
 
@@ -35,7 +36,7 @@ pub(super) async fn one(
     Query::parse(request.uri().query(), &[])?;
     let reading = app.project.core().reading(&grant);
     reading.check_environment(&name)?;
-    let all = present::environments("", &app.project.status(&grant).branches);
+    let all = present::environments("", &status_of(&app, grant).await?.branches);
     let found = all.environments.into_iter().find(|environment| environment.name == name);
     let known = || reading.environments().iter().map(|environment| environment.name.to_string()).collect();
     let found =

@@ -8,16 +8,23 @@ use super::links::SentUri;
 use super::problem::{Problem, internal};
 use super::query::Query;
 use super::{App, Site, caller};
+use crate::auth::ReadGrant;
 use crate::present;
-use crate::service::WriteState;
+use crate::service::{Status, WriteState};
 use crate::wire;
 
 /// `GET /api/status`.
 pub(super) async fn status(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let grant = caller::may_read(&app, request.headers(), request.uri())?;
     Query::parse(request.uri().query(), &[])?;
-    let status = app.project.status(&grant);
+    let status = status_of(&app, grant).await?;
     Ok(json(StatusCode::OK, &present::status(&status, &app.name)))
+}
+
+/// How the project is, for one reader. What may be seen is counted, where that is not all.
+pub(super) async fn status_of(app: &App, grant: ReadGrant) -> Result<Status, Problem> {
+    let project = app.project.clone();
+    tokio::task::spawn_blocking(move || project.status(&grant)).await.map_err(Problem::stopped)
 }
 
 /// `GET /api/whoami`: who is calling, and what that account may do.

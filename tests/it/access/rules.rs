@@ -89,6 +89,20 @@ fn what_may_not_be_read_is_refused_by_rule_and_shown_nowhere() {
     assert!(paths.len() > 5 && paths.iter().all(is_hers), "{paths:?}");
     let listed = dana.get("/api/config").expect(200).json();
     assert_eq!(listed["children"], json!(["payments", "shared", "templates"]));
+    // Counts are of what is seen, too: the environment that inherits from none shows its own layer.
+    let count = |of: &crate::harness::Answer, pointer: &str| {
+        of.json().pointer(pointer).and_then(serde_json::Value::as_u64).unwrap()
+    };
+    let own = dana.get("/api/environments/base").expect(200);
+    let everything = server.get("/api/environments/base").expect(200);
+    assert!(count(&own, "/entries") < count(&everything, "/entries"));
+    assert!(paths.len() as u64 <= count(&own, "/entries"), "metadata of hers comes on top");
+    let status = (dana.get("/api/status").expect(200), server.get("/api/status").expect(200));
+    assert_eq!(count(&status.0, "/environments/0/entries"), count(&own, "/entries"));
+    assert!(count(&status.0, "/environments/0/files") < count(&status.1, "/environments/0/files"));
+    let explained = dana.get("/api/config/payments/explain").expect(200);
+    let hers = paths.iter().filter(|path| path.starts_with("/payments/")).count() as u64;
+    assert_eq!(count(&explained, "/layers/0/entries"), hers, "{}", explained.text());
     // Entity tags of what is seen do not move with what is not.
     let tag = |target: &str| dana.get(target).header("etag").unwrap().to_owned();
     let before = (tag("/api/config"), tag("/api/config?recursive=true"));
