@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::action::Action;
 use super::denied::{Denied, Object, Refused};
@@ -27,18 +27,34 @@ pub struct Principal {
     pub(super) has_credential: bool,
     pub(super) teams: Vec<Arc<str>>,
     pub(super) rights: Arc<Rights>,
+    /// What it reads with, where it may. It is lent: counting who keeps it is what all readers would share.
+    reading: ReadGrant,
 }
 
+/// The callers without a credential, by what they may do.
+static ANONYMOUS: LazyLock<[Principal; 3]> = LazyLock::new(|| {
+    [Rights::Nothing, Rights::Reader, Rights::Everything].map(|rights| Principal {
+        has_credential: false,
+        ..Principal::new("anonymous".into(), Vec::new(), rights)
+    })
+});
+
 impl Principal {
+    /// Somebody who showed a credential.
+    pub(super) fn new(account: Arc<str>, teams: Vec<Arc<str>>, rights: Rights) -> Self {
+        let rights = Arc::new(rights);
+        let reading = ReadGrant { account: account.clone(), rights: rights.clone() };
+        Principal { account, has_credential: true, teams, rights, reading }
+    }
+
     /// The caller without a credential.
-    pub fn anonymous(powers: Anonymous) -> Self {
-        let rights = match powers {
-            Anonymous::None => Rights::Nothing,
-            Anonymous::Reader => Rights::Reader,
-            Anonymous::Admin => Rights::Everything,
-        };
-        let (account, rights) = ("anonymous".into(), Arc::new(rights));
-        Principal { account, has_credential: false, teams: Vec::new(), rights }
+    pub fn anonymous(powers: Anonymous) -> &'static Self {
+        let [nobody, reader, admin] = &*ANONYMOUS;
+        match powers {
+            Anonymous::None => nobody,
+            Anonymous::Reader => reader,
+            Anonymous::Admin => admin,
+        }
     }
 
     /// Whether the caller showed no credential.
@@ -57,9 +73,9 @@ impl Principal {
     }
 
     /// Lets this principal read what it may, or says why it may read nothing.
-    pub fn may_read(&self) -> Result<ReadGrant, Denied> {
+    pub fn may_read(&self) -> Result<&ReadGrant, Denied> {
         self.demand_somewhere(Action::Read)?;
-        Ok(ReadGrant { account: self.account.clone(), rights: self.rights.clone() })
+        Ok(&self.reading)
     }
 
     /// Lets this principal write where it may, or says why it may write nothing.

@@ -79,7 +79,7 @@ impl Local {
         // Whoever holds the files may ask about all.
         let asker = Principal::anonymous(Anonymous::Admin);
         let account = account.as_deref().unwrap_or(&asker.account);
-        Ok(present::access(&self.project.explain_access(&asker, account, (action, object), environment)?))
+        Ok(present::access(&self.project.explain_access(asker, account, (action, object), environment)?))
     }
 
     /// At most so many of the things that happened, newest first.

@@ -17,9 +17,19 @@ use crate::service::RequestOrigin;
 
 /// Lets the caller read, or says why not.
 pub(super) fn may_read(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<ReadGrant, Problem> {
+    reading(app, headers, uri, ReadGrant::clone)
+}
+
+/// The same where the grant is not kept.
+pub(super) fn reading<T>(
+    app: &App,
+    headers: &HeaderMap,
+    uri: &Uri,
+    read: impl FnOnce(&ReadGrant) -> T,
+) -> Result<T, Problem> {
     match key(headers) {
-        Some(key) => Ok(known(app, key, Principal::may_read)?),
-        None => Ok(anonymous(app, headers, uri)?.may_read()?),
+        Some(key) => Ok(known(app, key, |found| found.may_read().map(read))?),
+        None => Ok(anonymous(app, headers, uri)?.may_read().map(read)?),
     }
 }
 
@@ -56,7 +66,7 @@ pub(super) fn may_write(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Wri
 pub(super) fn principal(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {
     match key(headers) {
         Some(key) => Ok(known(app, key, |found| Ok(found.clone()))?),
-        None => anonymous(app, headers, uri),
+        None => anonymous(app, headers, uri).cloned(),
     }
 }
 
@@ -82,7 +92,7 @@ fn known<T>(app: &App, key: &str, ask: impl FnOnce(&Principal) -> Result<T, Deni
     app.project.core().identities().known(key, SystemTime::now().into(), ask)
 }
 
-fn anonymous(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {
+fn anonymous(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<&'static Principal, Problem> {
     // A page of any site can make a browser call a name that resolves to loopback; the name it used then
     // stands in `Host`.
     if app.anonymous != Anonymous::None && !host(headers, uri).is_some_and(is_loopback) {

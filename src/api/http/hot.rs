@@ -10,6 +10,7 @@ use super::App;
 use super::caller;
 use super::reply::{NO_CACHE, REVISION, SEQUENCE, VARIES, if_none_match};
 use super::shield::NO_SNIFFING;
+use crate::auth::ReadGrant;
 use crate::service::PlainRead;
 
 /// Answers the plain read of an entry, `GET /v1/config/{path}` with at most `?env=`, without going through
@@ -31,10 +32,12 @@ pub(super) fn read<B>(app: &App, request: &Request<B>) -> Option<Response> {
         return None;
     }
     caller::check_host(request).ok()?;
-    let grant = caller::may_read(app, headers, uri).ok()?;
-    let PlainRead { json, tag, revision, sequence } =
-        app.project.core().plain_read(&grant, environment, path)?;
-    app.project.core().admit(grant.account()).ok()?;
+    let core = app.project.core();
+    let read = |grant: &ReadGrant| {
+        let found = core.plain_read(grant, environment, path)?;
+        core.admit(grant.account()).ok().map(|()| found)
+    };
+    let PlainRead { json, tag, revision, sequence } = caller::reading(app, headers, uri, read).ok()??;
     Some(answer(headers, &tag, json, (revision, sequence)))
 }
 

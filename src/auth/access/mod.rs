@@ -52,12 +52,7 @@ impl Access {
         let mut access = Access { accounts, rules, issuers: Arc::new(issuers), ..Access::default() };
         for account in access.accounts.values() {
             let rights = Rights::Ruled(Ruled::of(&account.name, &account.teams, &access.rules));
-            let principal = Arc::new(Principal {
-                account: account.name.clone(),
-                has_credential: true,
-                teams: account.teams.clone(),
-                rights: Arc::new(rights),
-            });
+            let principal = Arc::new(Principal::new(account.name.clone(), account.teams.clone(), rights));
             for key in &account.keys {
                 let (principal, key) = (principal.clone(), key.clone());
                 let holder = Holder { principal, is_disabled: account.is_disabled, key };
@@ -103,8 +98,8 @@ impl Access {
 
     /// Somebody who is no account and belongs to these teams, by what an issuer says.
     pub fn principal_of_teams(&self, name: Arc<str>, teams: Vec<Arc<str>>) -> Principal {
-        let rights = Arc::new(Rights::Ruled(Ruled::of(&name, &teams, &self.rules)));
-        Principal { account: name, has_credential: true, teams, rights }
+        let rights = Rights::Ruled(Ruled::of(&name, &teams, &self.rules));
+        Principal::new(name, teams, rights)
     }
 
     /// The accounts, in the order of the file.
