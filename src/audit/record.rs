@@ -34,6 +34,10 @@ pub enum What {
 }
 
 impl What {
+    /// The texts of all that this version writes.
+    pub const NAMES: [&str; 7] =
+        ["refused", "sign-in-failed", "secret-read", "exported", "started", "stopped", "broken"];
+
     /// Its text in a record.
     pub fn as_str(&self) -> &str {
         match self {

@@ -61,6 +61,16 @@ pub struct Key {
     pub last_use: Arc<LastUse>,
 }
 
+impl Account {
+    /// When another key ends that lasts as long as the newest one does; none where that does not end.
+    pub fn next_end(&self, now: Timestamp) -> Option<Timestamp> {
+        let valid = self.keys.iter().filter(|key| !key.is_expired(now));
+        let newest = valid.max_by_key(|key| key.created_at)?;
+        let lasts = newest.expires_at?.as_millis() - newest.created_at?.as_millis();
+        Some(Timestamp::from_millis(now.as_millis() + lasts.max(0)))
+    }
+}
+
 impl Key {
     /// Whether it is not taken any more.
     pub fn is_expired(&self, now: Timestamp) -> bool {

@@ -57,7 +57,7 @@ enum AccountCommand {
         /// For how long the keys go on that the account has; 0s ends them now
         #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration_ms)]
         grace: i64,
-        /// After how long the new key ends, such as 90d; it does not end when not given
+        /// After how long the new key ends, such as 90d; it lasts as long as the newest key did when not given
         #[arg(long, value_name = "DURATION", value_parser = duration_ms)]
         expires: Option<i64>,
     },

@@ -41,13 +41,13 @@ impl Local {
         let others_end_at = Timestamp::from_millis(now.as_millis() + grace as i64 * 1_000);
         let had_keys = self.project.access().account(account).is_some_and(|found| !found.keys.is_empty());
         let expires_at = time(rotate.expires_at.as_deref())?;
-        let key =
+        let (key, expires_at) =
             self.project.rotate_key(self.admin(), (account, others_end_at), expires_at, random()?, now)?;
         Ok(IssuedKey {
             account: account.to_owned(),
             id: key.hash().id(),
             key: key.reveal().to_owned(),
-            expires_at: rotate.expires_at.clone(),
+            expires_at: expires_at.map(|at| at.to_string()),
             others_end_at: had_keys.then(|| others_end_at.to_string()),
         })
     }
@@ -94,7 +94,7 @@ impl Local {
         };
         let filter = AuditFilter {
             account: account.clone(),
-            what: what.clone(),
+            what: what.as_deref().map(AuditFilter::kind).transpose().map_err(CliError::Usage)?,
             environment: env.clone(),
             path,
             since: time(since.as_deref())?,

@@ -61,6 +61,10 @@ impl Local {
 
     /// The bare value at a path, as services read it.
     pub fn value(&self, place: &Place, moment: &Moment) -> Result<Json, CliError> {
+        self.finished(place, moment, true)
+    }
+
+    fn finished(&self, place: &Place, moment: &Moment, with_secrets: bool) -> Result<Json, CliError> {
         let environment = self.environment(place.env.as_deref())?;
         // What references name may stand anywhere.
         let reading = self.reading(moment, &environment, &Path::root())?;
@@ -68,6 +72,9 @@ impl Local {
         let wanted = Wanted { environment, layer_only: false, path: place.path.clone() };
         let mut value = core.resolved(&reading, &wanted)?;
         if let Content::Withheld(secrets) = &value.content {
+            if !with_secrets {
+                return Err(core.withheld_keys(&reading, &wanted)?.into());
+            }
             let secrets = secrets.clone();
             value = core.revealed(&SecretGrant::local(), &reading, &wanted, &secrets)?;
         }
@@ -88,7 +95,7 @@ impl Local {
             "k8s-configmap" => BundleFormat::ConfigMap,
             "k8s-secret" => BundleFormat::Secret,
             _ if wanted.name.is_some() => return Err(no_name()),
-            document => return self.document(place, &wanted.moment, document),
+            document => return self.document(place, wanted, document),
         };
         if wanted.name.is_some() && !matches!(format, BundleFormat::ConfigMap | BundleFormat::Secret) {
             return Err(no_name());
@@ -118,14 +125,15 @@ impl Local {
         }
     }
 
-    fn document(&self, place: &Place, moment: &Moment, format: &'static str) -> Result<Vec<u8>, CliError> {
-        let json = self.value(place, moment)?;
+    fn document(&self, place: &Place, wanted: &Export, format: &'static str) -> Result<Vec<u8>, CliError> {
+        let Export { moment, with_secrets, .. } = wanted;
+        let json = self.finished(place, moment, *with_secrets)?;
         let value = Value::from_json(json.get()).map_err(|error| CliError::Failed(error.to_string()))?;
         let format = match (format, &value) {
             ("text", Value::Object(_)) => {
                 let (name, moment) = (None, moment.clone());
-                let lines = Export { format, with_secrets: true, name, moment };
-                return self.bundle(place, &lines, (BundleFormat::Lines, true));
+                let lines = Export { format, with_secrets: *with_secrets, name, moment };
+                return self.bundle(place, &lines, (BundleFormat::Lines, *with_secrets));
             }
             ("text", Value::String(text)) => return Ok(text.clone().into_bytes()),
             ("text", value) => return Ok(value.to_json().into_bytes()),

@@ -41,7 +41,7 @@ impl Client {
     /// All that services read below a path, as one text for another tool.
     pub fn export(&self, place: &Place, wanted: &Export) -> Result<Vec<u8>, ClientError> {
         let mut query = vec![("format", wanted.format.to_owned())];
-        query.extend(wanted.with_secrets.then(|| ("resolve", "true".to_owned())));
+        query.push(("resolve", wanted.with_secrets.to_string()));
         query.extend(wanted.name.clone().map(|name| ("name", name)));
         Ok(self.transport.send(get(self.url("/v1/config", place, &wanted.moment, query)))?.body)
     }

@@ -62,7 +62,8 @@ impl Project {
         Ok(key)
     }
 
-    /// Gives an account another key, made of these random bits; those that it has end at a time. Blocks.
+    /// Gives an account another key, made of these random bits; those that it has end at a time. Where no end is given it
+    /// lasts as long as the newest of them; the answer says until when. Blocks.
     pub fn rotate_key(
         &self,
         grant: AdminGrant,
@@ -70,12 +71,14 @@ impl Project {
         expires_at: Option<Timestamp>,
         random: [u8; 32],
         now: Timestamp,
-    ) -> Result<ApiKey, ServiceError> {
+    ) -> Result<(ApiKey, Option<Timestamp>), ServiceError> {
         let key = ApiKey::new(random);
+        let as_before = || self.access().account(account).and_then(|found| found.next_end(now));
+        let expires_at = expires_at.or_else(as_before);
         let new_key = NewKey { hash: key.hash(), created_at: now, expires_at };
         let account = account.to_owned();
         self.change_account(grant, AccountChange::Rotate { account, key: new_key, others_end_at })?;
-        Ok(key)
+        Ok((key, expires_at))
     }
 
     /// What the rules say of an action of an account. Whoever asks has to be the account, or to administer the project.

@@ -12,10 +12,14 @@ use super::layout::{AUDIT, CONFIG_REPOSITORY};
 use super::meta::META_BRANCH;
 use super::past::{plain_message, unless_pruned};
 use super::refs::AUDIT_TRAILER;
-use crate::audit::{self, Entry, Expected, Head, read_back};
+use crate::audit::{self, Entry, Expected, Head, What, read_back};
 use crate::auth::AdminGrant;
 use crate::git::{Reader, Repository, journal};
 use crate::model::{Path, PathGlob, Revision, Sequence, Timestamp};
+
+/// What stands for a change set, and for a change of the settings.
+const CHANGED: &str = "changed";
+const SETTINGS_CHANGED: &str = "settings-changed";
 
 /// How many items one page looks at, met or not; the next one goes on from there.
 const MOST_SCANNED: usize = 20_000;
@@ -139,6 +143,20 @@ impl FromStr for AuditCursor {
 }
 
 impl AuditFilter {
+    /// All that may have been done.
+    pub fn kinds() -> impl Iterator<Item = &'static str> {
+        [CHANGED, SETTINGS_CHANGED].into_iter().chain(What::NAMES)
+    }
+
+    /// What was done, as a question names it; or what there is.
+    pub fn kind(text: &str) -> Result<String, String> {
+        if Self::kinds().any(|kind| kind == text) {
+            return Ok(text.to_owned());
+        }
+        let kinds: Vec<&str> = Self::kinds().collect();
+        Err(format!("`what` is one of {}, not `{}`", kinds.join(", "), text.escape_debug()))
+    }
+
     fn meets(&self, what: &str, account: Option<&str>, environment: Option<&str>, at: Timestamp) -> bool {
         let is = |wanted: &Option<String>, found: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
@@ -289,7 +307,7 @@ impl<S: Iterator<Item = Result<SettingsCommit, ServiceError>>> Sources<'_, S> {
         else {
             return Ok(None);
         };
-        let is_met = filter.path.is_none() && filter.meets("settings-changed", Some(&account), None, at);
+        let is_met = filter.path.is_none() && filter.meets(SETTINGS_CHANGED, Some(&account), None, at);
         Ok(is_met.then_some(AuditItem::SettingsChanged { at, account, revision, message }))
     }
 
@@ -307,7 +325,7 @@ impl<S: Iterator<Item = Result<SettingsCommit, ServiceError>>> Sources<'_, S> {
             let named = environments.iter().find(|environment| environment.branch == step.branch);
             let environment = named.map_or_else(|| step.branch.clone(), |found| found.name.clone());
             let (at, account) = (change_set.time, change_set.account.clone());
-            if !filter.meets("changed", Some(&account), Some(&environment), at) {
+            if !filter.meets(CHANGED, Some(&account), Some(&environment), at) {
                 continue;
             }
             let versions = match &versions {
@@ -383,7 +401,7 @@ pub struct AuditReport {
     pub records: u64,
     /// The last of them.
     pub head: Option<Head>,
-    /// How many heads of it the journal holds, all of which were looked for.
+    /// How many heads of what is there the journal holds, all of which were looked for.
     pub anchors: usize,
     /// What is wrong, and where.
     pub faults: Vec<String>,
@@ -427,11 +445,29 @@ pub fn verify_audit(
     let expected = Expected { from, anchors: &anchors };
     let told = audit::verify(&dir.join(AUDIT), expected, &mut |at| progress(at.bytes, at.of_bytes));
     let (records, head) = match told {
+        // A log of which nothing is there, or nothing that was asked for, vouches for nothing.
+        Ok(verified)
+            if from
+                .is_some_and(|from| from > 1 && (verified.records == 0 || from > verified.head.number)) =>
+        {
+            faults.push(format!(
+                "record {} is not there: {}",
+                from.unwrap_or_default(),
+                match verified.records {
+                    0 => "the log has no records".to_owned(),
+                    _ => format!("the log ends with record {}", verified.head.number),
+                }
+            ));
+            (0, None)
+        }
         Ok(verified) => (verified.records, Some(verified.head).filter(|head| head.number > 0)),
         Err(found) => {
             faults.extend(found.iter().map(ToString::to_string));
             (0, None)
         }
     };
-    Ok(AuditReport { records, head, anchors: anchors.len(), faults })
+    // What was archived is not looked at, whatever the journal says of it.
+    let first = head.as_ref().map_or(0, |head| (head.number + 1).saturating_sub(records));
+    let anchors = anchors.iter().filter(|anchor| anchor.number >= first).count();
+    Ok(AuditReport { records, head, anchors, faults })
 }

@@ -167,6 +167,22 @@ impl AuditTrail {
         self.tell(record)
     }
 
+    /// Tells that what stands below a path leaves as one text for another tool. Does not wait: what holds secrets waits
+    /// for these.
+    pub fn bundle(&self, account: &Arc<str>, (environment, path): (&str, &Path)) {
+        let record = Record {
+            account: Some(account.clone()),
+            action: Some("bundle".into()),
+            environment: Some(environment.into()),
+            path: Some(path.as_str().into()),
+            ..Record::new(What::Exported, now())
+        };
+        if self.log.try_append_counted(record, READS, |_| {}).is_err() {
+            let lost = self.lost.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(lost = lost + 1, "the audit log has no room for an export");
+        }
+    }
+
     /// Tells that a server begins to serve the project, or ends. Does not wait.
     pub fn serving(&self, begins: bool) {
         let what = if begins { What::Started } else { What::Stopped };

@@ -80,7 +80,7 @@ pub struct RotateKey {
     #[serde(default, deserialize_with = "super::maybe_whole", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(range(max = 7_776_000)))]
     pub grace_seconds: Option<u64>,
-    /// From when on the new key is refused, RFC 3339; it does not end when absent.
+    /// From when on the new key is refused, RFC 3339; when absent it lasts as long as the newest key of the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
 }
@@ -238,7 +238,7 @@ pub struct AuditReport {
     pub records: u64,
     /// The last of them: `<number> sha256:<hex>`.
     pub head: Option<String>,
-    /// How many heads of the log the journal holds, all of which were looked for.
+    /// How many heads of the log that is there the journal holds, all of which were looked for.
     pub anchors: usize,
     /// What is wrong, and where.
     pub faults: Vec<String>,

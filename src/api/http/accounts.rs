@@ -81,7 +81,7 @@ pub(super) async fn rotate(
         let rotate = move || project.rotate_key(grant, (&account, others_end_at), expires_at, random, now);
         blocking(rotate).await
     });
-    let key = made.await.map_err(Problem::stopped)???;
+    let (key, expires_at) = made.await.map_err(Problem::stopped)???;
     answer(StatusCode::OK, &issued(name, &key, expires_at, had_keys.then_some(others_end_at)))
 }
 

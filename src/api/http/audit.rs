@@ -33,7 +33,7 @@ pub(super) async fn stream(State(app): State<App>, request: Request) -> Result<R
     let text = |name: &str| Ok::<_, Problem>(query.text(name)?.map(str::to_owned));
     let filter = AuditFilter {
         account: text("account")?,
-        what: text("what")?,
+        what: query.get("what").map(AuditFilter::kind).transpose().map_err(Problem::malformed)?,
         environment: text("env")?,
         path: query.get("path").map(path_filter).transpose()?,
         since: time(&query, "since")?,

@@ -28,7 +28,7 @@ pub(super) async fn bare(State(app): State<App>, request: Request) -> Result<Res
         let with_secrets = asked.query.flag("resolve")?;
         return bundled(&app, &grant, &head, &asked, &mut reading, (bundle, with_secrets)).await;
     }
-    asked.query.flag("resolve")?;
+    let with_secrets = asked.query.get("resolve").is_none() || asked.query.flag("resolve")?;
     if let Some(version) = asked.version {
         let past = past_entry(&app, &grant, target, version).await?.entry;
         let is_bytes = past.kind() == EntryKind::Bytes;
@@ -36,13 +36,19 @@ pub(super) async fn bare(State(app): State<App>, request: Request) -> Result<Res
         return answer(&head.headers, &reading, target, None, rendered);
     }
     let (value, default) =
-        (resolved(&app, &grant, &head, &asked, &mut reading).await, asked.query.get("default"));
+        (resolved(&app, &grant, &head, &asked, &mut reading, with_secrets).await, asked.query.get("default"));
     let (json, is_bytes, tag) = match (value, default) {
         (Ok(value), _) if *format == Format::Text && matches!(value.found, Found::Object(_)) => {
-            let lines = (BundleFormat::Lines, true);
+            let lines = (BundleFormat::Lines, with_secrets);
             return bundled(&app, &grant, &head, &asked, &mut reading, lines).await;
         }
-        (Ok(value), _) => (value.json, value.is_bytes, Some(value.tag)),
+        (Ok(value), _) => {
+            if asked.query.get("format").is_some() && matches!(value.found, Found::Object(_)) {
+                let trail = app.project.core().audit_trail();
+                trail.bundle(grant.account(), (&target.environment, &target.path));
+            }
+            (value.json, value.is_bytes, Some(value.tag))
+        }
         (Err(problem), Some(default)) if problem.is_missing_value() => {
             let entry = present::default_entry(&target.environment, &target.path, default);
             (Bytes::from(entry.value.get().to_owned()), false, None)
@@ -77,7 +83,7 @@ pub(super) async fn described(app: App, request: Request) -> Result<Response, Pr
         return answer_entry(&head.headers, &reading, &asked, Some(tag), &body);
     }
     if is_resolved {
-        let value = resolved(&app, &grant, &head, &asked, &mut reading).await;
+        let value = resolved(&app, &grant, &head, &asked, &mut reading, true).await;
         return match (value, query.get("default")) {
             (Ok(value), _) => answer_resolved(&head.headers, &reading, &asked, value),
             (Err(problem), Some(default)) if problem.is_missing_value() => {

@@ -24,13 +24,14 @@ pub(super) struct Value {
 }
 
 /// What a request points at, once templates are merged and references followed. Secrets are read for those who may
-/// see them, and for nobody else.
+/// see them, and for nobody else; and where they are wanted.
 pub(super) async fn resolved(
     app: &App,
     grant: &ReadGrant,
     head: &Parts,
     asked: &Asked,
     reading: &mut Arc<Reading>,
+    with_secrets: bool,
 ) -> Result<Value, Problem> {
     let wanted = wanted(asked);
     let core = app.project.core().clone();
@@ -50,6 +51,9 @@ pub(super) async fn resolved(
     let (of_all, value) = blocking(work).await??;
     *reading = of_all.clone();
     let Content::Withheld(secrets) = value.content else { return Value::of(value) };
+    if !with_secrets {
+        return Err(blocking(move || core.withheld_keys(&of_all, &wanted)).await??.into());
+    }
     let secret_grant =
         caller::may_read_secrets(app, (&head.headers, &head.uri), &wanted.environment, &secrets)?;
     let revealed = blocking(move || core.revealed(&secret_grant, &of_all, &wanted, &secrets)).await??;
@@ -82,6 +86,7 @@ pub(super) async fn bundled(
     };
     let (found, of_all) = blocking(gather).await??;
     *reading = of_all.clone();
+    app.project.core().audit_trail().bundle(grant.account(), (&wanted.environment, &wanted.path));
     let (text, tag) = match found {
         Bundle::Text(text) => (text, None),
         Bundle::Withheld(secrets) => {

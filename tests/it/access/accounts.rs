@@ -122,6 +122,12 @@ fn the_command_line_makes_lists_and_rotates() {
     let (code, text) = local(&["account", "rotate", "ann", "-o", "json"]);
     let issued: Value = serde_json::from_str(&text).unwrap();
     assert!(code == 0 && issued["others_end_at"].is_string(), "{text}");
+    // It lasts as long as the one before it.
+    let lasts = issued["expires_at"].as_str().unwrap().parse::<confgit::model::Timestamp>().unwrap();
+    let days = (lasts.as_millis() - confgit::model::Timestamp::from(std::time::SystemTime::now()).as_millis())
+        as f64
+        / 86_400_000.0;
+    assert!((89.9..=90.0).contains(&days), "{text}");
     assert_eq!(local(&["account", "create", "ann"]).0, 5);
     assert_eq!(local(&["account", "rotate", "nobody"]).0, 3);
     assert_eq!(local(&["account", "disable", "ann"]).0, 0);

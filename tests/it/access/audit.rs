@@ -55,7 +55,14 @@ fn what_is_no_commit_is_told_and_stands_among_the_commits() {
     let secrets = of("?what=secret-read");
     assert_eq!(secrets.len(), 1, "{secrets:?}");
     assert_eq!((&secrets[0]["account"], &secrets[0]["secret"]), (&json!("svc"), &json!("db-app")));
-    assert_eq!(of("?what=exported").len(), 1);
+    // What leaves for other tools is told, and counted where that happens again and again.
+    server.get("/v1/config/shared?format=env").expect(200);
+    server.get("/v1/config/shared?format=yaml").expect(200);
+    wait_for("the exports to be told", || of("?what=exported&path=/shared").len() == 1);
+    let exported = of("?what=exported");
+    let backups = exported.iter().filter(|one| one["action"] == "backup").count();
+    assert_eq!(backups, 1, "{exported:?}");
+    assert!(server.get("/api/audit?what=refusals").expect(400).text().contains("`what` is one of changed"));
     // One stream, newest first, with the commits.
     let all = of("");
     let times: Vec<&str> = all.iter().map(|item| item["at"].as_str().unwrap()).collect();
@@ -111,6 +118,13 @@ fn one_byte_and_the_tail_are_missed() {
     let sound = fs::read(&file).unwrap();
     let (is_sound, said) = verify(&project);
     assert!(is_sound && said.contains("7 records are as they were written"), "{said}");
+    // Nobody vouches for what is not there.
+    let beyond = confgit(&["audit", "verify", project.dir().to_str().unwrap(), "--first", "9"]);
+    let said = String::from_utf8(beyond.stdout).unwrap();
+    assert!(
+        !beyond.status.success() && said.contains("record 9 is not there: the log ends with record 7"),
+        "{said}"
+    );
     // One byte.
     for at in [10, sound.len() / 2, sound.len() - 3] {
         let mut edited = sound.clone();

@@ -35,8 +35,16 @@ fn bundles_are_written_for_other_tools() {
         );
         let map = export(&["--format", "k8s-configmap", "--name", "shop"]).ok();
         assert!(map.contains("name: shop\n") && map.contains("#   password\n"), "{map}");
-        assert!(export(&["--format", "yaml"]).ok().contains("host: db.prod.example.internal\n"));
-        assert!(export(&["--format", "text"]).ok().starts_with("/host = db.prod.example.internal\n"));
+        for format in ["yaml", "json", "toml", "text"] {
+            let refused = export(&["--format", format]).fails(4);
+            assert!(refused.contains("/checkout/database/password: holds a secret"), "{format}: {refused}");
+        }
+        let yaml = export(&["--format", "yaml", "--resolve"]).ok();
+        assert!(yaml.contains("host: db.prod.example.internal\n") && yaml.contains("s3cret"), "{yaml}");
+        let text = export(&["--format", "text", "--resolve"]).ok();
+        assert!(text.starts_with("/host = db.prod.example.internal\n"), "{text}");
+        let port = on.run(&["export", "/checkout/database/port", "-e", "prod", "--format", "text"]).ok();
+        assert_eq!(port.trim(), "5432");
         export(&["--format", "env", "--name", "x"]).fails(2);
         on.run(&["export", "/nowhere", "--format", "env"]).fails(3);
         let folder = tempfile::tempdir().unwrap();

@@ -113,7 +113,8 @@ pub(super) fn of_query(name: &str, (usual, most): (usize, usize), formats: &[&st
         ),
         "resolve" => (
             "Whether the value is answered as services read it: templates merged, references followed; of an object \
-             the value alone.",
+             the value alone. Below `/v1/config` it always is, and `false` refuses values that hold secrets (422); \
+             bundles show them with `true` only.",
             flag(),
         ),
         "name" => (
@@ -141,8 +142,8 @@ pub(super) fn of_query(name: &str, (usual, most): (usize, usize), formats: &[&st
             ("The name of the secret that it is to be done to.", json!({ "type": "string", "minLength": 1 }))
         }
         "what" => (
-            "What happened: `changed`, `settings-changed`, `refused`, `secret-read`, …",
-            json!({ "type": "string", "minLength": 1 }),
+            "What happened.",
+            json!({ "type": "string", "enum": crate::service::AuditFilter::kinds().collect::<Vec<_>>() }),
         ),
         "since" => ("Not before this time.", json!({ "type": "string", "format": "date-time" })),
         "until" => ("Not after this time.", json!({ "type": "string", "format": "date-time" })),
