@@ -1,5 +1,8 @@
 use crate::model::Timestamp;
 
+/// The longest duration.
+const MOST_DAYS: i64 = 36_500;
+
 /// Reads a number of seconds, minutes, hours, days or weeks, in milliseconds: `90d`.
 pub fn duration_ms(text: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is no duration: a number with s, m, h, d or w, such as 90d");
@@ -12,14 +15,17 @@ pub fn duration_ms(text: &str) -> Result<i64, String> {
         "w" => 604_800_000,
         _ => return Err(wrong()),
     };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
     // A hundred years are as good as any longer time.
-    let most = 36_500 * 86_400_000 / unit;
+    let most = MOST_DAYS * 86_400_000 / unit;
     digits
         .parse::<i64>()
         .ok()
-        .filter(|number| (0..=most).contains(number))
+        .filter(|number| *number <= most)
         .map(|number| number * unit)
-        .ok_or_else(wrong)
+        .ok_or_else(|| format!("`{text}` is too long: at most {MOST_DAYS}d"))
 }
 
 /// Reads a time, or how long ago one was.
@@ -56,6 +62,7 @@ mod tests {
         ] {
             assert_eq!(duration_ms(text).ok(), expected, "{text}");
         }
+        assert_eq!(duration_ms("400000d").unwrap_err(), "`400000d` is too long: at most 36500d");
         let now = Timestamp::from_millis(1_800_000_000_000);
         assert_eq!(time_or_ago("1s", now), Ok(Timestamp::from_millis(1_799_999_999_000)));
         assert_eq!(time_or_ago(&now.to_string(), now), Ok(now));

@@ -1,6 +1,6 @@
 use super::CliError;
 use super::local::{Local, value_of};
-use crate::auth::{AdminGrant, WriteGrant};
+use crate::auth::{Action, AdminGrant, WriteGrant};
 use crate::client::{Comparison, Expect, Moment, PatchKind, Place, Sides, Written};
 use crate::model::{Path, Version};
 use crate::patch::Patch;
@@ -133,7 +133,7 @@ impl Local {
         Whoami {
             account: self.account.to_string(),
             anonymous: false,
-            may: ["read", "write"].map(str::to_owned).into(),
+            may: Action::ALL.map(|action| action.name().to_owned()).into(),
             project: self.name(),
         }
     }

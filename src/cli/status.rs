@@ -28,6 +28,9 @@ impl Status {
             return output.data(&status);
         }
         output.table(&summary(&status))?;
+        for refused in &status.refused_settings {
+            output.line(format!("settings not in force: {}", place_of_item(refused)))?;
+        }
         output.line("")?;
         output.table(&environments(&status))?;
         for environment in &status.environments {

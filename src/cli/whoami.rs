@@ -20,7 +20,11 @@ impl Whoami {
         if output.format() != OutputFormat::Table {
             return output.data(&me);
         }
-        let may = if me.may.is_empty() { "do nothing".to_owned() } else { me.may.join(" and ") };
+        let may = match &me.may[..] {
+            [] => "do nothing".to_owned(),
+            [only] => only.clone(),
+            [others @ .., last] => format!("{} and {last}", others.join(", ")),
+        };
         let key = if me.anonymous { ", without a key" } else { "" };
         output.line(format!("{} on {}{key}: may {may}", me.account, me.project))
     }

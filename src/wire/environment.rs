@@ -78,7 +78,7 @@ pub struct Whoami {
     pub account: String,
     /// Whether the caller showed no key.
     pub anonymous: bool,
-    /// What it may do: `read`, `write`.
+    /// What it may do somewhere: of `read`, `write`, `approve`, `govern`, `admin`, `secrets:use` and `secrets:read`.
     pub may: Vec<String>,
     /// The project that was asked.
     pub project: String,

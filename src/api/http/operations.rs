@@ -8,7 +8,7 @@ use super::links::SentUri;
 use super::problem::{Problem, internal};
 use super::query::Query;
 use super::{App, Site, caller};
-use crate::auth::ReadGrant;
+use crate::auth::{Action, ReadGrant};
 use crate::present;
 use crate::service::{Status, WriteState};
 use crate::wire;
@@ -31,11 +31,11 @@ pub(super) async fn status_of(app: &App, grant: ReadGrant) -> Result<Status, Pro
 pub(super) async fn whoami(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     Query::parse(request.uri().query(), &[])?;
     let caller = caller::principal(&app, request.headers(), request.uri())?;
-    let may = [("read", caller.may_read().is_ok()), ("write", caller.may_write().is_ok())];
+    let may = Action::ALL.into_iter().filter(|action| caller.rights().may_somewhere(*action));
     let body = wire::Whoami {
         account: caller.account.to_string(),
         anonymous: caller.is_anonymous(),
-        may: may.into_iter().filter(|(_, may)| *may).map(|(name, _)| name.to_owned()).collect(),
+        may: may.map(|action| action.name().to_owned()).collect(),
         project: app.name.to_string(),
     };
     Ok(json(StatusCode::OK, &body))

@@ -174,6 +174,10 @@ fn rules_are_in_force_at_once_and_mistakes_keep_the_old_ones() {
     assert_eq!(dana.get("/v1/config/finance/ledger/owner").status, 200);
     // What is wrong with the rules is for those who make them.
     let told = dana.get("/api/status").expect(200).text();
+    let url = format!("http://{}", server.address);
+    let status = crate::harness::confgit(&["status", "--server", &url, "--token", &project.key]);
+    let said = String::from_utf8(status.stdout).unwrap();
+    assert!(said.contains("settings not in force: access.yaml:") && said.contains("`fly`"), "{said}");
     assert!(!told.contains("fly") && told.contains("refused_settings"), "{told}");
     push_access(&project, &more.replace("environments: [prod]", "environments: [prd]"));
     wait_for("the unknown environment", || server.get("/api/status").text().contains("`prd`"));

@@ -137,7 +137,7 @@ fn values_are_searched_and_patched() {
         let failed = on.run(&["patch", "/myapp/database", r#"[{"op": "remove", "path": "/x"}]"#]).fails(2);
         assert!(failed.contains("operation 1 (remove `/x`): there is no member `x`"), "{failed}");
         assert!(on.run(&["patch", "/myapp/database", "{pool"]).fails(2).contains("the patch is no JSON"));
-        assert!(on.run(&["whoami"]).ok().ends_with(": may read and write\n"));
+        assert!(on.run(&["whoami"]).ok().ends_with("admin, secrets:use and secrets:read\n"));
         assert_eq!(on.run(&["whoami", "-o", "json"]).json()["anonymous"], false);
         on.run(&["unset", "/myapp/motd", "--env", "prod", "--hide", "-m", "not here"]).ok();
         assert!(on.run(&["log", "-e", "prod", "-n", "1"]).ok().contains("not here"));

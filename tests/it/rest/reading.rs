@@ -158,10 +158,8 @@ fn who_is_calling() {
     let project = TestProject::example();
     let server = project.serve_with(&["--anonymous", "reader"], &[]);
     let me = server.get("/api/whoami").expect(200).json();
-    assert_eq!(
-        me,
-        json!({"account": "admin", "anonymous": false, "may": ["read", "write"], "project": "project"})
-    );
+    let may = ["read", "write", "approve", "govern", "admin", "secrets:use", "secrets:read"];
+    assert_eq!(me, json!({"account": "admin", "anonymous": false, "may": may, "project": "project"}));
     let nobody = server.request("GET", "/api/whoami", &[("Authorization", "")], b"").expect(200).json();
     assert_eq!((&nobody["account"], &nobody["may"]), (&json!("anonymous"), &json!(["read"])));
     server.request("GET", "/api/whoami", &[("Authorization", "Bearer cg_wrong")], b"").expect(401);
