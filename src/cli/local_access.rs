@@ -95,7 +95,7 @@ impl Local {
         let filter = AuditFilter {
             account: account.clone(),
             what: what.as_deref().map(AuditFilter::kind).transpose().map_err(CliError::Usage)?,
-            environment: env.clone(),
+            environment: env.as_deref().map(AuditFilter::environment).transpose().map_err(CliError::Usage)?,
             path,
             since: time(since.as_deref())?,
             until: time(until.as_deref())?,

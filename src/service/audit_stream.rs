@@ -16,6 +16,7 @@ use crate::audit::{self, Entry, Expected, Head, What, read_back};
 use crate::auth::AdminGrant;
 use crate::git::{Reader, Repository, journal};
 use crate::model::{Path, PathGlob, Revision, Sequence, Timestamp};
+use crate::settings::is_environment_name;
 
 /// What stands for a change set, and for a change of the settings.
 const CHANGED: &str = "changed";
@@ -155,6 +156,17 @@ impl AuditFilter {
         }
         let kinds: Vec<&str> = Self::kinds().collect();
         Err(format!("`what` is one of {}, not `{}`", kinds.join(", "), text.escape_debug()))
+    }
+
+    /// An environment, as a question names it. There may have been others than there are.
+    pub fn environment(text: &str) -> Result<String, String> {
+        match is_environment_name(text) {
+            true => Ok(text.to_owned()),
+            false => Err(format!(
+                "`env` is the name of an environment, and none can be called `{}`",
+                text.escape_debug()
+            )),
+        }
     }
 
     fn meets(&self, what: &str, account: Option<&str>, environment: Option<&str>, at: Timestamp) -> bool {

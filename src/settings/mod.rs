@@ -161,7 +161,7 @@ impl Parser<'_> {
 
     fn environment(&mut self, name: &str, value: &Value) -> Option<Environment> {
         let at = ["environments", name];
-        if !is_name(name) {
+        if !is_environment_name(name) {
             self.wrong(
                 &at,
                 format!(
@@ -246,7 +246,8 @@ impl Parser<'_> {
 /// No limit may be set higher: 64 MiB.
 const MOST_BYTES: usize = 64 << 20;
 
-fn is_name(name: &str) -> bool {
+/// Whether an environment can be called so: up to 64 ASCII letters, digits, `-`, `_` and `.`, the first no `.`.
+pub fn is_environment_name(name: &str) -> bool {
     let usual = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     usual && !name.is_empty() && name.len() <= 64 && !name.starts_with('.')
 }

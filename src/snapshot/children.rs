@@ -23,17 +23,34 @@ struct Child {
     node: Node,
 }
 
-/// The first eight bytes as a number whose order is that of the names.
+/// How many bytes of a name stand beside it.
+const PREFIX_BYTES: usize = 8;
+
+/// The first bytes as a number whose order is that of the names.
 fn prefix_of(name: &str) -> u64 {
-    let mut first = [0; 8];
-    let length = name.len().min(8);
+    let mut first = [0; PREFIX_BYTES];
+    let length = name.len().min(PREFIX_BYTES);
     first[..length].copy_from_slice(&name.as_bytes()[..length]);
     u64::from_be_bytes(first)
 }
 
 impl Child {
     fn is_before(&self, prefix: u64, name: &str) -> bool {
-        self.prefix < prefix || (self.prefix == prefix && *self.name < *name)
+        self.prefix < prefix || (self.prefix == prefix && self.is_short_before(name))
+    }
+
+    /// The same where the first bytes agree. Of two names that are nothing else the shorter comes first: neither has to be
+    /// looked at.
+    fn is_short_before(&self, name: &str) -> bool {
+        match self.name.len() <= PREFIX_BYTES && name.len() <= PREFIX_BYTES {
+            true => self.name.len() < name.len(),
+            false => *self.name < *name,
+        }
+    }
+
+    fn is_called(&self, prefix: u64, name: &str) -> bool {
+        let agrees = self.prefix == prefix && self.name.len() == name.len();
+        agrees && (name.len() <= PREFIX_BYTES || *self.name == *name)
     }
 }
 
@@ -54,7 +71,7 @@ impl Children {
             _ => &self.chunks.get(self.chunk_of(prefix, name))?.1,
         };
         let at = chunk.partition_point(|child| child.is_before(prefix, name));
-        chunk.get(at).filter(|child| child.prefix == prefix && *child.name == *name).map(|child| &child.node)
+        chunk.get(at).filter(|child| child.is_called(prefix, name)).map(|child| &child.node)
     }
 
     /// One member, to be changed: what it is shared with keeps the old one.
@@ -153,9 +170,14 @@ mod tests {
 
     /// Names whose first eight bytes often agree, in an order that jumps about.
     fn name(number: u64) -> String {
-        match number % 3 {
+        match number % 5 {
             0 => format!("service-{}", number * 7919 % 1009),
             1 => format!("{}", number * 7919 % 1009),
+            2 => {
+                "12345678"[..1 + (number / 5 % 8) as usize].to_owned()
+                    + &"\0".repeat((number / 45 % 3) as usize)
+            }
+            3 => format!("service{}", number * 7919 % 13),
             _ => format!("service-with-a-long-name-{}", number * 104_729 % 1009),
         }
     }

@@ -34,7 +34,11 @@ pub(super) async fn stream(State(app): State<App>, request: Request) -> Result<R
     let filter = AuditFilter {
         account: text("account")?,
         what: query.get("what").map(AuditFilter::kind).transpose().map_err(Problem::malformed)?,
-        environment: text("env")?,
+        environment: query
+            .get("env")
+            .map(AuditFilter::environment)
+            .transpose()
+            .map_err(Problem::malformed)?,
         path: query.get("path").map(path_filter).transpose()?,
         since: time(&query, "since")?,
         until: time(&query, "until")?,

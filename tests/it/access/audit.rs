@@ -62,6 +62,8 @@ fn what_is_no_commit_is_told_and_stands_among_the_commits() {
     let exported = of("?what=exported");
     let backups = exported.iter().filter(|one| one["action"] == "backup").count();
     assert_eq!(backups, 1, "{exported:?}");
+    server.get("/api/audit?env=").expect(400);
+    server.get("/api/audit?env=no%20name").expect(400);
     assert!(server.get("/api/audit?what=refusals").expect(400).text().contains("`what` is one of changed"));
     // One stream, newest first, with the commits.
     let all = of("");
