@@ -11,6 +11,7 @@ mod action;
 mod denied;
 mod grant;
 mod key;
+mod name;
 mod principal;
 mod rights;
 mod rule;

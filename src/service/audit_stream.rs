@@ -456,28 +456,21 @@ pub fn verify_audit(
     anchors.reverse();
     let expected = Expected { from, anchors: &anchors };
     let told = audit::verify(&dir.join(AUDIT), expected, &mut |at| progress(at.bytes, at.of_bytes));
-    let (records, head) = match told {
-        // A log of which nothing is there, or nothing that was asked for, vouches for nothing.
-        Ok(verified)
-            if from
-                .is_some_and(|from| from > 1 && (verified.records == 0 || from > verified.head.number)) =>
-        {
-            faults.push(format!(
-                "record {} is not there: {}",
-                from.unwrap_or_default(),
-                match verified.records {
-                    0 => "the log has no records".to_owned(),
-                    _ => format!("the log ends with record {}", verified.head.number),
-                }
-            ));
-            (0, None)
-        }
+    let (mut records, mut head) = match told {
         Ok(verified) => (verified.records, Some(verified.head).filter(|head| head.number > 0)),
         Err(found) => {
             faults.extend(found.iter().map(ToString::to_string));
             (0, None)
         }
     };
+    // A log of which nothing is there, or nothing that was asked for, vouches for nothing.
+    let last = head.as_ref().map_or(0, |head| head.number);
+    if let Some(from) = from.filter(|from| faults.is_empty() && *from > 1 && (records == 0 || *from > last)) {
+        let ends =
+            if records == 0 { "has no records".to_owned() } else { format!("ends with record {last}") };
+        faults.push(format!("record {from} is not there: the log {ends}"));
+        (records, head) = (0, None);
+    }
     // What was archived is not looked at, whatever the journal says of it.
     let first = head.as_ref().map_or(0, |head| (head.number + 1).saturating_sub(records));
     let anchors = anchors.iter().filter(|anchor| anchor.number >= first).count();

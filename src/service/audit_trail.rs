@@ -38,6 +38,8 @@ pub struct AuditTrail {
     lost: AtomicU64,
     /// How many refusals of each account were told in which minute.
     told: Cache<Arc<str>, (i64, u32)>,
+    /// In which minute an account's reads of a bundle were told last, by environment and path.
+    bundled: Cache<(Arc<str>, Arc<str>, Path), i64>,
 }
 
 /// How many refusals of one account are told one by one in a minute.
@@ -45,6 +47,9 @@ const MOST_TOLD: u32 = 120;
 
 /// Of how many accounts that is counted.
 const MOST_ACCOUNTS: usize = 10_000;
+
+/// Of how many bundles it is known when they were told.
+const MOST_BUNDLES: usize = 10_000;
 
 /// How the audit log is.
 #[derive(Debug, Clone)]
@@ -67,7 +72,13 @@ impl AuditTrail {
         if let Some(damage) = log.damage() {
             tracing::error!(%damage, "the audit log was damaged; it goes on, and `confgit audit verify` tells where");
         }
-        Ok(AuditTrail { log, dir, lost: AtomicU64::new(0), told: Cache::new(MOST_ACCOUNTS) })
+        Ok(AuditTrail {
+            log,
+            dir,
+            lost: AtomicU64::new(0),
+            told: Cache::new(MOST_ACCOUNTS),
+            bundled: Cache::new(MOST_BUNDLES),
+        })
     }
 
     /// What the journal records of it with each batch; none before the first record.
@@ -167,13 +178,20 @@ impl AuditTrail {
         self.tell(record)
     }
 
-    /// Tells that what stands below a path leaves as one text for another tool. Does not wait: what holds secrets waits
-    /// for these.
-    pub fn bundle(&self, account: &Arc<str>, (environment, path): (&str, &Path)) {
+    /// Tells that what stands below a path leaves as one text for another tool, once a minute for each account: services
+    /// read these often, and their reads shall take no room from refusals. Does not wait: what holds secrets waits for
+    /// these.
+    pub fn bundle(&self, account: &Arc<str>, (environment, path): (&Arc<str>, &Path)) {
+        let minute = now().as_millis() / 60_000;
+        let key = (account.clone(), environment.clone(), path.clone());
+        if self.bundled.get(&key) == Some(minute) {
+            return;
+        }
+        self.bundled.insert(key, minute);
         let record = Record {
             account: Some(account.clone()),
             action: Some("bundle".into()),
-            environment: Some(environment.into()),
+            environment: Some(environment.clone()),
             path: Some(path.as_str().into()),
             ..Record::new(What::Exported, now())
         };

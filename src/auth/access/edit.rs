@@ -1,8 +1,9 @@
-use super::parse::{NAMES, RESERVED, is_name};
+use super::parse::{NAMES, RESERVED};
 use super::{ACCESS_FILE, Access};
 use crate::auth::KeyHash;
 use crate::auth::account::{Account, AccountKind, Key};
 use crate::auth::action::Action;
+use crate::auth::name::is_name;
 use crate::document::{self, Change, EditError, Format, Op};
 use crate::model::{Limits, Object, Path, Timestamp, Value};
 

@@ -7,6 +7,7 @@ use super::{Access, mistake, mistake_at};
 use crate::auth::KeyHash;
 use crate::auth::account::{Account, AccountKind, Key, LastUse};
 use crate::auth::action::{Action, Actions};
+use crate::auth::name::is_name;
 use crate::auth::rule::{About, AccessRule, Approvals, Covers, Pattern};
 use crate::auth::token::Issuers;
 use crate::document::{self, Document, Format};
@@ -449,8 +450,3 @@ pub(super) const RESERVED: [&str; 3] = ["anonymous", "unknown", "local"];
 /// What names of accounts, teams and roles are made of.
 pub(super) const NAMES: &str =
     "use letters, digits, `.`, `_`, `@` and `-`, at most 128, the first a letter or a digit";
-
-pub(super) fn is_name(name: &str) -> bool {
-    let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '@' | '-');
-    name.len() <= 128 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(usual)
-}

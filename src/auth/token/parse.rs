@@ -3,10 +3,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::members::{Members, Mistake, Place, is_name};
+use super::members::{Members, Mistake, Place};
 use super::rule::Rule;
 use super::url::{Reach, check_url};
 use super::{Algorithm, Issuer, Issuers, KeyLocation, KeyOrigin};
+use crate::auth::name::is_name;
 
 /// The most issuers of a project. The key cache has room for more than this, so that none pushes out another.
 pub(super) const MOST_ISSUERS: usize = 64;

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::members::{Members, Mistake, Place, is_name};
+use super::members::{Members, Mistake, Place};
+use crate::auth::name::is_name;
 use crate::model::name_matches;
 
 /// Which tokens of an issuer are meant, and who they stand for.

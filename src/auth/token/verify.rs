@@ -3,9 +3,9 @@ use std::sync::Arc;
 use super::compact::{Claims, Compact};
 use super::error::shown;
 use super::jwks::{KeySet, Unselected};
-use super::members::MOST_NAME_BYTES;
 use super::rule::Target;
 use super::{Algorithm, Identity, Issuer, Issuers, KeySource, Mapped, TokenError};
+use crate::auth::name::MOST_NAME_BYTES;
 use crate::model::Timestamp;
 
 /// How far the clocks of an issuer and of this machine may differ.
