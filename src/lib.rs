@@ -26,4 +26,5 @@ pub mod settings;
 pub mod snapshot;
 pub mod telemetry;
 pub mod validation;
+pub mod watch;
 pub mod wire;

@@ -234,6 +234,7 @@ fn of_service(error: &ServiceError) -> Exit {
         ServiceError::UnknownEnvironment { .. }
         | ServiceError::NotFound { .. }
         | ServiceError::NoEntry { .. }
+        | ServiceError::NoClient { .. }
         | ServiceError::NoVersion { .. } => Exit::NotFound,
         ServiceError::Problems(problems) if !problems.iter().any(|problem| problem.rule.is_conflict()) => {
             Exit::Refused
@@ -263,6 +264,7 @@ fn of_service(error: &ServiceError) -> Exit {
         | ServiceError::NotKept { .. }
         | ServiceError::TooLarge { .. }
         | ServiceError::Busy
+        | ServiceError::TooManyWatchers { .. }
         | ServiceError::Secret(_)
         | ServiceError::WritesUnavailable { .. }
         | ServiceError::NotReady { .. }

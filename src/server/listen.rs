@@ -16,6 +16,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::socket::Socket;
 use crate::api::http::Http;
 
 /// How many connections are served at once; further ones wait in the kernel.
@@ -101,7 +102,9 @@ async fn serve_connection(
     }
     let requests = Arc::new(Requests::default());
     let counted = requests.clone();
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let (stream, flag) = Socket::new(stream);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(flag.clone());
         let http = http.clone();
         let under_way = Requests::begin(&counted);
         async move {

@@ -2,6 +2,7 @@
 
 mod listen;
 mod memory;
+mod socket;
 
 use std::future::Future;
 use std::io;
@@ -137,8 +138,13 @@ pub async fn serve(options: ServeOptions, shutdown: impl Future<Output = ()>) ->
     tracing::info!(%address, "listening");
     on_ready(address);
     cores.iter().for_each(|core| core.audit_trail().serving(true));
+    // Watches have no end of their own, and would be waited for.
+    let stop = async {
+        shutdown.await;
+        cores.iter().for_each(|core| core.end_watches());
+    };
     tokio::select! {
-        () = listen::accept(listener, http, shutdown) => {}
+        () = listen::accept(listener, http, stop) => {}
         never = memory::give_back() => match never {},
     }
     cores.iter().for_each(|core| core.audit_trail().serving(false));

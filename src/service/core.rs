@@ -8,6 +8,7 @@ use super::audit_trail::AuditTrail;
 use super::bodies::BodyCache;
 use super::health::Health;
 use super::identities::Identities;
+use super::live::Live;
 use super::live_settings::LiveSettings;
 use super::outside_gate::OutsideGate;
 use super::pace::Pace;
@@ -43,6 +44,7 @@ pub struct Core {
     pub(super) whole_loads: Mutex<()>,
     pub(super) packs: Packs,
     pub(super) outside: OutsideGate,
+    pub(super) live: Live,
     pub(super) fold: Signal,
     pub(super) retention: Signal,
     pub(super) history_ready: AtomicBool,

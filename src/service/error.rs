@@ -47,6 +47,12 @@ pub enum ServiceError {
     /// An account cannot be changed so.
     #[error("{0}")]
     Account(Box<EditAccessError>),
+    /// Nobody of this name watches with the account, nor is missed.
+    #[error("no client `{id}` of this account watches; it names itself with `client=` when its watch begins")]
+    NoClient {
+        /// The name asked for.
+        id: String,
+    },
     /// The path is an object, and a version of it was asked for.
     #[error(
         "{path} is an object in {environment}, and only entries have versions; name a moment with at= instead"
@@ -168,6 +174,12 @@ pub enum ServiceError {
     /// More writes wait than the queue holds.
     #[error("too many writes are waiting; try again")]
     Busy,
+    /// More watch than the server has room for.
+    #[error("{most} watches are under way, and there is room for no more; end some, or try again")]
+    TooManyWatchers {
+        /// How many there may be.
+        most: usize,
+    },
     /// Writes are refused at present.
     #[error("writes are not possible at present: {reason}")]
     WritesUnavailable {
@@ -236,6 +248,7 @@ impl ServiceError {
             ServiceError::UnknownEnvironment { .. }
             | ServiceError::NotFound { .. }
             | ServiceError::NoEntry { .. }
+            | ServiceError::NoClient { .. }
             | ServiceError::NoVersion { .. }
             | ServiceError::Gone { .. }
             | ServiceError::Pruned { .. }
@@ -254,7 +267,7 @@ impl ServiceError {
             | ServiceError::Unresolvable(_)
             | ServiceError::NotExpressible(_) => Refusal::Problems,
             ServiceError::TooLarge { .. } => Refusal::TooLarge,
-            ServiceError::Busy => Refusal::Busy,
+            ServiceError::Busy | ServiceError::TooManyWatchers { .. } => Refusal::Busy,
             ServiceError::WritesUnavailable { .. }
             | ServiceError::NotReady { .. }
             | ServiceError::AuditUnavailable { .. }

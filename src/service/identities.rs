@@ -52,6 +52,11 @@ impl Identities {
         self.access.load()
     }
 
+    /// How often others were put in force: what was found out before that may be another thing now.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
     /// Puts others in force, and forgets whom tokens stand for.
     pub(super) fn replace(&self, access: Access) {
         let access = access.with_uses_of(&self.access.load());

@@ -171,7 +171,9 @@ pub(super) fn catch_up(core: &Core, journal: &JournalState) -> Result<Prepared, 
         };
         branches.insert(name.clone(), Branch { snapshot: Arc::new(snapshot), ..branch.clone() });
     }
-    core.index.swap(State::new(state.sequence, state.environments.clone(), branches));
+    let state = State::new(state.sequence, state.environments.clone(), branches);
+    core.live.begin_with(&state);
+    core.index.swap(state);
     let duration = begun.elapsed();
     core.metrics.rebuilt(total, duration);
     tracing::info!(change_sets = total, seconds = duration.as_secs_f64(), "the history index is up to date");

@@ -18,6 +18,7 @@ use super::health::Health;
 use super::identities::Identities;
 use super::last_uses::LastUses;
 use super::layout::{CONFIG_REPOSITORY, DERIVED, HISTORY_FILE, META_REPOSITORY};
+use super::live::{self, Live};
 use super::live_settings::LiveSettings;
 use super::load::{Loader, Scope};
 use super::meta::{META_BRANCH, read_meta};
@@ -29,6 +30,7 @@ use super::packs::Packs;
 use super::past_cache::PastCache;
 use super::prepare::{self, Prepared};
 use super::recover::{self, JournalState};
+use super::refs_follower::{RefsFollower, StopFollowing};
 use super::retention;
 use super::settings_follower::Follower;
 use super::signal::Signal;
@@ -51,6 +53,8 @@ pub struct Project {
     committer: Option<Committer>,
     /// End the threads that follow the settings and check the environments when they go.
     watching: Vec<mpsc::Sender<()>>,
+    /// Ends the thread that follows the refs.
+    refs_stop: StopFollowing,
     threads: Vec<JoinHandle<()>>,
     /// Held as long as the project is open: there is one committer.
     _lock: File,
@@ -101,6 +105,7 @@ impl Project {
             repository,
             meta,
             history,
+            live: Live::new(&state),
             index: Index::new(state),
             pace: Pace::new(settings.rate),
             settings: LiveSettings::new(settings),
@@ -166,6 +171,15 @@ impl Project {
             spawn("retention", move || retention::run(&core, &retention_receiver))
         };
         threads.push(keeping.map_err(|e| unreadable(e.into()))?);
+        let telling = {
+            let core = core.clone();
+            spawn("watch", move || live::run(&core))
+        };
+        threads.push(telling.map_err(|e| unreadable(e.into()))?);
+        let refs_follower = RefsFollower::new(core.clone(), committer.watch());
+        let refs_stop = refs_follower.stop();
+        let refs = spawn("refs", move || refs_follower.run());
+        threads.push(refs.map_err(|e| unreadable(e.into()))?);
         let (watching, stop) = mpsc::channel();
         let (checking, checks_stop) = mpsc::channel();
         let checks = {
@@ -181,6 +195,7 @@ impl Project {
             core,
             committer: Some(committer),
             watching: vec![watching, checking],
+            refs_stop,
             threads,
             _lock: lock,
         })
@@ -261,6 +276,8 @@ impl Drop for Project {
         self.watching.clear();
         self.core.fold.stop();
         self.core.retention.stop();
+        self.core.live.timeline.close();
+        self.refs_stop.stop();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a background thread panicked");

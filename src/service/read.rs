@@ -79,6 +79,12 @@ impl Core {
         Reading { state: self.index.snapshot(), grant: grant.clone() }
     }
 
+    /// The last change set, and the head of an environment's own branch.
+    pub fn heads(&self, environment: &str) -> (Sequence, Option<Revision>) {
+        let state = self.index.load();
+        (state.sequence, state.branch_of(environment).and_then(|branch| branch.head))
+    }
+
     /// The body of an object as compact JSON, members sorted by name; built once and kept.
     pub fn object_json(&self, path: &Path, object: &Merged) -> Bytes {
         let key = (path.clone(), object.digest());

@@ -283,18 +283,22 @@ pub(super) fn may_see_all(grant: &ReadGrant, environment: &str, path: &Path, bod
     let sees = |path: &Path, has_hidden: bool| {
         grant.sees(environment, path) && grant.below(environment, path, has_hidden) == Seen::All
     };
-    let may_use = |path: &Path| match path.as_str().starts_with(VARIABLES) {
-        true => !grant.is_variable_kept(environment, path),
-        false => sees(path, false),
-    };
     let sees_itself =
         if body.is_object { sees(path, body.has_hidden) } else { grant.sees(environment, path) };
     sees_itself
         && match &body.made_of {
             MadeOf::Itself => true,
-            MadeOf::Parts(parts) => parts.iter().all(may_use),
+            MadeOf::Parts(parts) => parts.iter().all(|part| may_use(grant, environment, part)),
             MadeOf::More => false,
         }
+}
+
+/// Whether somebody may see values that something at a path is part of.
+pub(super) fn may_use(grant: &ReadGrant, environment: &str, path: &Path) -> bool {
+    match path.as_str().starts_with(VARIABLES) {
+        true => !grant.is_variable_kept(environment, path),
+        false => grant.sees(environment, path) && grant.below(environment, path, false) == Seen::All,
+    }
 }
 
 /// Everything below an object that cannot be resolved.

@@ -184,6 +184,7 @@ impl Core {
                 lost: self.audit.health().lost,
                 is_writable: self.audit.health().failure.is_none(),
             },
+            clients: self.present_clients(),
             caches: vec![self.bodies.present(), self.past.present()],
         }
     }

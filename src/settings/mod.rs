@@ -1,5 +1,6 @@
 //! What a project's `settings.yaml` says, checked: environments, limits, retention.
 
+mod clients;
 mod rate;
 mod resolution;
 mod retention;
@@ -11,6 +12,7 @@ use crate::document::{self, Format};
 use crate::model::{Diagnostic, Environment, Environments, Limits, Object, ResolutionRules, Rule, Value};
 use crate::secret::SecretRules;
 
+pub use self::clients::ClientRules;
 pub use self::rate::Rate;
 pub use self::retention::Retention;
 
@@ -30,6 +32,8 @@ pub struct ProjectSettings {
     pub secrets: SecretRules,
     /// How much history is kept; all of it when none.
     pub retention: Option<Retention>,
+    /// When a client that watches is missed, or too far behind.
+    pub clients: ClientRules,
     /// Sections that are known and have no effect in this version, so that a start can say so.
     pub without_effect: Vec<String>,
 }
@@ -108,8 +112,17 @@ impl Parser<'_> {
             return None;
         };
         for key in root.keys() {
-            if !["default", "environments", "merge", "references", "secrets", "limits", "retention"]
-                .contains(&key.as_str())
+            if ![
+                "default",
+                "environments",
+                "merge",
+                "references",
+                "secrets",
+                "limits",
+                "retention",
+                "clients",
+            ]
+            .contains(&key.as_str())
                 && !WITHOUT_EFFECT.contains(&key.as_str())
             {
                 self.wrong(&[key], format!("unknown section `{key}`"));
@@ -119,6 +132,7 @@ impl Parser<'_> {
         let rate = self.rate(root);
         let retention = self.retention(root);
         let secrets = self.secrets(root);
+        let clients = self.clients(root);
         let list = self.environments(root)?;
         let default = match root.get("default") {
             Some(Value::String(name)) => name.clone(),
@@ -140,6 +154,7 @@ impl Parser<'_> {
             rate,
             secrets,
             retention,
+            clients,
             without_effect: without_effect.collect(),
         })
     }

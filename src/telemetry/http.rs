@@ -24,11 +24,13 @@ pub enum RequestClass {
     Operations,
     /// What no route takes.
     Other,
+    /// Watches, and reads that wait for a change: from the head to the answer's beginning.
+    Watch,
 }
 
 impl RequestClass {
     /// All of them, in the order of their numbers.
-    const ALL: [RequestClass; 8] = [
+    const ALL: [RequestClass; 9] = [
         RequestClass::PlainRead,
         RequestClass::Read,
         RequestClass::List,
@@ -37,6 +39,7 @@ impl RequestClass {
         RequestClass::Batch,
         RequestClass::Operations,
         RequestClass::Other,
+        RequestClass::Watch,
     ];
 
     /// The class as metrics, logs and traces show it.
@@ -50,6 +53,7 @@ impl RequestClass {
             RequestClass::Batch => "batch",
             RequestClass::Operations => "operations",
             RequestClass::Other => "other",
+            RequestClass::Watch => "watch",
         }
     }
 }

@@ -25,7 +25,7 @@ use self::exposition::Exposition;
 
 pub use self::histogram::Histogram;
 pub use self::http::{HttpMetrics, RequestClass, UnderWay};
-pub use self::present::{Present, PresentAudit, PresentCache, PresentEnvironment};
+pub use self::present::{Present, PresentAudit, PresentCache, PresentClients, PresentEnvironment};
 pub use self::project::{Phase, ProjectMetrics};
 pub use self::refusal::Refusal;
 

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::exposition::{Exposition, Labels};
 use crate::model::Sequence;
@@ -23,8 +24,23 @@ pub struct Present {
     pub environments: Vec<PresentEnvironment>,
     /// The audit log.
     pub audit: PresentAudit,
+    /// Who watches.
+    pub clients: PresentClients,
     /// The caches.
     pub caches: Vec<PresentCache>,
+}
+
+/// Who watches at present.
+#[derive(Debug, Default)]
+pub struct PresentClients {
+    /// How many watches are open.
+    pub watching: usize,
+    /// How many that had a name went without a word, and did not come back.
+    pub lost: usize,
+    /// How many are further behind than the settings allow.
+    pub lagging: usize,
+    /// How far the one that is furthest behind is behind.
+    pub greatest_lag: Duration,
 }
 
 /// How the audit log is at present.
@@ -75,7 +91,7 @@ pub(super) fn encode(exposition: &mut Exposition<'_>, presents: &Presents) -> fm
 
 fn encode_projects(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt::Result {
     type Value = fn(&Present) -> f64;
-    let gauges: [(&str, &str, Value); 8] = [
+    let gauges: [(&str, &str, Value); 12] = [
         ("confgit_sequence", "The last change set that readers see.", |present| present.sequence.0 as f64),
         (
             "confgit_oldest_sequence",
@@ -96,6 +112,18 @@ fn encode_projects(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt:
         }),
         ("confgit_audit_writable", "1 while the audit log can be written, else 0.", |present| {
             f64::from(u8::from(present.audit.is_writable))
+        }),
+        ("confgit_watchers", "Watches that are open.", |present| present.clients.watching as f64),
+        ("confgit_clients_lost", "Clients with a name that went without a word.", |present| {
+            present.clients.lost as f64
+        }),
+        (
+            "confgit_clients_lagging",
+            "Clients further behind than `lagging_after` in the settings.",
+            |present| present.clients.lagging as f64,
+        ),
+        ("confgit_client_lag_seconds", "How far the client that is furthest behind is behind.", |present| {
+            present.clients.greatest_lag.as_secs_f64()
         }),
         ("confgit_packs", "Packs in the configuration's repository.", |present| present.packs as f64),
     ];

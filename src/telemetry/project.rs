@@ -55,11 +55,17 @@ pub enum Phase {
     Fold,
     /// The past: reading from the repository what a commit holds around a path.
     PastLoad,
+    /// A change: from the write's arrival to its being seen by readers.
+    Seen,
+    /// A change: from the write's arrival to the connection of one who watches.
+    Sent,
+    /// A change: from the write's arrival to the word of one who watches that it follows.
+    Acknowledged,
 }
 
 impl Phase {
     /// All of them, in the order of their numbers.
-    const ALL: [Phase; 8] = [
+    const ALL: [Phase; 11] = [
         Phase::Queue,
         Phase::Decide,
         Phase::Build,
@@ -68,6 +74,9 @@ impl Phase {
         Phase::Write,
         Phase::Fold,
         Phase::PastLoad,
+        Phase::Seen,
+        Phase::Sent,
+        Phase::Acknowledged,
     ];
 
     fn describe(self) -> (&'static str, &'static str) {
@@ -81,6 +90,18 @@ impl Phase {
             }
             Phase::Write => ("confgit_write_seconds", "From a write's arrival to its answer."),
             Phase::Fold => ("confgit_fold_seconds", "Folding small packs into one."),
+            Phase::Seen => (
+                "confgit_propagation_seen_seconds",
+                "From the arrival of a write to its being seen by readers.",
+            ),
+            Phase::Sent => (
+                "confgit_propagation_sent_seconds",
+                "From the arrival of a write to the connection of one who watches.",
+            ),
+            Phase::Acknowledged => (
+                "confgit_propagation_acknowledged_seconds",
+                "From the arrival of a write to the acknowledgement of one who watches.",
+            ),
             Phase::PastLoad => {
                 ("confgit_past_load_seconds", "Reading what an old commit holds around a path.")
             }
@@ -91,7 +112,8 @@ impl Phase {
         let (first_us, bounds) = match self {
             Phase::Queue => (100, 14),
             Phase::Decide | Phase::Build | Phase::Index | Phase::PastLoad => (10, 18),
-            Phase::Publish | Phase::Write => (250, 14),
+            Phase::Publish | Phase::Write | Phase::Seen => (250, 14),
+            Phase::Sent | Phase::Acknowledged => (250, 20),
             Phase::Fold => (1_000, 16),
         };
         Histogram::of_durations(Duration::from_micros(first_us), bounds)

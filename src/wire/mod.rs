@@ -3,9 +3,11 @@
 //! Values are raw JSON, so that the digits of numbers and the order of members survive.
 
 mod access;
+mod client;
 mod commit;
 mod diff;
 mod environment;
+mod event;
 mod explanation;
 mod listing;
 mod preview;
@@ -20,11 +22,13 @@ pub use access::{
     AccessExplanation, AccessRule, Account, AccountKey, Accounts, Audit, AuditItem, AuditReport, IssuedKey,
     NewAccount, RotateKey,
 };
+pub use client::{Acknowledge, Acknowledged, Client, Clients};
 pub use commit::{Commit, CommitDetails, Commits};
 pub use diff::{Change, Diff, DiffSide};
 pub use environment::{
     Environment, EnvironmentRollback, Environments, NewEnvironment, Whoami, WrittenEnvironment,
 };
+pub use event::{ChangeEvent, WatchReady};
 pub use explanation::{ExplainedLayer, ExplainedReference, Explanation};
 pub use listing::{ListItem, Listing};
 pub use preview::{Preview, PreviewedEnvironment};

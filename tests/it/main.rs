@@ -31,3 +31,4 @@ mod schemas;
 mod snapshots;
 mod traces;
 mod views;
+mod watch;

@@ -23,11 +23,13 @@ pub(super) const PAGE: usize = 1_000;
 pub(super) const MOST_PER_PAGE: usize = 10_000;
 
 /// The parameters of `GET /v1/config/{path}`.
-pub(super) const BARE: [&str; 8] =
-    ["env", "default", "format", "literal", "version", "at", "resolve", "name"];
+pub(super) const BARE: [&str; 14] = [
+    "env", "default", "format", "literal", "version", "at", "resolve", "name", "wait", "watch", "prefix",
+    "since", "initial", "client",
+];
 
 /// The parameters of `GET /api/config/{path}`.
-pub(super) const DESCRIBED: [&str; 14] = [
+pub(super) const DESCRIBED: [&str; 20] = [
     "env",
     "default",
     "format",
@@ -42,6 +44,12 @@ pub(super) const DESCRIBED: [&str; 14] = [
     "fields",
     "resolve",
     "name",
+    "wait",
+    "watch",
+    "prefix",
+    "since",
+    "initial",
+    "client",
 ];
 
 /// What a read asks for, once its URL is understood.

@@ -78,7 +78,7 @@ pub(super) fn account(app: &App, headers: &HeaderMap) -> Option<Arc<str>> {
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The key of `Authorization: Bearer` or `X-API-Key`. A credential of another kind is one nobody knows.
-fn key(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let text = value.to_str().unwrap_or_default();
         let (scheme, key) = text.split_once(' ').unwrap_or((text, ""));

@@ -8,7 +8,7 @@ use super::target::{OPERATIONS, PATH, ROOT, Target};
 use super::{App, caller, diff, explain, history, list, read, write};
 
 /// The parameters of any request below `/api/config`.
-const PARAMETERS: [&str; 19] = [
+const PARAMETERS: [&str; 25] = [
     "env",
     "default",
     "format",
@@ -28,6 +28,12 @@ const PARAMETERS: [&str; 19] = [
     "message",
     "from",
     "to",
+    "wait",
+    "watch",
+    "prefix",
+    "since",
+    "initial",
+    "client",
 ];
 
 /// Everything below `/api/config`: the method, and the last segment where it names an operation, say what.

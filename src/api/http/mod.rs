@@ -8,6 +8,7 @@ mod backup;
 mod batch;
 mod body;
 mod caller;
+mod clients;
 mod commits;
 mod diff;
 mod docs;
@@ -37,6 +38,7 @@ mod routes;
 mod shield;
 mod site;
 mod target;
+mod watch;
 mod write;
 
 use std::convert::Infallible;
@@ -57,6 +59,7 @@ pub use self::body::BodyRoom;
 use self::routes::Routes;
 pub use self::shield::{CorsOrigins, MalformedOrigin};
 use self::site::{Mounted, Site};
+pub use self::watch::StreamFlag;
 use crate::auth::{Anonymous, Denied};
 use crate::service::Project;
 use crate::telemetry::{HttpMetrics, Telemetry, trace};
@@ -209,6 +212,9 @@ fn project_routes() -> Routes<App> {
         .get("/api/access/explain", accounts::explain)
         .get("/api/audit", audit::stream)
         .get("/api/audit/verify", audit::verify)
+        .get("/api/clients", clients::list)
+        .post("/api/clients/{client}/acknowledge", clients::acknowledge)
+        .delete("/api/clients/{client}", clients::leave)
         .get("/api/status", operations::status)
         .get("/api/backup", backup::backup)
         .get("/api/whoami", operations::whoami)

@@ -54,7 +54,7 @@ impl Seen {
         }
         if status >= 500 {
             log!(warn, "a request failed");
-        } else if duration >= app.slow_request {
+        } else if duration >= app.slow_request && class != RequestClass::Watch.name() {
             log!(info, "a request was slow");
         } else {
             log!(debug, "a request was answered");
@@ -115,6 +115,10 @@ pub(super) async fn note_route(route: MatchedPath, request: Request, next: Next)
 /// What a request was about, by its route, method and URL.
 fn class_of(method: &Method, route: Option<&str>, uri: &Uri) -> RequestClass {
     let Some(route) = route else { return RequestClass::Other };
+    let reads = route.starts_with("/api/config") || route.starts_with("/v1/config");
+    if reads && (has(uri, "watch") || has(uri, "wait")) {
+        return RequestClass::Watch;
+    }
     if method.as_str() == "LIST" {
         return RequestClass::List;
     }
@@ -126,6 +130,9 @@ fn class_of(method: &Method, route: Option<&str>, uri: &Uri) -> RequestClass {
         | "/api/status"
         | "/api/whoami"
         | "/api/accounts"
+        | "/api/clients"
+        | "/api/clients/{client}"
+        | "/api/clients/{client}/acknowledge"
         | "/api/access/explain"
         | "/api/audit"
         | "/api/audit/verify" => RequestClass::Operations,
@@ -171,6 +178,8 @@ mod tests {
             (Method::GET, Some("/v1/config/{*path}"), "/v1/config/a/history", RequestClass::Read),
             (Method::GET, Some("/v1/config/{*path}"), "/v1/config/a?env=list", RequestClass::Read),
             (Method::GET, Some("/api/commits/{revision}"), "/api/commits/7", RequestClass::History),
+            (Method::GET, entries, "/api/config/a?watch=true", RequestClass::Watch),
+            (Method::GET, Some("/v1/config/{*path}"), "/v1/config/a?wait=30s", RequestClass::Watch),
             (Method::GET, None, "/api/config/a", RequestClass::Other),
         ] {
             let parsed: Uri = uri.parse().unwrap();

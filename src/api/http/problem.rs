@@ -139,6 +139,11 @@ impl Problem {
         Problem { errors, conflicts, ..Problem::new(StatusCode::CONFLICT, "merge-conflict", detail) }
     }
 
+    /// 503: not possible at present.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
     /// 413: the body is larger than anything this server takes.
     pub fn body_too_large(limit: usize) -> Self {
         Problem::new(
@@ -210,6 +215,7 @@ impl From<ServiceError> for Problem {
                     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
                 }
             },
+            ServiceError::NoClient { .. } => Problem::new(StatusCode::NOT_FOUND, "unknown-client", detail),
             ServiceError::NoVersion { path, .. } | ServiceError::NoEntry { path, .. } => {
                 Problem::new(StatusCode::NOT_FOUND, "no-version", detail).at_path(&path)
             }
@@ -262,7 +268,9 @@ impl From<ServiceError> for Problem {
             ServiceError::TooLarge { path, .. } => {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail).at_path(&path)
             }
-            ServiceError::Busy => Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail),
+            ServiceError::Busy | ServiceError::TooManyWatchers { .. } => {
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail)
+            }
             ServiceError::WritesUnavailable { .. }
             | ServiceError::NotReady { .. }
             | ServiceError::AuditUnavailable { .. } => {
@@ -304,6 +312,7 @@ fn title(name: &str) -> &'static str {
         "forbidden" => "Not allowed",
         "foreign-origin" => "A page of another origin may not change anything",
         "foreign-host" => "Without a key only loopback hosts are served",
+        "unknown-client" => "There is no such client",
         "unknown-account" => "There is no such account",
         "unknown-environment" => "There is no such environment",
         "not-found" => "Nothing stands at this path",
@@ -325,17 +334,24 @@ fn title(name: &str) -> &'static str {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let body = wire::Problem {
+impl Problem {
+    /// The body that tells it.
+    pub fn to_wire(&self) -> wire::Problem {
+        wire::Problem {
             kind: format!("/problems/{}", self.name),
             title: title(self.name).to_owned(),
             status: self.status.as_u16(),
-            detail: self.detail.into_string(),
-            errors: self.errors.into_vec(),
-            current: self.current.map(str::into_string),
-            conflicts: self.conflicts.into_vec(),
-        };
+            detail: self.detail.to_string(),
+            errors: self.errors.to_vec(),
+            current: self.current.as_ref().map(ToString::to_string),
+            conflicts: self.conflicts.to_vec(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = self.to_wire();
         let mut response = Response::new(Body::from(serde_json::to_vec(&body).unwrap_or_default()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

@@ -1,5 +1,8 @@
 use super::problem::Problem;
 
+/// What may be given several times.
+pub(super) const REPEATED: [&str; 1] = ["prefix"];
+
 /// The parameters of a request. One that the handler does not know is refused: `?evn=prod` must not read base.
 #[derive(Debug, Default)]
 pub(super) struct Query {
@@ -18,7 +21,7 @@ impl Query {
                 };
                 return Err(Problem::malformed(format!("unknown parameter `{name}`; {known}")));
             }
-            if pairs.iter().any(|(other, _)| *other == name) {
+            if !REPEATED.contains(&&*name) && pairs.iter().any(|(other, _)| *other == name) {
                 return Err(Problem::malformed(format!("the parameter `{name}` is given twice")));
             }
             pairs.push((name.into_owned(), value.into_owned()));
@@ -29,6 +32,11 @@ impl Query {
     /// The text of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The texts of a parameter that may be given several times.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.pairs.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
     /// The text of a parameter that says nothing when it is empty.

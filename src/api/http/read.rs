@@ -1,5 +1,6 @@
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::response::Response;
 use bytes::Bytes;
 
@@ -10,8 +11,10 @@ use super::caller;
 use super::format::Format;
 use super::list;
 use super::problem::Problem;
+use super::query::Query;
 use super::reply::tag_with_body;
 use super::resolved::{Value, bundled, resolved};
+use super::watch::{self, Family};
 use crate::bundle::BundleFormat;
 use crate::present;
 use crate::resolve::{Found, FoundEntry};
@@ -21,26 +24,45 @@ use crate::snapshot::EntryKind;
 /// `GET /v1/config/{path}`: the bare value.
 pub(super) async fn bare(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let (head, _) = request.into_parts();
-    let grant = caller::may_read(&app, &head.headers, &head.uri)?;
-    let (asked, mut reading) = look(&app, &grant, &head, ("/v1/config", &BARE)).await?;
+    let query = Query::parse(head.uri.query(), &BARE)?;
+    if watch::is_watch(&query)? {
+        return watch::stream(&app, &head, Family::Bare).await;
+    }
+    match watch::wait_of(&query)? {
+        None => bare_now(&app, &head).await,
+        Some(wait) => watch::until_changed(&app, &head, (Family::Bare, &query), wait).await,
+    }
+}
+
+/// What either family answers at this moment.
+pub(super) async fn now(app: &App, head: &Parts, family: Family) -> Result<Response, Problem> {
+    match family {
+        Family::Bare => bare_now(app, head).await,
+        Family::Described => described_now(app, head).await,
+    }
+}
+
+async fn bare_now(app: &App, head: &Parts) -> Result<Response, Problem> {
+    let grant = caller::may_read(app, &head.headers, &head.uri)?;
+    let (asked, mut reading) = look(app, &grant, head, ("/v1/config", &BARE)).await?;
     let Asked { target, format, .. } = &asked;
     if let Some(bundle) = bundle_format(&asked)? {
         let with_secrets = asked.query.flag("resolve")?;
-        return bundled(&app, &grant, &head, &asked, &mut reading, (bundle, with_secrets)).await;
+        return bundled(app, &grant, head, &asked, &mut reading, (bundle, with_secrets)).await;
     }
     let with_secrets = asked.query.get("resolve").is_none() || asked.query.flag("resolve")?;
     if let Some(version) = asked.version {
-        let past = past_entry(&app, &grant, target, version).await?.entry;
+        let past = past_entry(app, &grant, target, version).await?.entry;
         let is_bytes = past.kind() == EntryKind::Bytes;
         let rendered = format.render(&target.path, past.json().clone(), is_bytes)?;
         return answer(&head.headers, &reading, target, None, rendered);
     }
     let (value, default) =
-        (resolved(&app, &grant, &head, &asked, &mut reading, with_secrets).await, asked.query.get("default"));
+        (resolved(app, &grant, head, &asked, &mut reading, with_secrets).await, asked.query.get("default"));
     let (json, is_bytes, tag) = match (value, default) {
         (Ok(value), _) if *format == Format::Text && matches!(value.found, Found::Object(_)) => {
             let lines = (BundleFormat::Lines, with_secrets);
-            return bundled(&app, &grant, &head, &asked, &mut reading, lines).await;
+            return bundled(app, &grant, head, &asked, &mut reading, lines).await;
         }
         (Ok(value), _) => {
             if asked.query.get("format").is_some() && matches!(value.found, Found::Object(_)) {
@@ -63,8 +85,19 @@ pub(super) async fn bare(State(app): State<App>, request: Request) -> Result<Res
 /// `GET /api/config/{path}`: an entry with its metadata, the names below an object, or all entries below.
 pub(super) async fn described(app: App, request: Request) -> Result<Response, Problem> {
     let (head, _) = request.into_parts();
-    let grant = caller::may_read(&app, &head.headers, &head.uri)?;
-    let (asked, mut reading) = look(&app, &grant, &head, ("/api/config", &DESCRIBED)).await?;
+    let query = Query::parse(head.uri.query(), &DESCRIBED)?;
+    if watch::is_watch(&query)? {
+        return watch::stream(&app, &head, Family::Described).await;
+    }
+    match watch::wait_of(&query)? {
+        None => described_now(&app, &head).await,
+        Some(wait) => watch::until_changed(&app, &head, (Family::Described, &query), wait).await,
+    }
+}
+
+async fn described_now(app: &App, head: &Parts) -> Result<Response, Problem> {
+    let grant = caller::may_read(app, &head.headers, &head.uri)?;
+    let (asked, mut reading) = look(app, &grant, head, ("/api/config", &DESCRIBED)).await?;
     let Asked { target, query, format, .. } = &asked;
     let is_resolved = query.flag("resolve")?;
     if is_resolved && (asks_for_many(&asked)? || asked.version.is_some()) {
@@ -73,17 +106,17 @@ pub(super) async fn described(app: App, request: Request) -> Result<Response, Pr
         return Err(Problem::contradiction(detail));
     }
     if let Some(bundle) = bundle_format(&asked)? {
-        return bundled(&app, &grant, &head, &asked, &mut reading, (bundle, is_resolved)).await;
+        return bundled(app, &grant, head, &asked, &mut reading, (bundle, is_resolved)).await;
     }
     if let Some(version) = asked.version {
-        let PastEntry { entry, details, .. } = past_entry(&app, &grant, target, version).await?;
+        let PastEntry { entry, details, .. } = past_entry(app, &grant, target, version).await?;
         let found = FoundEntry::own(target.environment.clone(), entry);
         let body = present::entry(&target.environment, &target.path, &found, details);
         let tag = entity_tag(&Found::Entry(found));
         return answer_entry(&head.headers, &reading, &asked, Some(tag), &body);
     }
     if is_resolved {
-        let value = resolved(&app, &grant, &head, &asked, &mut reading, true).await;
+        let value = resolved(app, &grant, head, &asked, &mut reading, true).await;
         return match (value, query.get("default")) {
             (Ok(value), _) => answer_resolved(&head.headers, &reading, &asked, value),
             (Err(problem), Some(default)) if problem.is_missing_value() => {
@@ -102,7 +135,7 @@ pub(super) async fn described(app: App, request: Request) -> Result<Response, Pr
         (Err(error), _) => return Err(error.into()),
     };
     if query.flag("list")? {
-        return list::names(&head, &asked, &reading, &found);
+        return list::names(head, &asked, &reading, &found);
     }
     // What is only partly seen has to be walked through.
     let (found, tag) = match found {
@@ -120,7 +153,7 @@ pub(super) async fn described(app: App, request: Request) -> Result<Response, Pr
         }
     };
     if list::wants_entries(&asked, &found)? {
-        return list::entries(&head, asked, reading, found, tag).await;
+        return list::entries(head, asked, reading, found, tag).await;
     }
     match &found {
         Found::Entry(found) if *format == Format::Text => {

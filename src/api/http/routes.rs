@@ -1,7 +1,7 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, any, delete, get, post};
 use indexmap::IndexMap;
 
 use super::problem::Problem;
@@ -27,6 +27,11 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// A path that takes `POST`, perhaps besides `GET`.
     pub fn post<T: 'static>(self, path: &'static str, handler: impl Handler<T, S>) -> Self {
         self.add(path, &["POST"], post(handler))
+    }
+
+    /// A path that can be deleted.
+    pub fn delete<T: 'static>(self, path: &'static str, handler: impl Handler<T, S>) -> Self {
+        self.add(path, &["DELETE"], delete(handler))
     }
 
     /// A path below which one handler tells by the method and the last segment what is meant, and refuses the

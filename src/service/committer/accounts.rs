@@ -41,5 +41,6 @@ impl Worker {
     /// Puts other accounts and rules in force.
     pub(super) fn take_access(&mut self, access: Access) {
         self.core.identities.replace(access);
+        self.core.live.nudge();
     }
 }

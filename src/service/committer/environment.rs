@@ -13,6 +13,7 @@ use crate::git::{
 };
 use crate::model::{ChangeSet, Diagnostic, Limits, Move, Object, Revision, Rule, Timestamp, Value};
 use crate::service::ServiceError;
+use crate::service::live::Moved;
 use crate::service::meta::{META_BRANCH, parse_settings, read_meta_file};
 use crate::service::refs::branch_ref;
 use crate::service::retention::CHANGE_SETS_PER_LOOK;
@@ -70,7 +71,28 @@ impl Worker {
         self.take_access(adopted.access);
         // What an environment's branch held before it was one.
         self.take_in_outside_moves()?;
+        if *self.environments != *self.told_environments {
+            self.number_settings(adopted.head);
+        }
         Ok(Written { changed: true, ..self.nothing_written() })
+    }
+
+    /// Gives settings that make other views of the same branches a number of their own: a change set that moves nothing.
+    /// Where that cannot be now, the next one tells watchers.
+    fn number_settings(&mut self, head: Revision) {
+        let author = self.core.meta.reader().commit(head).map(|commit| commit.author);
+        let account = author.unwrap_or_else(|_| "git".into());
+        let (sequence, time) = (self.sequence.next(), self.now());
+        let change_set = ChangeSet { sequence, time, account, moves: Vec::new() };
+        let change_sets = vec![(change_set, Vec::new())];
+        let accepted = Accepted { sequence, time, change_sets, moved: vec![Vec::new()], since: Vec::new() };
+        match self.publish_batch(Pack::new(), accepted) {
+            Outcome::Published => {}
+            Outcome::Moved => tracing::warn!("other settings got no number: a branch was moved meanwhile"),
+            Outcome::InTheWay(reason) | Outcome::Failed(reason) => {
+                tracing::warn!(%reason, "other settings got no number");
+            }
+        }
     }
 
     /// Lets readers see the environments of other settings, and writes be as those say.
@@ -138,17 +160,22 @@ impl Worker {
         let step = Move { branch: new.branch.clone(), old: None, new: Some(commit.0) };
         let account = new.grant.account().clone();
         let change_set = ChangeSet { sequence, time, account, moves: vec![step] };
+        let mut moved = Vec::new();
         if let Some(working) = self.branches.get_mut(&new.branch) {
+            let before = working.seen();
             *working = Working {
                 head: Some(commit.0),
                 tree_id: Some(commit.1),
                 snapshot: Default::default(),
                 tree: WorkTree::new(Some(commit.1)),
             };
+            moved.push(Moved { branch: new.branch.clone(), before, after: working.seen() });
         }
-        match self
-            .publish_batch(pack, Accepted { sequence, time, change_sets: vec![(change_set, Vec::new())] })
-        {
+        let change_sets = vec![(change_set, Vec::new())];
+        match self.publish_batch(
+            pack,
+            Accepted { sequence, time, change_sets, moved: vec![moved], since: Vec::new() },
+        ) {
             Outcome::Published => Ok(()),
             Outcome::Moved | Outcome::InTheWay(_) => self.take_in_outside_moves(),
             Outcome::Failed(reason) => Err(unavailable(reason)),

@@ -28,6 +28,7 @@ use self::publishing::{Accepted, Outcome};
 use self::texts::Texts;
 use super::ServiceError;
 use super::core::Core;
+use super::live::Moved;
 use super::outside;
 use crate::auth::{Access, AccountChange, AdminGrant, Denied};
 use crate::git::Pack;
@@ -96,6 +97,8 @@ pub(super) struct Worker {
     core: Arc<Core>,
     texts: Texts,
     environments: Arc<Environments>,
+    /// Those that watchers know of.
+    told_environments: Arc<Environments>,
     branches: HashMap<Arc<str>, Working>,
     checks: Checks,
     journal: Option<Revision>,
@@ -132,6 +135,7 @@ impl Worker {
         let mut worker = Worker {
             core,
             texts,
+            told_environments: environments.clone(),
             environments,
             branches: HashMap::new(),
             checks: Checks::default(),
@@ -256,7 +260,7 @@ impl Worker {
             answers.push(Answer { to: answer, since, span, result });
             writes.push(write);
         }
-        let (sequence, pack, accepted) = batch.into_parts();
+        let (pack, mut accepted) = batch.into_parts();
         if let Some(reason) = broken {
             self.reset();
             return Attempt::Failed(answers, reason);
@@ -268,13 +272,16 @@ impl Worker {
         if decided && self.is_somewhere_else() {
             return self.after_outside_move(answers, writes);
         }
-        if accepted.is_empty() {
+        if accepted.change_sets.is_empty() {
             self.texts.end_batch(false);
             return Attempt::Done(answers);
         }
-        let span = trace::publish(answers.iter().map(|answer| &answer.span), accepted.len());
+        let changed =
+            answers.iter().filter(|answer| answer.result.as_ref().is_ok_and(|written| written.changed));
+        accepted.since = changed.map(|answer| answer.since).collect();
+        let span = trace::publish(answers.iter().map(|answer| &answer.span), accepted.change_sets.len());
         let _entered = span.enter();
-        match self.publish_batch(pack, Accepted { sequence, time, change_sets: accepted }) {
+        match self.publish_batch(pack, accepted) {
             Outcome::Published => Attempt::Done(answers),
             Outcome::Moved => self.after_outside_move(answers, writes),
             Outcome::InTheWay(reason) => {
@@ -321,11 +328,15 @@ impl Worker {
         }
         let found = outside::follow(&self.core, self.texts.reader(), &state, moves, time)?;
         self.checks.forget();
-        for (branch, seen) in found.branches {
-            self.branches.insert(branch, Working::of(&seen));
+        let mut moved = Vec::new();
+        for (branch, after) in found.branches {
+            self.branches.insert(branch.clone(), Working::of(&after));
+            let before = state.branches.get(&branch).cloned().unwrap_or_default();
+            moved.push(Moved { branch, before, after });
         }
         let sequence = found.change_set.sequence;
-        let accepted = Accepted { sequence, time, change_sets: vec![(found.change_set, found.versions)] };
+        let change_sets = vec![(found.change_set, found.versions)];
+        let accepted = Accepted { sequence, time, change_sets, moved: vec![moved], since: Vec::new() };
         match self.publish_outside(Pack::new(), accepted, &found.dropped) {
             Outcome::Published => {
                 core.checks.outdate();

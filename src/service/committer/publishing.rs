@@ -1,4 +1,5 @@
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Worker;
@@ -7,6 +8,7 @@ use crate::git::failpoint::{Step, reach};
 use crate::git::{Pack, PublishError, RefMove, journal, publish};
 use crate::history::NewVersion;
 use crate::model::{ChangeSet, Revision, Sequence, Timestamp};
+use crate::service::live::{self, Moved};
 use crate::service::recover;
 use crate::service::refs::{AUDIT_TRAILER, KEPT, OUTSIDE_TRAILER, branch_moves};
 use crate::telemetry::Phase;
@@ -16,6 +18,10 @@ pub(super) struct Accepted {
     pub sequence: Sequence,
     pub time: Timestamp,
     pub change_sets: Vec<(ChangeSet, Vec<NewVersion>)>,
+    /// The branches that each of them moves, before and after.
+    pub moved: Vec<Vec<Moved>>,
+    /// When each of them was handed over, where that is known.
+    pub since: Vec<Instant>,
 }
 
 /// What publishing came to. All but `Published` leave the worker where readers are.
@@ -107,8 +113,32 @@ impl Worker {
         }
         self.core.index.swap(state_of(&self.branches, &self.environments, self.sequence));
         self.core.metrics.took(Phase::Index, begun.elapsed());
+        let change_sets = accepted.change_sets.len();
+        self.tell(accepted);
         self.core.packs_added(1);
-        self.core.retention.add(accepted.change_sets.len());
+        self.core.retention.add(change_sets);
+    }
+
+    /// Leaves what readers see now to those who tell watchers.
+    fn tell(&mut self, accepted: Accepted) {
+        let published = Instant::now();
+        let mut environments = (!Arc::ptr_eq(&self.told_environments, &self.environments))
+            .then(|| (self.told_environments.clone(), self.environments.clone()));
+        self.told_environments = self.environments.clone();
+        for since in &accepted.since {
+            self.core.metrics.took(Phase::Seen, published.saturating_duration_since(*since));
+        }
+        let mut since = accepted.since.into_iter();
+        let steps =
+            accepted.change_sets.into_iter().zip(accepted.moved).map(|((change_set, _), moved)| live::Step {
+                sequence: change_set.sequence,
+                updated: Some((change_set.time, change_set.account)),
+                moved,
+                environments: environments.take(),
+                accepted: since.next(),
+                published,
+            });
+        self.core.live.timeline.publish(steps.collect());
     }
 
     fn not_published(

@@ -122,6 +122,14 @@ impl QueueWatch {
         sender.try_send(waiting).is_ok() && receiver.blocking_recv().is_ok_and(|adopted| adopted.is_ok())
     }
 
+    /// Takes in what was pushed by path; false when the committer is gone, or has too much to do.
+    pub fn take_in(&self) -> bool {
+        let Some(sender) = self.0.upgrade() else { return false };
+        let (answer, receiver) = oneshot::channel();
+        let waiting = Waiting { work: Work::TakeIn, answer, since: Instant::now(), span: Span::none() };
+        sender.try_send(waiting).is_ok() && receiver.blocking_recv().is_ok_and(|taken| taken.is_ok())
+    }
+
     /// How many writes wait.
     pub fn waiting(&self) -> usize {
         self.0.upgrade().map_or(0, |sender| QUEUE_CAPACITY - sender.capacity())

@@ -84,6 +84,15 @@ fn table() -> Vec<Row> {
             json!({"to": "4"}),
             refused(403, 200),
         ),
+        // Those who may read nothing see nobody; and nobody of these names watches.
+        row("get /api/clients", "/api/clients", none(), refused(200, 200)),
+        row(
+            "post /api/clients/{client}/acknowledge",
+            "/api/clients/nobody/acknowledge",
+            json!({"sequence": 1}),
+            refused(404, 404),
+        ),
+        row("delete /api/clients/{client}", "/api/clients/nobody", none(), refused(404, 404)),
         row("get /api/status", "/api/status", none(), refused(200, 200)),
         row("get /api/whoami", "/api/whoami", none(), [200, 401, 401, 401, 200, 200]),
         row("get /api/backup", "/api/backup", none(), refused(403, 200)),

@@ -29,7 +29,13 @@ fn formats(json: Value) -> [(&'static str, Value); 5] {
 /// What an answer may be written as: a document of each format, or a bundle.
 fn answers(json: Value) -> Vec<(&'static str, Value)> {
     let properties = ("text/x-java-properties", json!({ "type": "string" }));
-    formats(json).into_iter().chain([properties]).collect()
+    let events = ("text/event-stream", json!({ "type": "string" }));
+    formats(json).into_iter().chain([properties, events]).collect()
+}
+
+/// Parameters of which one means something else than elsewhere.
+fn watched(names: &[&'static str]) -> Vec<&'static str> {
+    names.iter().map(|name| if *name == "since" { "since: point" } else { *name }).collect()
 }
 
 pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
@@ -43,7 +49,8 @@ fn bare() -> Vec<Operation> {
     let bare = |path, id, summary| {
         Operation::new("get", path, id, summary)
             .tagged("entries")
-            .query(&BARE)
+            .query(&watched(&BARE))
+            .headers(&["Last-Event-ID"])
             .conditional()
             .read("The bare value: as JSON unless another format is asked for.", false, &answers(any()))
             .problems(&[404, 410, 413, 422, 503])
@@ -56,6 +63,9 @@ fn bare() -> Vec<Operation> {
 
 fn described(components: &mut Components) -> Vec<Operation> {
     let selected = components.selected_entry();
+    // What the data of events is, which OpenAPI has no place for.
+    components.answer::<wire::ChangeEvent>();
+    components.answer::<wire::WatchReady>();
     let page = components.named("EntryPage", json!({
         "description": "Entries below a path, with the members that are wanted.",
         "type": "object",
@@ -77,7 +87,8 @@ fn described(components: &mut Components) -> Vec<Operation> {
                  `recursive=true` or `q` the entries below.",
             )
             .pages(PAGE, MOST_PER_PAGE)
-            .query(&DESCRIBED)
+            .query(&watched(&DESCRIBED))
+            .headers(&["Last-Event-ID"])
             .conditional()
             .read("What stands there.", true, &answers(answer.clone()))
             .problems(&[404, 410, 413, 422, 503])

@@ -29,6 +29,11 @@ impl Operation {
                     "A commit's 40 digits, a sequence, a tag or a time.",
                     "1",
                 )),
+                "{client}" => {
+                    let mut client = segment_of("client", "What a client calls itself.", "payments-1");
+                    client["schema"] = super::parameter::client();
+                    parameters.push(client);
+                }
                 "{account}" => {
                     parameters.push(segment_of("account", "The name of an account.", "payments-ci"));
                 }

@@ -64,6 +64,11 @@ pub(super) fn branch() -> Value {
     json!({ "type": "string", "maxLength": 200, "pattern": pattern })
 }
 
+/// What a client calls itself.
+pub(super) fn client() -> Value {
+    json!({ "type": "string", "pattern": "^[A-Za-z0-9._:@-]{1,128}$" })
+}
+
 fn flag() -> Value {
     json!({ "type": "boolean", "default": false })
 }
@@ -81,8 +86,13 @@ fn point() -> Value {
 }
 
 /// A parameter of a query: each name means one thing wherever it is taken, so it is described once.
-pub(super) fn of_query(name: &str, (usual, most): (usize, usize), formats: &[&str], ends: &Value) -> Value {
-    let (description, schema) = match name {
+pub(super) fn of_query(called: &str, (usual, most): (usize, usize), formats: &[&str], ends: &Value) -> Value {
+    let (description, schema) = match called {
+        "since: point" => (
+            "What came after this moment is told first: a sequence, a commit's 40 digits, a tag, or a time (RFC 3339). With \
+             `watch=true` only; `Last-Event-ID` says more than it.",
+            point(),
+        ),
         "env" => ("The environment; the project's default one when absent.", environment()),
         "default" => ("The value answered where nothing stands: JSON, or text where it is none.", text()),
         "format" => {
@@ -145,6 +155,38 @@ pub(super) fn of_query(name: &str, (usual, most): (usize, usize), formats: &[&st
             "What happened.",
             json!({ "type": "string", "enum": crate::service::AuditFilter::kinds().collect::<Vec<_>>() }),
         ),
+        "watch" => (
+            "Whether changes are answered as they happen, as an event stream (server-sent events, HTML Living Standard \
+             section 9.2): events `initial`, `update`, `delete` with a `ChangeEvent` as data, `ready`, and `end` with a \
+             problem. Takes `env`, `literal`, `prefix`, `since`, `initial` and `client` beside it.",
+            flag(),
+        ),
+        "wait" => (
+            "How long to wait for another answer than that of `If-None-Match`, which has to be sent: a number of seconds, \
+             or one with `ms`, `s` or `m`; at most 300 s. 304 when the time is over.",
+            json!({ "type": "string", "pattern": "^(([0-9]{1,2}|[12][0-9]{2}|300)s?|[0-9]{1,5}ms|[0-5]m)$" }),
+        ),
+        "prefix" => (
+            "What is watched: paths at or below that of the URL, which is watched when there is none. With `watch=true` only.",
+            json!({ "type": "array", "minItems": 1, "maxItems": 100, "items": path_text(0) }),
+        ),
+        "initial" => (
+            "Whether the present values come first, before `ready`. With `watch=true` only, and not with `since`.",
+            flag(),
+        ),
+        "client" => (
+            "What a watcher calls itself; also `X-Confgit-Client`. For `/api/clients` whom to look for, elsewhere with \
+             `watch=true` only.",
+            client(),
+        ),
+        "state" => (
+            "Those who are connected, or those who are missed.",
+            json!({ "type": "string", "enum": crate::api::http::clients::STATES, "default": "connected" }),
+        ),
+        "after: number" => (
+            "Where the page begins: the `next` of the page before.",
+            json!({ "type": "integer", "format": "int64", "minimum": 0 }),
+        ),
         "since" => ("Not before this time.", json!({ "type": "string", "format": "date-time" })),
         "until" => ("Not after this time.", json!({ "type": "string", "format": "date-time" })),
         "first" => (
@@ -155,6 +197,7 @@ pub(super) fn of_query(name: &str, (usual, most): (usize, usize), formats: &[&st
         "to_env" => ("The environment of the later side.", environment()),
         other => unreachable!("describe the parameter `{other}` here"),
     };
+    let name = called.split(':').next().unwrap_or(called);
     let mut parameter = json!({ "name": name, "in": "query", "description": description, "schema": schema });
     if name == "action" {
         parameter["required"] = json!(true);
@@ -175,6 +218,10 @@ pub(super) fn of_header(name: &str) -> Value {
         ),
         "If-None-Match" => ("The entity tags that the client has: 304 where one is still true.", text()),
         "If-None-Match: *" => ("`*`: nothing may stand there yet. Else 412.", json!({ "const": "*" })),
+        "Last-Event-ID" => (
+            "Where an event stream broke off: what came after this change set is told first. With `watch=true`.",
+            text(),
+        ),
         "X-Request-Id" => ("A name for the request, kept in the commit's trailer.", text()),
         other => unreachable!("describe the header `{other}` here"),
     };

@@ -2,16 +2,39 @@ use serde_json::json;
 
 use super::components::Components;
 use super::operation::Operation;
+use crate::api::http::asked::{MOST_PER_PAGE, PAGE};
+use crate::api::http::clients;
 use crate::wire;
 
 pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
     let get = |path, id, summary| Operation::new("get", path, id, summary).tagged("server");
     let status = [("application/json", components.answer::<wire::Status>())];
     let caller = [("application/json", components.answer::<wire::Whoami>())];
+    let seen = [("application/json", components.answer::<wire::Clients>())];
+    let acknowledge = [("application/json", components.request::<wire::Acknowledge>())];
+    let acknowledged = [("application/json", components.answer::<wire::Acknowledged>())];
     let archive = [("application/x-tar", json!({ "type": "string", "contentEncoding": "binary" }))];
     let metrics = [("application/openmetrics-text", json!({ "type": "string" }))];
     let of_project = [
         get("/api/status", "read_status", "How the project is").answers(200, "Its parts.", &[], &status),
+        Operation::new("get", "/api/clients", "list_clients", "Who watches, and how far behind each is")
+            .tagged("server")
+            .says("Those who watch what the caller may read something of, the oldest watch first.")
+            .pages(PAGE, MOST_PER_PAGE)
+            .query(&clients::LIST.map(|name| if name == "after" { "after: number" } else { name }))
+            .answers(200, "A page of them.", &["Link", "Cache-Control"], &seen)
+            .problems(&[404]),
+        Operation::new("post", "/api/clients/{client}/acknowledge", "acknowledge", "Says what a client follows by now")
+            .tagged("server")
+            .says("For the account that it watches with: how far it is then shows what it follows, not what it was sent.")
+            .body(&acknowledge)
+            .answers(200, "It was noted.", &["Cache-Control"], &acknowledged)
+            .problems(&[404, 413, 415]),
+        Operation::new("delete", "/api/clients/{client}", "leave", "Says that a client leaves")
+            .tagged("server")
+            .says("For the account that it watches with: it is not missed.")
+            .answers(204, "It was noted.", &["Cache-Control"], &[])
+            .problems(&[404]),
         get("/api/whoami", "who_am_i", "Who is calling, and what that account may do").answers(
             200,
             "The caller.",

@@ -9,6 +9,7 @@ use crate::model::{ChangeSet, Move, ObjectId, Revision, Version};
 use crate::service::committer::request::{ChangedEntry, EditOp, Write, Written, WrittenEdit};
 use crate::service::committer::stage::Draft;
 use crate::service::committer::texts::Texts;
+use crate::service::live::Moved;
 use crate::service::replay::origin_of;
 use crate::snapshot::{Node, Plan, Stamp};
 
@@ -27,8 +28,10 @@ impl Batch<'_> {
             ChangeSet { sequence, time: self.time, account: account.clone(), moves: Vec::new() };
         let mut versions = Vec::new();
         let mut of_files = FileVersions::new();
+        let mut moved = Vec::new();
         for Decided { branch, content, mut plan } in decided {
             let Some(working) = self.branches.get_mut(&branch) else { continue };
+            let before = working.seen();
             let tree = match content {
                 Content::Files(files) => write_files(files, working, &mut plan, &mut self.pack, self.texts)?,
                 Content::Tree(tree) => {
@@ -80,6 +83,7 @@ impl Batch<'_> {
             working.snapshot = Arc::new(snapshot);
             working.head = Some(commit);
             working.tree_id = Some(tree);
+            moved.push(Moved { branch, before, after: working.seen() });
         }
         for (edit, asked) in edits.iter_mut().zip(&write.edits) {
             match &asked.op {
@@ -95,6 +99,7 @@ impl Batch<'_> {
         }
         self.sequence = sequence;
         self.accepted.push((change_set, versions));
+        self.moved.push(moved);
         Ok(Written { sequence, revisions: self.revisions(write), changed: true, edits })
     }
 

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 pub(in crate::service) use self::trial::Trial;
 use super::checks::Checks;
+use super::publishing::Accepted;
 use super::request::{ChangedEntry, Write, Written};
 use super::stage::Draft;
 use super::texts::Texts;
@@ -22,6 +23,7 @@ use crate::model::{
     ChangeSet, Environment, Environments, Limits, ObjectId, Path, Revision, Sequence, Timestamp, Version,
 };
 use crate::service::ServiceError;
+use crate::service::live::Moved;
 use crate::snapshot::{Plan, Snapshot};
 use crate::telemetry::{Phase, ProjectMetrics};
 
@@ -43,6 +45,11 @@ impl Working {
             snapshot: seen.snapshot.clone(),
             tree: WorkTree::new(seen.tree),
         }
+    }
+
+    /// The branch as readers will see it.
+    pub fn seen(&self) -> Branch {
+        Branch { head: self.head, tree: self.tree_id, snapshot: self.snapshot.clone() }
     }
 }
 
@@ -90,6 +97,8 @@ pub(in crate::service::committer) struct Batch<'a> {
     texts: &'a mut Texts,
     pack: Pack,
     accepted: Vec<(ChangeSet, Vec<NewVersion>)>,
+    /// The branches that each of them moves, before and after.
+    moved: Vec<Vec<Moved>>,
     /// Versions that the batch has given out and the history index does not know yet.
     versions: HashMap<(Arc<str>, Path), Version>,
     sequence: Sequence,
@@ -121,13 +130,14 @@ impl<'a> Batch<'a> {
         sequence: Sequence,
         time: Timestamp,
     ) -> Self {
-        let (pack, accepted, versions) = (Pack::new(), Vec::new(), HashMap::new());
-        Batch { context, branches, checks, texts, pack, accepted, versions, sequence, time }
+        let (pack, accepted, moved, versions) = (Pack::new(), Vec::new(), Vec::new(), HashMap::new());
+        Batch { context, branches, checks, texts, pack, accepted, moved, versions, sequence, time }
     }
 
-    /// The last change set's number, the objects made, and the change sets accepted.
-    pub fn into_parts(self) -> (Sequence, Pack, Vec<(ChangeSet, Vec<NewVersion>)>) {
-        (self.sequence, self.pack, self.accepted)
+    /// The objects made, and the change sets accepted.
+    pub fn into_parts(self) -> (Pack, Accepted) {
+        let Batch { sequence, time, accepted: change_sets, moved, .. } = self;
+        (self.pack, Accepted { sequence, time, change_sets, moved, since: Vec::new() })
     }
 
     /// Takes one write: refuses it and changes nothing, or makes its commits.
@@ -167,11 +177,6 @@ pub(in crate::service::committer) fn state_of(
     environments: &Arc<Environments>,
     sequence: Sequence,
 ) -> State {
-    let seen = |working: &Working| Branch {
-        head: working.head,
-        tree: working.tree_id,
-        snapshot: working.snapshot.clone(),
-    };
-    let branches = branches.iter().map(|(name, working)| (name.clone(), seen(working))).collect();
+    let branches = branches.iter().map(|(name, working)| (name.clone(), working.seen())).collect();
     State::new(sequence, environments.clone(), branches)
 }
