@@ -121,6 +121,14 @@ pub fn own_cpu_seconds() -> Result<f64, BenchError> {
     parse_cpu_seconds(&stat).ok_or(BenchError::Lost)
 }
 
+/// What the kernel holds for all connections of this machine, in bytes.
+pub fn tcp_buffer_bytes() -> Option<u64> {
+    let text = fs::read_to_string("/proc/net/sockstat").ok()?;
+    let line = text.lines().find(|line| line.starts_with("TCP:"))?;
+    let pages: u64 = line.split_whitespace().skip_while(|word| *word != "mem").nth(1)?.parse().ok()?;
+    Some(pages * 4_096)
+}
+
 /// Runs a program to its end and gives its standard output.
 pub async fn run_to_end(program: &Path, arguments: &[&str], limit: Duration) -> Result<String, BenchError> {
     let name = describe(program, arguments);

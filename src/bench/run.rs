@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::{BenchArgs, BenchCommand, BenchOptions};
 use super::etcd::{INSTALL_HINT, etcd_version};
 use super::report::{Machine, Report, Row, render_markdown};
-use super::scenario::{Setting, access, mixed, read, start, views, whole, write};
+use super::scenario::{Setting, access, mixed, read, start, views, watch, whole, write};
 use super::yardstick::serve_yardstick;
 use super::{BenchError, progress};
 use crate::model::Timestamp;
@@ -74,6 +74,7 @@ async fn run_scenarios(command: &BenchCommand, setting: &Setting) -> Result<Vec<
         BenchCommand::Start => one == "start",
         BenchCommand::Views => one == "views",
         BenchCommand::Whole => one == "whole",
+        BenchCommand::Watch => one == "watch",
         BenchCommand::All => true,
         BenchCommand::Yardstick { .. } => false,
     };
@@ -102,6 +103,9 @@ async fn run_scenarios(command: &BenchCommand, setting: &Setting) -> Result<Vec<
     }
     if chosen("whole") {
         add("whole", whole::run(setting).await);
+    }
+    if chosen("watch") {
+        add("watch", watch::run(setting).await);
     }
     Ok(rows)
 }

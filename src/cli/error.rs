@@ -80,6 +80,12 @@ pub enum CliError {
         /// Where it is.
         file: PathBuf,
     },
+    /// A command that was run for somebody ended so.
+    #[error("the command ended with {code}")]
+    Ended {
+        /// Its exit code, which is that of this process.
+        code: u8,
+    },
     /// Anything else.
     #[error("{0}")]
     Failed(String),
@@ -138,6 +144,7 @@ impl CliError {
             | CliError::Init(_)
             | CliError::Serve(_)
             | CliError::Output(_)
+            | CliError::Ended { .. }
             | CliError::Failed(_) => Exit::Failed,
         }
     }

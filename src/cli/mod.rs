@@ -6,11 +6,13 @@
 mod access;
 mod account;
 mod age;
+mod agent;
 mod audit;
 mod backup;
 mod bench;
 mod change;
 mod check;
+mod client;
 mod complete;
 mod completions;
 mod demo;
@@ -46,16 +48,20 @@ mod promote;
 mod ready;
 mod restore;
 mod rollback;
+mod run;
 mod search;
 mod serve;
 mod set;
 mod shown;
+mod signal_argument;
 mod status;
 mod table;
 mod target;
 mod tree;
 mod unset;
 mod value_argument;
+mod voice;
+mod watch;
 mod whoami;
 
 use std::process::ExitCode;
@@ -106,6 +112,9 @@ enum Command {
     Explain(explain::Explain),
     Export(export::Export),
     Log(log::Log),
+    Watch(watch::Watch),
+    Run(run::Run),
+    Agent(agent::Agent),
     Rollback(rollback::Rollback),
     Preview(preview::Preview),
     Promote(promote::Promote),
@@ -113,6 +122,7 @@ enum Command {
     Account(account::Account),
     Access(access::Access),
     Audit(audit::Audit),
+    Client(client::Client),
     Whoami(whoami::Whoami),
     Status(status::Status),
     Ready(ready::Ready),
@@ -141,6 +151,8 @@ pub fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
+        // What the command had to say, it said itself.
+        Err(CliError::Ended { code }) => ExitCode::from(code),
         Err(error) => {
             let _ = output.finish();
             output::report(&error, &cli.options);
@@ -173,6 +185,13 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Import(import) => import.run(options, output),
         Command::Check(check) => check.run(options, output),
         Command::Log(log) => log.run(options, output),
+        Command::Watch(watch) => watch.run(options, output),
+        Command::Run(run) => match run.run(options)? {
+            0 => Ok(()),
+            code => Err(CliError::Ended { code }),
+        },
+        Command::Agent(agent) => agent.run(options),
+        Command::Client(client) => client.run(options, output),
         Command::Rollback(rollback) => rollback.run(options, output),
         Command::Preview(preview) => preview.run(options, output),
         Command::Promote(promote) => promote.run(options, output),

@@ -87,6 +87,16 @@ impl Options {
         Ok(Client::new(self.server_address()?, self.checked_token()?))
     }
 
+    /// The server, for a command that is about what happens there.
+    pub fn server_client(&self, command: &str) -> Result<Client, CliError> {
+        match &self.repo {
+            Some(_) => Err(CliError::Usage(format!(
+                "`confgit {command}` follows a server: leave --repo out, and start one with `confgit serve`"
+            ))),
+            None => self.client(),
+        }
+    }
+
     /// Refuses `--env` for a command that is about the whole project.
     pub fn without_env(&self, command: &str) -> Result<(), CliError> {
         match &self.env {

@@ -11,6 +11,7 @@ mod read;
 mod request;
 mod token;
 mod transport;
+mod watch;
 mod write;
 
 pub use access::{AccessQuestion, AuditQuestion};
@@ -19,7 +20,9 @@ pub use download::Download;
 pub use error::ClientError;
 pub use request::{Comparison, Expect, Export, Moment, Node, PatchKind, Place, Promotion, Sides};
 pub use token::Token;
+pub use watch::{Heard, WatchQuestion, Watching};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::wire::{ListItem, Listing, Written};
@@ -29,18 +32,18 @@ use self::transport::{REQUEST_TIMEOUT, Transport};
 /// A connection to one server, or to one project of it.
 #[derive(Debug)]
 pub struct Client {
-    transport: Transport,
+    transport: Arc<Transport>,
 }
 
 impl Client {
     /// A client of the server at an address, with a key to show it. Nothing is sent yet.
     pub fn new(server: ServerAddress, token: Option<Token>) -> Self {
-        Client { transport: Transport::new(server, token, REQUEST_TIMEOUT) }
+        Client { transport: Arc::new(Transport::new(server, token, REQUEST_TIMEOUT)) }
     }
 
     /// The same, for whom an answer that takes longer than this is none.
     pub fn impatient(server: ServerAddress, token: Option<Token>, timeout: Duration) -> Self {
-        Client { transport: Transport::new(server, token, timeout) }
+        Client { transport: Arc::new(Transport::new(server, token, timeout)) }
     }
 
     /// Where the server is.

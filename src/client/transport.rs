@@ -89,7 +89,16 @@ impl Transport {
 
     /// Sends a request whose answer may be of any length and may take its time.
     pub fn stream(&self, call: Call<'_>) -> Result<Response<ureq::Body>, ClientError> {
-        let response = self.run(call, None)?;
+        self.stream_for(call, None)
+    }
+
+    /// The same for at most so long.
+    pub fn stream_for(
+        &self,
+        call: Call<'_>,
+        most: Option<Duration>,
+    ) -> Result<Response<ureq::Body>, ClientError> {
+        let response = self.run(call, most)?;
         if response.status().as_u16() < 300 {
             return Ok(response);
         }

@@ -9,10 +9,11 @@ use std::time::Duration;
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -35,7 +36,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let builder = builder();
+    let builders = builders();
     tokio::pin!(shutdown);
     loop {
         let permit = tokio::select! {
@@ -55,9 +56,9 @@ pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Fut
                 continue;
             }
         };
-        let (builder, http, watcher) = (builder.clone(), http.clone(), graceful.watcher());
+        let (builders, http, watcher) = (builders.clone(), http.clone(), graceful.watcher());
         tokio::spawn(async move {
-            serve_connection((stream, peer), &builder, http, watcher).await;
+            serve_connection((stream, peer), builders, http, watcher).await;
             drop(permit);
         });
     }
@@ -66,6 +67,19 @@ pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Fut
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }
+}
+
+/// How connections are served: of either version, or of HTTP/1.1, which takes a third of the memory less.
+#[derive(Clone)]
+struct Builders {
+    either: Builder<TokioExecutor>,
+    http1: http1::Builder,
+}
+
+fn builders() -> Builders {
+    let mut http1 = http1::Builder::new();
+    http1.max_buf_size(BUFFER_BYTES).writev(false);
+    Builders { either: builder(), http1 }
 }
 
 fn builder() -> Builder<TokioExecutor> {
@@ -86,9 +100,9 @@ fn builder() -> Builder<TokioExecutor> {
 
 async fn serve_connection(
     (stream, peer): (TcpStream, SocketAddr),
-    builder: &Builder<TokioExecutor>,
+    builders: Builders,
     http: Http,
-    watcher: hyper_util::server::graceful::Watcher,
+    watcher: Watcher,
 ) {
     if stream.set_nodelay(true).is_err() {
         return;
@@ -112,7 +126,22 @@ async fn serve_connection(
             Ok::<_, std::convert::Infallible>(under_way.until_sent(response))
         }
     });
-    let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+    // Only the methods that begin so, and the preface of HTTP/2, leave open which version it is. Boxed, so that a
+    // connection takes no more than the one that it is needs.
+    if first[0] == b'P' {
+        let connection = builders.either.serve_connection(TokioIo::new(stream), service).into_owned();
+        Box::pin(until_idle(watcher.watch(connection), requests)).await;
+    } else {
+        let connection = builders.http1.serve_connection(TokioIo::new(stream), service);
+        Box::pin(until_idle(watcher.watch(connection), requests)).await;
+    }
+}
+
+/// Serves a connection until it ends, or nothing happens on it for long.
+async fn until_idle<E: std::fmt::Display>(
+    connection: impl Future<Output = Result<(), E>>,
+    requests: Arc<Requests>,
+) {
     tokio::pin!(connection);
     loop {
         let begun = requests.begun.load(Ordering::Relaxed);

@@ -1,5 +1,5 @@
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -75,6 +75,8 @@ pub struct Client {
     sequence: AtomicU64,
     acknowledged: AtomicU64,
     unacknowledged: Mutex<VecDeque<(Sequence, Instant)>>,
+    /// Whether it said that it leaves.
+    is_leaving: AtomicBool,
 }
 
 impl Client {
@@ -174,6 +176,7 @@ impl Clients {
             sequence: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
             unacknowledged: Mutex::default(),
+            is_leaving: AtomicBool::new(false),
         });
         let mut registry = self.registry();
         if let Some(lost) = registry.lost.remove(&(client.introduction.account.clone(), id)) {
@@ -188,7 +191,8 @@ impl Clients {
     pub fn leave(&self, number: u64, now: (Timestamp, Instant)) {
         let mut registry = self.registry();
         let Some(client) = registry.connected.remove(&number) else { return };
-        if client.introduction.name.is_none() || registry.has(&client.introduction.account, &client.id) {
+        let is_expected = client.introduction.name.is_none() || client.is_leaving.load(Ordering::Relaxed);
+        if is_expected || registry.of(&client.introduction.account, &client.id).next().is_some() {
             return;
         }
         registry.forget_old(now.1);
@@ -200,7 +204,10 @@ impl Clients {
     pub fn say_goodbye(&self, account: &str, id: &str) -> bool {
         let mut registry = self.registry();
         let key = (Arc::from(account), Arc::from(id));
-        registry.lost.remove(&key).is_some() || registry.has(account, id)
+        let was_lost = registry.lost.remove(&key).is_some();
+        let here: Vec<_> = registry.of(account, id).collect();
+        here.iter().for_each(|client| client.is_leaving.store(true, Ordering::Relaxed));
+        was_lost || !here.is_empty()
     }
 
     /// Notes that a client follows a change set: when what it newly follows was accepted, or none where it is not here.
@@ -232,10 +239,6 @@ impl Registry {
         let is_it =
             move |client: &&Arc<Client>| *client.id == *id && *client.introduction.account == *account;
         self.connected.values().filter(is_it)
-    }
-
-    fn has(&self, account: &str, id: &str) -> bool {
-        self.of(account, id).next().is_some()
     }
 
     fn forget_old(&mut self, now: Instant) {
@@ -289,6 +292,9 @@ mod tests {
         assert_eq!(lost(70), ["pay-2"], "it came back");
         assert!(clients.say_goodbye("svc", "pay-2") && !clients.say_goodbye("other", "pay-1"));
         assert_eq!(lost(70), [""; 0]);
+        assert!(clients.say_goodbye("svc", "pay-1"), "it is still here");
+        clients.leave(5, at(70));
+        assert_eq!(lost(200), [""; 0]);
         assert_eq!(lost(24 * 3_600 + 100), [""; 0]);
     }
 

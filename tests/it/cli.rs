@@ -5,6 +5,7 @@ mod demo;
 mod edit;
 mod exit;
 mod export;
+mod live;
 mod look;
 mod promoting;
 mod tree;

@@ -2,13 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::client::EtcdClient;
-use super::message::{put_request, range_request};
+use super::message::{put_request, range_request, watch_request};
 use crate::bench::BenchError;
 use crate::bench::data::Values;
-use crate::bench::load::Client;
+use crate::bench::load::{Client, Crowd, Heard, Opening, open_stream};
 use crate::bench::process::{Process, Usage, run_to_end};
 
 /// What to say where etcd is missing.
@@ -20,6 +21,12 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// The key that reads ask for.
 const READ_KEY: &[u8] = b"/bench/read";
+
+/// The key that is watched.
+const WATCHED_KEY: &[u8] = b"/bench/watched";
+
+/// What the answer to a request for a watch holds: the field `created` of a `WatchResponse`, set.
+const CREATED: &[u8] = &[3 << 3, 1];
 
 /// A running etcd. Dropping it kills it.
 #[derive(Debug)]
@@ -104,6 +111,27 @@ impl Etcd {
             clients.push(EtcdClient::open(self.address, "Put", messages, 0).await?);
         }
         Ok(clients)
+    }
+
+    /// Listeners that each watch one key over a connection of its own, as a client process would.
+    pub async fn watchers(&self, count: usize, heard: &Arc<Heard>) -> Result<Crowd, BenchError> {
+        let message = watch_request(WATCHED_KEY);
+        let request = open_stream(self.address, "/etcdserverpb.Watch/Watch", None, &message);
+        let openings =
+            (0..count).map(|_| Opening { request: request.clone(), expected: CREATED, receive_bytes: None });
+        Crowd::gather(self.address, openings, heard).await
+    }
+
+    /// Writes what they watch.
+    pub async fn put_watched(&self, value: &str) -> Result<(), BenchError> {
+        let value = value.as_bytes().to_vec();
+        let messages = Box::new(move || put_request(WATCHED_KEY, &value));
+        let mut client = EtcdClient::open(self.address, "Put", messages, 0).await?;
+        client.call().await.map_err(|error| BenchError::Answer {
+            request: "etcd put".into(),
+            expected: "gRPC status 0".into(),
+            actual: error.to_string(),
+        })
     }
 
     async fn wait_until_it_writes(&self) -> Result<(), BenchError> {

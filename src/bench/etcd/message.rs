@@ -24,6 +24,15 @@ pub fn put_request(key: &[u8], value: &[u8]) -> Bytes {
     frame(&message)
 }
 
+/// A gRPC frame with a `WatchRequest` that creates a watch of one key.
+pub fn watch_request(key: &[u8]) -> Bytes {
+    let (mut create, mut message) = (Vec::new(), Vec::new());
+    put_bytes(KEY, key, &mut create);
+    // The request to create is field 1, too.
+    put_bytes(KEY, &create, &mut message);
+    frame(&message)
+}
+
 fn put_bytes(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
     out.push(tag);
     let mut rest = bytes.len();
@@ -52,6 +61,7 @@ mod tests {
     fn messages_are_as_protoc_encodes_them() {
         assert_eq!(&range_request(b"k")[..], b"\0\0\0\0\x05\x0a\x01k\x38\x01");
         assert_eq!(&put_request(b"k", b"vw")[..], b"\0\0\0\0\x07\x0a\x01k\x12\x02vw");
+        assert_eq!(&watch_request(b"k")[..], b"\0\0\0\0\x05\x0a\x03\x0a\x01k");
         let long = put_request(b"k", &[b'v'; 300]);
         assert_eq!(&long[8..11], b"\x12\xac\x02", "300 as a varint");
         assert_eq!(long.len(), 5 + 3 + 3 + 300);

@@ -8,6 +8,8 @@
 mod client;
 mod closed;
 mod connection;
+mod crowd;
+mod grpc;
 mod open;
 mod outcome;
 mod request;
@@ -16,6 +18,8 @@ mod response;
 pub use client::{CallError, Client, HttpClient, Traffic};
 pub use closed::{Bounds, closed_loop};
 pub use connection::Connection;
+pub use crowd::{ANYWHERE, Crowd, Heard, IN_EVENT, Opening};
+pub use grpc::open_stream;
 pub use open::{Schedule, open_loop};
 pub use outcome::Outcome;
 pub use request::Origin;

@@ -19,6 +19,8 @@ pub enum Unit {
     CpuMicroseconds,
     /// 1,000,000 bytes.
     Megabytes,
+    /// 1,000 bytes.
+    Kilobytes,
 }
 
 /// The median of some samples, and the range they span.
@@ -73,6 +75,7 @@ impl Unit {
             Unit::Seconds => format!("{number} s"),
             Unit::CpuMicroseconds => format!("{number} us"),
             Unit::Megabytes => format!("{number} MB"),
+            Unit::Kilobytes => format!("{number} KB"),
         }
     }
 
@@ -82,7 +85,7 @@ impl Unit {
             Unit::PerSecond | Unit::Megabytes => grouped(value),
             Unit::Milliseconds if value >= 100.0 => format!("{value:.0}"),
             Unit::Milliseconds | Unit::Seconds => format!("{value:.2}"),
-            Unit::CpuMicroseconds => format!("{value:.1}"),
+            Unit::CpuMicroseconds | Unit::Kilobytes => format!("{value:.1}"),
         }
     }
 }

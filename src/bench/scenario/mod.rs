@@ -5,6 +5,7 @@ pub mod mixed;
 pub mod read;
 pub mod start;
 pub mod views;
+pub mod watch;
 pub mod whole;
 pub mod write;
 
