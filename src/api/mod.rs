@@ -1,3 +1,4 @@
 //! The doors of the server. So far there is one: HTTP.
 
+mod grpc;
 pub mod http;

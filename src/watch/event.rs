@@ -119,34 +119,26 @@ impl Batch {
     }
 }
 
-/// How a delivery is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// As an event stream.
-    EventStream,
-    /// As a message of gRPC.
-    Protobuf,
-}
-
 /// What of a batch is for those who watch the same prefixes, and how that is written: once for all of them.
 #[derive(Debug)]
 pub struct Delivery {
     batch: Arc<Batch>,
     /// Which of its events; none for all.
     which: Option<Box<[u32]>>,
-    written: [OnceLock<Bytes>; 2],
+    /// As event streams have it.
+    written: OnceLock<Bytes>,
 }
 
 impl Delivery {
     /// All of a batch.
     pub fn whole(batch: Arc<Batch>) -> Self {
-        Delivery { batch, which: None, written: Default::default() }
+        Delivery { batch, which: None, written: OnceLock::new() }
     }
 
     /// Some events of a batch, by their places in it.
     pub fn part(batch: Arc<Batch>, which: Vec<u32>) -> Self {
         let which = (which.len() < batch.events.len()).then(|| which.into_boxed_slice());
-        Delivery { batch, which, written: Default::default() }
+        Delivery { batch, which, written: OnceLock::new() }
     }
 
     /// The batch it is of.
@@ -193,8 +185,8 @@ impl Delivery {
         }
     }
 
-    /// How it is written, by the first who asks.
-    pub fn written(&self, encoding: Encoding, write: impl FnOnce() -> Bytes) -> Bytes {
-        self.written[encoding as usize].get_or_init(write).clone()
+    /// How it is written in an event stream, by the first who asks.
+    pub fn written(&self, write: impl FnOnce() -> Bytes) -> Bytes {
+        self.written.get_or_init(write).clone()
     }
 }

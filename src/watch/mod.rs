@@ -11,7 +11,7 @@ mod slot;
 mod testing;
 
 pub use clients::{Client, Clients, Introduction, Lost, Transport, Watched};
-pub use event::{Batch, Delivery, Encoding, Event, EventKind, Parts, Side};
+pub use event::{Batch, Delivery, Event, EventKind, Parts, Side};
 pub use feed::Feed;
 pub use log::Log;
 pub use slot::{End, Slot, Taken};

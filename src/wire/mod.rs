@@ -9,6 +9,7 @@ mod diff;
 mod environment;
 mod event;
 mod explanation;
+pub mod grpc;
 mod listing;
 mod preview;
 mod promotion;

@@ -14,6 +14,7 @@ mod deploy;
 mod document;
 mod faults;
 mod git;
+mod grpc;
 mod harness;
 mod http;
 mod import;

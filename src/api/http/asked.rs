@@ -19,8 +19,8 @@ use crate::service::{PastEntry, Point, Reading, Search, ServiceError};
 use crate::telemetry::trace;
 
 /// How many names or entries a page has, unless told; and at most.
-pub(super) const PAGE: usize = 1_000;
-pub(super) const MOST_PER_PAGE: usize = 10_000;
+pub(in crate::api) const PAGE: usize = 1_000;
+pub(in crate::api) const MOST_PER_PAGE: usize = 10_000;
 
 /// The parameters of `GET /v1/config/{path}`.
 pub(super) const BARE: [&str; 14] = [
@@ -127,7 +127,7 @@ static AT_ONCE: Semaphore = Semaphore::const_new(16);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs what takes long on a thread that may wait.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(in crate::api) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
     let full = || {

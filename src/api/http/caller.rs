@@ -16,7 +16,7 @@ use crate::auth::{AdminGrant, Anonymous, Denied, Principal, ReadGrant, SecretGra
 use crate::service::RequestOrigin;
 
 /// Lets the caller read, or says why not.
-pub(super) fn may_read(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<ReadGrant, Problem> {
+pub(in crate::api) fn may_read(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<ReadGrant, Problem> {
     reading(app, headers, uri, ReadGrant::clone)
 }
 
@@ -55,7 +55,7 @@ pub(super) fn may_administer(app: &App, headers: &HeaderMap, uri: &Uri) -> Resul
 }
 
 /// Lets the caller write, or says why not.
-pub(super) fn may_write(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<WriteGrant, Problem> {
+pub(in crate::api) fn may_write(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<WriteGrant, Problem> {
     match key(headers) {
         Some(key) => Ok(known(app, key, Principal::may_write)?),
         None => Ok(anonymous(app, headers, uri)?.may_write()?),
@@ -63,7 +63,7 @@ pub(super) fn may_write(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Wri
 }
 
 /// Who is calling; a key that nobody holds is an error.
-pub(super) fn principal(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {
+pub(in crate::api) fn principal(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Principal, Problem> {
     match key(headers) {
         Some(key) => Ok(known(app, key, |found| Ok(found.clone()))?),
         None => anonymous(app, headers, uri).cloned(),
@@ -109,7 +109,7 @@ static TOKENS_AT_ONCE: Semaphore = Semaphore::const_new(8);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Checks the token of an issuer, where the request shows one that is not known yet; afterwards it is known.
-pub(super) async fn check_token(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+pub(in crate::api) async fn check_token(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     let Some(token) = key(headers) else { return Ok(()) };
     if !app.project.core().identities().is_unchecked_token(token, SystemTime::now().into()) {
         return Ok(());
@@ -129,7 +129,7 @@ pub(super) async fn check_token(app: &App, headers: &HeaderMap) -> Result<(), Pr
 
 /// Lets a request through at the pace that the settings give its account; callers without one, and those with a
 /// credential that nobody knows, each share a pace.
-pub(super) fn admit(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+pub(in crate::api) fn admit(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     let core = app.project.core();
     let named = match key(headers) {
         None => "anonymous".into(),
@@ -139,7 +139,7 @@ pub(super) fn admit(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Where a request came from, as the audit log tells it.
-pub(super) fn origin(request: &Request) -> RequestOrigin {
+pub(in crate::api) fn origin(request: &Request) -> RequestOrigin {
     let address = request.extensions().get::<Peer>().map(|Peer(peer)| peer.ip().to_string().into());
     let request_id = request_id(request.headers()).map(Into::into);
     RequestOrigin { address, request_id }
@@ -149,7 +149,7 @@ pub(super) fn origin(request: &Request) -> RequestOrigin {
 const MOST_ID_BYTES: usize = 128;
 
 /// What a request calls itself.
-pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
+pub(in crate::api) fn request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
     (!id.is_empty() && id.len() <= MOST_ID_BYTES).then(|| id.to_owned())
 }

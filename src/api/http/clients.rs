@@ -23,7 +23,7 @@ pub(super) const STATES: [&str; 2] = ["connected", "lost"];
 pub(super) const MOST_NAME_BYTES: usize = 128;
 
 /// Reads what a client calls itself: 1 to 128 of letters, digits and `._:@-`.
-pub(super) fn name(text: &str) -> Result<&str, Problem> {
+pub(in crate::api) fn name(text: &str) -> Result<&str, Problem> {
     let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"._:@-".contains(&byte);
     if (1..=MOST_NAME_BYTES).contains(&text.len()) && text.bytes().all(is_usual) {
         return Ok(text);

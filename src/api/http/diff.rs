@@ -15,8 +15,8 @@ use crate::present;
 use crate::service::{Difference, Moment, PathPage, Point, Reading};
 
 /// How many changes a page has, unless told; and at most.
-pub(super) const PAGE: usize = 1_000;
-pub(super) const MOST_PER_PAGE: usize = 10_000;
+pub(in crate::api) const PAGE: usize = 1_000;
+pub(in crate::api) const MOST_PER_PAGE: usize = 10_000;
 
 /// The parameters of a diff of a path, and of a diff that may cross environments.
 pub(super) const OF_PATH: [&str; 6] = ["env", "from", "to", "format", "after", "limit"];

@@ -78,7 +78,7 @@ pub(super) async fn rollback(
     let environment = name.clone();
     let write = blocking(move || environment_rollback(&core, grant, &environment, &to, message));
     let write = crate::service::Write { request_id, ..write.await?? };
-    let written = write::commit(&app, write, None).await?;
+    let written = write::commit(&app, write, ()).await?;
     answer(&name, &written, StatusCode::OK)
 }
 

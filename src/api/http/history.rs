@@ -13,8 +13,8 @@ use crate::present;
 use crate::service::Cursor;
 
 /// How many versions a page has, unless told; and at most.
-pub(super) const PAGE: usize = 50;
-pub(super) const MOST_PER_PAGE: usize = 1_000;
+pub(in crate::api) const PAGE: usize = 50;
+pub(in crate::api) const MOST_PER_PAGE: usize = 1_000;
 
 /// The parameters of a history.
 pub(super) const PARAMETERS: [&str; 3] = ["env", "limit", "before"];

@@ -2,44 +2,44 @@
 
 mod accounts;
 mod answer;
-mod asked;
+pub(in crate::api) mod asked;
 mod audit;
 mod backup;
-mod batch;
+pub(in crate::api) mod batch;
 mod body;
-mod caller;
-mod clients;
+pub(in crate::api) mod caller;
+pub(in crate::api) mod clients;
 mod commits;
-mod diff;
+pub(in crate::api) mod diff;
 mod docs;
 mod entries;
 mod environments;
 mod explain;
 mod fields;
 mod format;
-mod history;
+pub(in crate::api) mod history;
 mod hot;
 mod links;
 mod list;
-mod observe;
+pub(in crate::api) mod observe;
 #[cfg(test)]
 mod openapi;
 mod operations;
 mod page;
 mod preview;
-mod problem;
+pub(in crate::api) mod problem;
 mod promote;
-mod put_body;
+pub(in crate::api) mod put_body;
 mod query;
 mod read;
 mod reply;
-mod resolved;
+pub(in crate::api) mod resolved;
 mod routes;
 mod shield;
 mod site;
 mod target;
-mod watch;
-mod write;
+pub(in crate::api) mod watch;
+pub(in crate::api) mod write;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -60,6 +60,7 @@ use self::routes::Routes;
 pub use self::shield::{CorsOrigins, MalformedOrigin};
 use self::site::{Mounted, Site};
 pub use self::watch::StreamFlag;
+use crate::api::grpc::{self, Grpc};
 use crate::auth::{Anonymous, Denied};
 use crate::service::Project;
 use crate::telemetry::{HttpMetrics, Telemetry, trace};
@@ -87,12 +88,15 @@ pub struct App {
 #[derive(Clone)]
 pub struct Http {
     site: Site,
+    grpc: Grpc,
 }
 
 impl Http {
     /// The routes of a server's projects, the first of which answers at the root as well.
     pub fn new(first: App, others: Vec<App>) -> Self {
-        Http { site: Site::new(first, others) }
+        let site = Site::new(first, others);
+        let grpc = Grpc::new(site.apps());
+        Http { site, grpc }
     }
 
     /// What is measured of requests and connections.
@@ -116,6 +120,9 @@ impl Http {
         {
             observe::plain_read(app, (begun, &span), response.status());
             return response;
+        }
+        if *request.method() == Method::POST && grpc::is_grpc(request.headers()) {
+            return self.answer_grpc(peer, (begun, span, is_traced), request.map(Body::new)).await;
         }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
@@ -142,6 +149,22 @@ impl Http {
     }
 }
 
+impl Http {
+    /// Answers one request of gRPC.
+    async fn answer_grpc(
+        &self,
+        peer: SocketAddr,
+        (begun, span, is_traced): (Instant, Span, bool),
+        mut request: Request,
+    ) -> Response {
+        request.extensions_mut().insert(Peer(peer));
+        let app = self.grpc.app_of(request.headers()).unwrap_or_else(|| self.site.default_app());
+        let span = if is_traced { span } else { observe::span_of(&request) };
+        let answer = |request| async move { self.grpc.answer(request).await };
+        observe::observed(app, (begun, span), request, answer).await
+    }
+}
+
 /// The same for browsers, which are told what pages of other origins may do.
 async fn with_cors(project: &Mounted, request: Request) -> Response {
     let answer =
@@ -154,7 +177,7 @@ async fn with_cors(project: &Mounted, request: Request) -> Response {
 
 /// The address that a request came from.
 #[derive(Debug, Clone, Copy)]
-struct Peer(SocketAddr);
+pub(in crate::api) struct Peer(pub SocketAddr);
 
 /// Lets a project answer; where there is none, says so.
 async fn route(project: Option<&Mounted>, request: Request) -> Response {

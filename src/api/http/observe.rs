@@ -8,6 +8,7 @@ use axum::response::Response;
 use tracing::{Instrument as _, Span};
 
 use super::{App, caller};
+use crate::api::grpc;
 use crate::telemetry::RequestClass;
 use crate::telemetry::trace::{self, TraceContext};
 
@@ -69,7 +70,7 @@ fn method_name(method: &Method) -> &'static str {
 }
 
 /// Answers a request that is no plain read, measures and logs it.
-pub(super) async fn observed(
+pub(in crate::api) async fn observed(
     app: &App,
     (begun, span): (Instant, Span),
     request: Request,
@@ -80,7 +81,9 @@ pub(super) async fn observed(
     let mut response = answer(request).instrument(span).await;
     drop(under_way);
     let route = response.extensions_mut().remove::<MatchedPath>();
-    seen.answered(app, route.as_ref().map(MatchedPath::as_str), response.status());
+    let status =
+        if grpc::is_grpc(response.headers()) { grpc::http_status(&response) } else { response.status() };
+    seen.answered(app, route.as_ref().map(MatchedPath::as_str), status);
     response
 }
 
@@ -98,7 +101,7 @@ pub(super) fn trace_context(headers: &HeaderMap) -> TraceContext<'_> {
 }
 
 /// The span of a request.
-pub(super) fn span_of<B>(request: &axum::http::Request<B>) -> Span {
+pub(in crate::api) fn span_of<B>(request: &axum::http::Request<B>) -> Span {
     if !trace::is_on() {
         return Span::none();
     }
@@ -114,6 +117,9 @@ pub(super) async fn note_route(route: MatchedPath, request: Request, next: Next)
 
 /// What a request was about, by its route, method and URL.
 fn class_of(method: &Method, route: Option<&str>, uri: &Uri) -> RequestClass {
+    if let Some(method) = uri.path().strip_prefix("/confgit.v1.ConfigService/") {
+        return class_of_grpc(method);
+    }
     let Some(route) = route else { return RequestClass::Other };
     let reads = route.starts_with("/api/config") || route.starts_with("/v1/config");
     if reads && (has(uri, "watch") || has(uri, "wait")) {
@@ -142,6 +148,20 @@ fn class_of(method: &Method, route: Option<&str>, uri: &Uri) -> RequestClass {
         _ if asks_for_history(uri) => RequestClass::History,
         _ if asks_for_list(uri) => RequestClass::List,
         _ => RequestClass::Read,
+    }
+}
+
+/// The same of a method of gRPC.
+fn class_of_grpc(method: &str) -> RequestClass {
+    match method {
+        "Get" => RequestClass::Read,
+        "List" => RequestClass::List,
+        "History" | "Diff" | "Explain" => RequestClass::History,
+        "Put" | "Delete" => RequestClass::Write,
+        "Apply" | "BatchGet" => RequestClass::Batch,
+        "Watch" => RequestClass::Watch,
+        "Acknowledge" => RequestClass::Operations,
+        _ => RequestClass::Other,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::wire;
 
 /// A request that is not answered as asked: RFC 9457, `application/problem+json`.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(in crate::api) struct Problem {
     status: StatusCode,
     /// After how many seconds to try again, where that is told.
     retry_after: u16,
@@ -137,6 +137,26 @@ impl Problem {
         let errors = errors.collect();
         let conflicts = conflicts.into_boxed_slice();
         Problem { errors, conflicts, ..Problem::new(StatusCode::CONFLICT, "merge-conflict", detail) }
+    }
+
+    /// 415: gRPC over a version of HTTP that it does not have.
+    pub fn wrong_version(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
+    }
+
+    /// 429: too much is being done at once.
+    pub fn busy(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail)
+    }
+
+    /// 413: an answer that would be too large.
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+    }
+
+    /// What the audit log is to be told.
+    pub fn denied(&self) -> Option<Arc<Denied>> {
+        self.denied.as_ref().map(|denied| Arc::new(Denied::clone(denied)))
     }
 
     /// 503: not possible at present.
@@ -292,7 +312,7 @@ fn repository_problem(error: &ReadError) -> Problem {
 }
 
 /// What went wrong inside is for the log; the caller learns that it did.
-pub(super) fn internal(reason: &str) -> Problem {
+pub(in crate::api) fn internal(reason: &str) -> Problem {
     tracing::error!(%reason, "a request failed");
     let detail = "the server could not answer this; its log says why";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)

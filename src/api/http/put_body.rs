@@ -141,7 +141,7 @@ fn decoded(value: Value, encoding: Option<&str>) -> Result<Value, Problem> {
 }
 
 /// A raw JSON value, read strictly.
-pub(super) fn value_of(raw: &wire::Json, member: &str) -> Result<Value, Problem> {
+pub(in crate::api) fn value_of(raw: &wire::Json, member: &str) -> Result<Value, Problem> {
     Value::from_json(raw.get()).map_err(|error| Problem::malformed(format!("`{member}`: {error}")))
 }
 
@@ -159,7 +159,7 @@ pub(super) fn patch(headers: &HeaderMap, body: &[u8]) -> Result<Patch, Problem> 
 }
 
 /// A patch of a batch: a merge patch, or operations where it is a list.
-pub(super) fn batch_patch(value: Value) -> Result<Patch, PatchError> {
+pub(in crate::api) fn batch_patch(value: Value) -> Result<Patch, PatchError> {
     match value {
         Value::Array(_) => Patch::operations(&value),
         value => Ok(Patch::Merge(value)),

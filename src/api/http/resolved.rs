@@ -16,7 +16,7 @@ use crate::resolve::Found;
 use crate::service::{Bundle, Content, Core, Point, Reading, ResolvedValue, Revealed, ServiceError, Wanted};
 
 /// A value as services read it, on its way into an answer.
-pub(super) struct Value {
+pub(in crate::api) struct Value {
     pub found: Found,
     pub json: Bytes,
     pub is_bytes: bool,

@@ -65,7 +65,7 @@ pub(super) async fn delete(app: App, request: Request) -> Result<Response, Probl
     let request_id = caller::request_id(request.headers());
     let op = if hide { EditOp::Hide } else { EditOp::Delete };
     let edits = vec![target.edit(op, precondition)];
-    let written = commit(&app, Write { grant, message, request_id, edits }, None).await?;
+    let written = commit(&app, Write { grant, message, request_id, edits }, ()).await?;
     answer(&written, false)
 }
 
@@ -90,17 +90,21 @@ pub(super) async fn rollback(app: App, request: Request) -> Result<Response, Pro
         )
     });
     let write = Write { request_id, ..write.await?? };
-    let written = commit(&app, write, None).await?;
+    let written = commit(&app, write, ()).await?;
     answer(&written, true)
 }
 
-/// Hands a write over and waits for it. A client that hangs up ends its request, but not this: the room that
-/// the body takes is given back when the write is decided.
-pub(super) async fn commit(app: &App, write: Write, body: Option<Body>) -> Result<Written, Problem> {
+/// Hands a write over and waits for it. A client that hangs up ends its request, but not this: what is held, such as the
+/// room that a body takes, is given back when the write is decided.
+pub(in crate::api) async fn commit(
+    app: &App,
+    write: Write,
+    held: impl Send + 'static,
+) -> Result<Written, Problem> {
     let project = app.project.clone();
     let deciding = async move {
         let written = project.write(write).await;
-        drop(body);
+        drop(held);
         written
     };
     let decided = tokio::spawn(deciding.in_current_span());

@@ -11,7 +11,7 @@ use hyper::body::{Body, Frame};
 use crate::api::http::problem::Problem;
 use crate::present;
 use crate::service::{Ended, Heard, Subscription};
-use crate::watch::{Delivery, Encoding};
+use crate::watch::Delivery;
 use crate::wire;
 
 /// How long a client waits before it connects again, in milliseconds; each is told another number, so that not all of
@@ -48,9 +48,7 @@ impl EventStream {
     fn text_of(&self, heard: Heard) -> Bytes {
         match heard {
             Heard::Initial(delivery) => events(&delivery, None),
-            Heard::Changed(delivery) => {
-                delivery.written(Encoding::EventStream, || events(&delivery, Some(delivery.sequence().0)))
-            }
+            Heard::Changed(delivery) => delivery.written(|| events(&delivery, Some(delivery.sequence().0))),
             Heard::Ready(sequence) => {
                 let env = self.subscription.key().environment.to_string();
                 let ready = wire::WatchReady { sequence: sequence.0, env };
@@ -68,7 +66,7 @@ impl EventStream {
 }
 
 /// The problem that a watch ends with.
-fn problem_of(ended: Ended) -> Problem {
+pub(in crate::api) fn problem_of(ended: Ended) -> Problem {
     match ended {
         Ended::Denied(denied) => denied.into(),
         Ended::Failed(error) => error.into(),

@@ -4,10 +4,12 @@ mod event_stream;
 mod renewal;
 mod wait;
 
+use std::net::SocketAddr;
+
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, USER_AGENT, VARY};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 
 use self::event_stream::EventStream;
@@ -22,7 +24,9 @@ use crate::model::{Path, Sequence};
 use crate::service::{Facet, FeedKey, Point, Subscription, Watch};
 use crate::watch::{Introduction, Transport};
 
-pub use event_stream::StreamFlag;
+pub use self::event_stream::StreamFlag;
+pub(in crate::api) use self::event_stream::problem_of;
+pub(in crate::api) use self::renewal::of as renewal;
 
 /// What only a watch takes.
 pub(super) const OF_WATCH: [&str; 4] = ["prefix", "since", "initial", "client"];
@@ -84,7 +88,8 @@ pub(super) async fn stream(app: &App, head: &Parts, family: Family) -> Result<Re
     };
     let initial = query.flag("initial")? && since.is_none();
     let prefixes = prefixes(&query, &target)?;
-    let introduction = Some(introduction(&grant, head, &query)?);
+    let peer = head.extensions.get::<Peer>().map(|Peer(peer)| *peer);
+    let introduction = Some(introduction(&grant, &head.headers, peer, query.get("client"))?);
     let watch = Watch { key, prefixes, since, initial, introduction };
     let subscription = subscribe(app, head, grant, watch).await?;
     if let Some(flag) = head.extensions.get::<StreamFlag>() {
@@ -100,17 +105,19 @@ const CLIENT: HeaderName = HeaderName::from_static("x-confgit-client");
 const MOST_SDK_BYTES: usize = 128;
 
 /// Who watches, as the request says and as it is seen.
-fn introduction(grant: &ReadGrant, head: &Parts, query: &Query) -> Result<Introduction, Problem> {
-    let named = match query.get("client") {
-        Some(name) => Some(name),
-        None => head.headers.get(CLIENT).map(|name| name.to_str().unwrap_or_default()),
-    };
+pub(in crate::api) fn introduction(
+    grant: &ReadGrant,
+    headers: &HeaderMap,
+    peer: Option<SocketAddr>,
+    named: Option<&str>,
+) -> Result<Introduction, Problem> {
+    let named = named.or_else(|| headers.get(CLIENT).map(|name| name.to_str().unwrap_or_default()));
     let name = named.map(clients::name).transpose()?.map(Into::into);
-    let sdk = head.headers.get(USER_AGENT).and_then(|text| text.to_str().ok());
+    let sdk = headers.get(USER_AGENT).and_then(|text| text.to_str().ok());
     Ok(Introduction {
         name,
         account: grant.account().clone(),
-        address: head.extensions.get::<Peer>().map(|Peer(peer)| peer.to_string().into()),
+        address: peer.map(|peer| peer.to_string().into()),
         // Visible ASCII alone, which is one byte a character.
         sdk: sdk.map(|text| text[..text.len().min(MOST_SDK_BYTES)].into()),
         transport: Transport::EventStream,
@@ -119,7 +126,7 @@ fn introduction(grant: &ReadGrant, head: &Parts, query: &Query) -> Result<Introd
 
 /// Begins a watch that renews its grant the way the request was let in.
 async fn subscribe(app: &App, head: &Parts, grant: ReadGrant, watch: Watch) -> Result<Subscription, Problem> {
-    let renew = renewal::of(app, head);
+    let renew = renewal::of(app, &head.headers);
     Ok(app.project.core().watch(grant, watch, renew).await?)
 }
 
@@ -155,12 +162,17 @@ fn prefixes(query: &Query, target: &Target) -> Result<Vec<Path>, Problem> {
     if prefixes.is_empty() {
         prefixes.push(target.path.clone());
     }
+    sorted(prefixes)
+}
+
+/// Prefixes in order, each once, and not too many.
+pub(in crate::api) fn sorted(mut prefixes: Vec<Path>) -> Result<Vec<Path>, Problem> {
     prefixes.sort();
     prefixes.dedup();
-    if prefixes.len() > MOST_PREFIXES {
-        return Err(Problem::malformed(format!("a watch has at most {MOST_PREFIXES} prefixes")));
+    match prefixes.len() > MOST_PREFIXES {
+        true => Err(Problem::malformed(format!("a watch has at most {MOST_PREFIXES} prefixes"))),
+        false => Ok(prefixes),
     }
-    Ok(prefixes)
 }
 
 fn answer(app: &App, target: &Target, subscription: Subscription) -> Response {

@@ -1,17 +1,17 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::http::request::Parts;
+use axum::http::HeaderMap;
 
 use crate::api::http::{App, caller};
 use crate::auth::{Denied, Principal, ReadGrant};
 use crate::service::Renew;
 
 /// Finds out anew, as often as asked, what the caller of a request may read.
-pub(super) fn of(app: &App, head: &Parts) -> Renew {
+pub(in crate::api) fn of(app: &App, headers: &HeaderMap) -> Renew {
     let (core, anonymous) = (app.project.core().clone(), app.anonymous);
     // Kept as long as the connection is open, which shows it as well.
-    let key: Option<Arc<str>> = caller::key(&head.headers).map(Into::into);
+    let key: Option<Arc<str>> = caller::key(headers).map(Into::into);
     Arc::new(move || {
         let (core, key) = (core.clone(), key.clone());
         Box::pin(async move {
