@@ -117,12 +117,13 @@ async fn serve_connection(
     let requests = Arc::new(Requests::default());
     let counted = requests.clone();
     let (stream, flag) = Socket::new(stream);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(flag.clone());
-        let http = http.clone();
+    // Counted by connection: what all connections count, their threads would wait for each other to count.
+    let shared = Arc::new((http, flag));
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let shared = shared.clone();
         let under_way = Requests::begin(&counted);
         async move {
-            let response = http.answer(peer, request).await;
+            let response = shared.0.answer((peer, &shared.1), request).await;
             Ok::<_, std::convert::Infallible>(under_way.until_sent(response))
         }
     });

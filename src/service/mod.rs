@@ -5,6 +5,7 @@
 //! on a thread that may wait.
 
 mod accounts;
+mod alerts;
 mod audit_stream;
 mod audit_trail;
 mod backup;

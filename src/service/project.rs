@@ -35,7 +35,7 @@ use super::retention;
 use super::settings_follower::Follower;
 use super::signal::Signal;
 use super::view_checks::ViewChecks;
-use super::{ServiceError, check_views, replay};
+use super::{ServiceError, alerts, check_views, replay};
 use arc_swap::Guard;
 
 use crate::auth::{Access, AccountChange, AdminGrant};
@@ -182,6 +182,12 @@ impl Project {
         threads.push(refs.map_err(|e| unreadable(e.into()))?);
         let (watching, stop) = mpsc::channel();
         let (checking, checks_stop) = mpsc::channel();
+        let (alerting, alerts_stop) = mpsc::channel();
+        let alerts = {
+            let core = core.clone();
+            spawn("alerts", move || alerts::run(&core, &alerts_stop))
+        };
+        threads.push(alerts.map_err(|e| unreadable(e.into()))?);
         let checks = {
             let core = core.clone();
             spawn("checks", move || check_views::run(&core, &checks_stop))
@@ -194,7 +200,7 @@ impl Project {
         Ok(Project {
             core,
             committer: Some(committer),
-            watching: vec![watching, checking],
+            watching: vec![watching, checking, alerting],
             refs_stop,
             threads,
             _lock: lock,

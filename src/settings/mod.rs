@@ -5,6 +5,7 @@ mod rate;
 mod resolution;
 mod retention;
 mod secrets;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::secret::SecretRules;
 pub use self::clients::ClientRules;
 pub use self::rate::Rate;
 pub use self::retention::Retention;
+pub use self::webhooks::{ALERTS, Webhook};
 
 /// The file in `meta.git` that holds the settings.
 pub const SETTINGS_FILE: &str = "settings.yaml";
@@ -34,6 +36,8 @@ pub struct ProjectSettings {
     pub retention: Option<Retention>,
     /// When a client that watches is missed, or too far behind.
     pub clients: ClientRules,
+    /// Whom alerts are sent to.
+    pub webhooks: Vec<Webhook>,
     /// Sections that are known and have no effect in this version, so that a start can say so.
     pub without_effect: Vec<String>,
 }
@@ -121,6 +125,7 @@ impl Parser<'_> {
                 "limits",
                 "retention",
                 "clients",
+                "webhooks",
             ]
             .contains(&key.as_str())
                 && !WITHOUT_EFFECT.contains(&key.as_str())
@@ -133,6 +138,7 @@ impl Parser<'_> {
         let retention = self.retention(root);
         let secrets = self.secrets(root);
         let clients = self.clients(root);
+        let webhooks = self.webhooks(root);
         let list = self.environments(root)?;
         let default = match root.get("default") {
             Some(Value::String(name)) => name.clone(),
@@ -155,6 +161,7 @@ impl Parser<'_> {
             secrets,
             retention,
             clients,
+            webhooks,
             without_effect: without_effect.collect(),
         })
     }

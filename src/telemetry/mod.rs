@@ -26,7 +26,7 @@ use self::exposition::Exposition;
 pub use self::histogram::Histogram;
 pub use self::http::{HttpMetrics, RequestClass, UnderWay};
 pub use self::present::{Present, PresentAudit, PresentCache, PresentClients, PresentEnvironment};
-pub use self::project::{Phase, ProjectMetrics};
+pub use self::project::{Phase, Posted, ProjectMetrics};
 pub use self::refusal::Refusal;
 
 /// All metrics of a server; a clone is the same one.

@@ -22,6 +22,8 @@ pub(super) struct Measured {
     batch_size: Histogram,
     change_sets: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
+    posted: [AtomicU64; Posted::ALL.len()],
+    webhooks_waiting: AtomicU64,
     packs_folded: AtomicU64,
     failed_folds: AtomicU64,
     rebuilt_change_sets: AtomicU64,
@@ -61,6 +63,29 @@ pub enum Phase {
     Sent,
     /// A change: from the write's arrival to the word of one who watches that it follows.
     Acknowledged,
+}
+
+/// What became of an alert on its way to a webhook: the label `result`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Posted {
+    /// It was taken.
+    Delivered,
+    /// It was not taken, and is tried again or given up.
+    Failed,
+    /// It was given up.
+    Dead,
+}
+
+impl Posted {
+    const ALL: [Posted; 3] = [Posted::Delivered, Posted::Failed, Posted::Dead];
+
+    fn name(self) -> &'static str {
+        match self {
+            Posted::Delivered => "delivered",
+            Posted::Failed => "failed",
+            Posted::Dead => "dead",
+        }
+    }
 }
 
 impl Phase {
@@ -129,6 +154,8 @@ impl Default for Measured {
             batch_size: Histogram::of_counts(10),
             change_sets: AtomicU64::new(0),
             refused: Default::default(),
+            posted: Default::default(),
+            webhooks_waiting: AtomicU64::new(0),
             packs_folded: AtomicU64::new(0),
             failed_folds: AtomicU64::new(0),
             rebuilt_change_sets: AtomicU64::new(0),
@@ -163,6 +190,16 @@ impl ProjectMetrics {
     /// Notes a refused write.
     pub fn refused(&self, refusal: Refusal) {
         self.measured.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes what became of an alert on its way to a webhook.
+    pub fn posted(&self, posted: Posted) {
+        self.measured.posted[posted as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes how many alerts wait for their webhook.
+    pub fn webhooks_waiting(&self, count: usize) {
+        self.measured.webhooks_waiting.store(count as u64, Ordering::Relaxed);
     }
 
     /// Notes packs that were folded.
@@ -219,6 +256,21 @@ pub(super) fn encode(exposition: &mut Exposition<'_>, projects: &[ProjectMetrics
         })
     });
     exposition.counters("confgit_refused_writes", "Writes that were refused, by reason.", refused)?;
+    let posted = all().flat_map(|(labels, measured)| {
+        Posted::ALL.into_iter().map(move |result| {
+            let mut labels = labels.clone();
+            labels.push(("result", result.name().into()));
+            (labels, measured.posted[result as usize].load(Ordering::Relaxed))
+        })
+    });
+    exposition.counters(
+        "confgit_webhook_deliveries",
+        "Alerts on their way to webhooks, by what became of them.",
+        posted,
+    )?;
+    let waiting =
+        all().map(|(labels, measured)| (labels, measured.webhooks_waiting.load(Ordering::Relaxed) as f64));
+    exposition.gauges("confgit_webhook_waiting", "Alerts that wait for their webhook.", waiting)?;
     let followed =
         all().map(|(labels, measured)| (labels, measured.rebuilt_change_sets.load(Ordering::Relaxed) as f64));
     exposition.gauges(

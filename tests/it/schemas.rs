@@ -94,8 +94,16 @@ fn answers_are_as_the_schemas_say() {
     let mut documents = vec![json!({"schema": "backup", "value": crate::backup::manifest(&backup)})];
     documents
         .extend(answers.iter().map(|(schema, answer)| json!({"schema": schema, "value": answer.json()})));
+    let mut stream = crate::watch::Stream::open(&server, "/v1/config?watch=true&env=prod&since=0");
+    let events = stream.ready();
+    assert!(
+        events.iter().any(|told| told.event == "delete")
+            && events.iter().any(|told| told.data.get("secret_changed").is_some())
+    );
+    documents.extend(events.iter().map(|told| json!({"schema": "event", "value": told.data})));
     assert_eq!(validate(&json!(documents)), Vec::<String>::new());
     let wrong = [
+        ("event", json!({"type": "update", "path": "/a", "origin": "base", "sequence": 1, "env": "base"})),
         ("entry", json!({"path": "no"})),
         ("settings", json!({"environments": {"a": {}}})),
         ("problem", json!([])),

@@ -9,26 +9,29 @@ mod status;
 mod watch;
 mod write;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Uri, Version};
 use axum::response::{IntoResponse as _, Response};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{timeout, timeout_at};
 use tonic::service::Routes;
 use tonic::{Code, Status};
 use tonic_health::pb::health_server::HealthServer;
-use tower::ServiceExt as _;
+use tower::{Service as _, ServiceExt as _};
+use tracing::Span;
 
 use self::health::Health;
 use self::service::Service;
 use super::http::problem::Problem;
-use super::http::{App, caller};
+use super::http::{App, Peer, StreamFlag, caller, observe};
 use crate::wire::grpc::DESCRIPTORS;
 use crate::wire::grpc::config_service_server::ConfigServiceServer;
 
@@ -53,9 +56,24 @@ pub(super) struct Deadline(pub Instant);
 /// The gRPC side of a server; a clone is the same one.
 #[derive(Clone)]
 pub(super) struct Grpc {
-    projects: Arc<[(App, Router)]>,
+    projects: Arc<[Mounted]>,
     turns: Arc<Semaphore>,
 }
+
+/// A project and what it answers.
+struct Mounted {
+    app: App,
+    /// Configuration, found without looking for its route.
+    service: ConfigServiceServer<Service>,
+    /// Everything else.
+    router: Router,
+}
+
+/// Where the methods of configuration are.
+const SERVICE: &str = "/confgit.v1.ConfigService/";
+
+/// The path of the method that is called most.
+const GET: &str = "/confgit.v1.ConfigService/Get";
 
 /// Whether a request is one of gRPC.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
@@ -65,60 +83,81 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
 impl Grpc {
     /// The services of these projects, the first of which is meant where none is named.
     pub fn new(apps: &[App]) -> Self {
-        let projects = apps.iter().map(|app| (app.clone(), routes(app)));
+        let projects = apps.iter().map(|app| {
+            let service = ConfigServiceServer::new(Service { app: app.clone() })
+                .max_decoding_message_size(MOST_REQUEST_BYTES)
+                .max_encoding_message_size(usize::MAX);
+            Mounted { app: app.clone(), router: routes(app), service }
+        });
         Grpc { projects: projects.collect(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// The project that a request is for.
-    pub fn app_of(&self, headers: &HeaderMap) -> Option<&App> {
-        self.find(headers).map(|(app, _)| app)
-    }
-
-    fn find(&self, headers: &HeaderMap) -> Option<&(App, Router)> {
+    fn find(&self, headers: &HeaderMap) -> Option<&Mounted> {
         match headers.get(PROJECT) {
             None => self.projects.first(),
-            Some(name) => self.projects.iter().find(|(app, _)| name.as_bytes() == app.name.as_bytes()),
+            Some(name) => self.projects.iter().find(|found| name.as_bytes() == found.app.name.as_bytes()),
         }
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, mut request: Request) -> Response {
+    /// Answers one request, measures and logs it.
+    pub async fn answer(
+        &self,
+        (peer, flag): (SocketAddr, &StreamFlag),
+        (begun, span): (Instant, Option<Span>),
+        request: Request,
+    ) -> Response {
+        let Some(project) = self.find(request.headers()) else {
+            return Status::not_found(format!("there is no such project; `{PROJECT}` names it")).into_http();
+        };
+        let app = &project.app;
+        if span.is_none() && request.uri().path() == GET {
+            let response = self.answer_of(project, (peer, flag), request).await;
+            observe::grpc_read(app, begun, http_status(&response));
+            return response;
+        }
+        let span = span.unwrap_or_else(|| observe::span_of(&request));
+        let answer = |request| async move { self.answer_of(project, (peer, flag), request).await };
+        observe::observed(app, (begun, span), request, answer).await
+    }
+
+    async fn answer_of(
+        &self,
+        project: &Mounted,
+        (peer, flag): (SocketAddr, &StreamFlag),
+        request: Request,
+    ) -> Response {
         if request.version() != Version::HTTP_2 {
             let problem =
                 Problem::wrong_version("gRPC needs HTTP/2 from the first byte on (prior knowledge)");
             return problem.into_response();
         }
-        let Some((app, router)) = self.find(request.headers()) else {
-            return Status::not_found(format!("there is no such project; `{PROJECT}` names it")).into_http();
-        };
-        let origin = caller::origin(&request);
-        let (deadline, is_endless) = (deadline(request.headers()), is_endless(request.uri()));
-        let uri = request.uri().clone();
-        request.extensions_mut().insert(SentTo(uri));
-        if let Some(deadline) = deadline {
-            request.extensions_mut().insert(Deadline(deadline));
-        }
-        let (head, body) = request.into_parts();
+        let app = &project.app;
+        let (mut head, body) = request.into_parts();
+        let (deadline, is_endless) = (deadline(&head.headers), is_endless(&head.uri));
+        let request_id = caller::request_id(&head.headers);
         let let_in = self.let_in(app, (&head.headers, &head.uri), is_endless).await;
-        let request = Request::from_parts(head, body);
-        let response = match let_in {
-            Err(problem) => status::of(problem).into_http(),
-            Ok(_turn) => {
-                let answer = router.clone().oneshot(request);
-                let patience = deadline
-                    .filter(|_| !is_endless)
-                    .map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
-                match timeout(patience, answer).await {
-                    Ok(Ok(response)) => response,
-                    Ok(Err(never)) => match never {},
-                    Err(_) => {
-                        Status::deadline_exceeded("the answer took longer than the caller waits").into_http()
-                    }
-                }
+        // What few need is not put where all others would pay for it.
+        if is_endless {
+            head.extensions.insert(Peer(peer));
+            head.extensions.insert(flag.clone());
+            if let Some(deadline) = deadline {
+                head.extensions.insert(Deadline(deadline));
             }
+        }
+        if caller::key(&head.headers).is_none() {
+            head.extensions.insert(SentTo(head.uri.clone()));
+        }
+        let answer = project.call(Request::from_parts(head, body));
+        let response = match (let_in, deadline.filter(|_| !is_endless)) {
+            (Err(problem), _) => status::of(problem).into_http(),
+            (Ok(_turn), None) => answer.await,
+            (Ok(_turn), Some(deadline)) => timeout_at(deadline.into(), answer).await.unwrap_or_else(|_| {
+                Status::deadline_exceeded("the answer took longer than the caller waits").into_http()
+            }),
         };
         if let Some(denied) = response.extensions().get::<Status>().and_then(status::denied) {
-            app.project.core().audit_trail().denied(&denied, &origin);
+            app.project.core().audit_trail().denied(&denied, &caller::origin_of(Some(peer), request_id));
         }
         response
     }
@@ -129,14 +168,16 @@ impl Grpc {
         app: &App,
         (headers, uri): (&HeaderMap, &Uri),
         is_endless: bool,
-    ) -> Result<Option<tokio::sync::OwnedSemaphorePermit>, Problem> {
-        caller::check_token(app, headers).await?;
-        caller::admit(app, headers)?;
+    ) -> Result<Option<OwnedSemaphorePermit>, Problem> {
         if !is_open(uri) {
-            caller::principal(app, headers, uri)?;
+            caller::check_token(app, headers).await?;
+            caller::admit_known(app, headers, uri)?;
         }
         if is_endless {
             return Ok(None);
+        }
+        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
+            return Ok(Some(turn));
         }
         let busy = || Problem::busy("too many requests are being answered; try again");
         let turn = timeout(PATIENCE, self.turns.clone().acquire_owned()).await.map_err(|_| busy())?;
@@ -144,14 +185,26 @@ impl Grpc {
     }
 }
 
-/// What one project answers.
+impl Mounted {
+    async fn call(&self, request: Request) -> Response {
+        if request.uri().path().starts_with(SERVICE) {
+            return match self.service.clone().call(request).await {
+                Ok(response) => response.map(Body::new),
+                Err(never) => match never {},
+            };
+        }
+        match self.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// What one project answers beside its configuration.
 fn routes(app: &App) -> Router {
-    let service = ConfigServiceServer::new(Service { app: app.clone() })
-        .max_decoding_message_size(MOST_REQUEST_BYTES)
-        .max_encoding_message_size(usize::MAX);
     let reflection =
         || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
-    let mut routes = Routes::new(service).add_service(HealthServer::new(Health { app: app.clone() }));
+    let mut routes = Routes::new(HealthServer::new(Health { app: app.clone() }));
     // What was compiled in is what it was compiled from.
     if let (Ok(current), Ok(older)) = (reflection().build_v1(), reflection().build_v1alpha()) {
         routes = routes.add_service(current).add_service(older);

@@ -53,7 +53,10 @@ pub(super) async fn get(app: &App, caller: Caller<'_>, request: GetRequest) -> R
         })
         .await?;
     }
-    let is_quick = at.is_none() && !request.resolve;
+    if at.is_none() && !request.resolve {
+        let (entry, is_object) = written(app, &present, &env, &path)?;
+        return Ok(GetResponse { entry: Some(entry), is_object, sequence: present.sequence().0 });
+    }
     let principal = caller.principal(app)?;
     let (app, is_resolved) = (app.clone(), request.resolve);
     let look = move || {
@@ -63,7 +66,7 @@ pub(super) async fn get(app: &App, caller: Caller<'_>, request: GetRequest) -> R
         let (entry, is_object) = shown;
         Ok(GetResponse { entry: Some(entry), is_object, sequence: reading.sequence().0 })
     };
-    if is_quick { look() } else { blocking(look).await? }
+    blocking(look).await?
 }
 
 pub(super) async fn batch_get(
@@ -190,6 +193,11 @@ fn shown(
     if is_resolved {
         return resolved(app, principal, reading, env, path);
     }
+    written(app, reading, env, path)
+}
+
+/// What stands at a path as it is written.
+fn written(app: &App, reading: &Reading, env: &str, path: &Path) -> Result<Shown, Problem> {
     Ok(match reading.find(env, path)? {
         Found::Entry(found) => (entry(env, path, &found), false),
         Found::Object(found) => {

@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -78,7 +78,7 @@ pub(super) fn account(app: &App, headers: &HeaderMap) -> Option<Arc<str>> {
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The key of `Authorization: Bearer` or `X-API-Key`. A credential of another kind is one nobody knows.
-pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
+pub(in crate::api) fn key(headers: &HeaderMap) -> Option<&str> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let text = value.to_str().unwrap_or_default();
         let (scheme, key) = text.split_once(' ').unwrap_or((text, ""));
@@ -129,7 +129,7 @@ pub(in crate::api) async fn check_token(app: &App, headers: &HeaderMap) -> Resul
 
 /// Lets a request through at the pace that the settings give its account; callers without one, and those with a
 /// credential that nobody knows, each share a pace.
-pub(in crate::api) fn admit(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn admit(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     let core = app.project.core();
     let named = match key(headers) {
         None => "anonymous".into(),
@@ -138,11 +138,31 @@ pub(in crate::api) fn admit(app: &App, headers: &HeaderMap) -> Result<(), Proble
     core.admit(&named).map_err(Problem::too_fast)
 }
 
+/// Lets a request of somebody who is known through, at the pace of the account. With neither a credential nor rights for
+/// those without one, it is refused.
+pub(in crate::api) fn admit_known(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
+    let account = match key(headers) {
+        Some(key) => known(app, key, |found| Ok(found.account.clone()))?,
+        None => {
+            anonymous(app, headers, uri)?.may_read()?;
+            "anonymous".into()
+        }
+    };
+    app.project.core().admit(&account).map_err(Problem::too_fast)
+}
+
 /// Where a request came from, as the audit log tells it.
-pub(in crate::api) fn origin(request: &Request) -> RequestOrigin {
-    let address = request.extensions().get::<Peer>().map(|Peer(peer)| peer.ip().to_string().into());
-    let request_id = request_id(request.headers()).map(Into::into);
-    RequestOrigin { address, request_id }
+pub(super) fn origin(request: &Request) -> RequestOrigin {
+    let peer = request.extensions().get::<Peer>().map(|Peer(peer)| *peer);
+    origin_of(peer, request_id(request.headers()))
+}
+
+/// The same of what is known of it.
+pub(in crate::api) fn origin_of(peer: Option<SocketAddr>, request_id: Option<String>) -> RequestOrigin {
+    RequestOrigin {
+        address: peer.map(|peer| peer.ip().to_string().into()),
+        request_id: request_id.map(Into::into),
+    }
 }
 
 /// The longest request id that is taken note of: whoever calls chooses it.

@@ -40,6 +40,9 @@ pub(super) async fn list(State(app): State<App>, request: Request) -> Result<Res
     let query = Query::parse(head.uri.query(), &LIST)?;
     let limit = limit(&query, PAGE, MOST_PER_PAGE)?;
     let after = query.number("after")?.unwrap_or(0);
+    if i64::try_from(after).is_err() {
+        return Err(Problem::malformed("`after` is the `next` of a page of this list"));
+    }
     let core = app.project.core();
     let mut clients = match query.get("state") {
         None | Some("connected") => core.clients(&grant),

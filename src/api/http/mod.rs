@@ -105,7 +105,13 @@ impl Http {
     }
 
     /// Answers one request.
-    pub async fn answer<B>(&self, peer: SocketAddr, request: axum::http::Request<B>) -> Response
+    ///
+    /// The flag tells its connection that the answer has no end.
+    pub async fn answer<B>(
+        &self,
+        (peer, flag): (SocketAddr, &StreamFlag),
+        request: axum::http::Request<B>,
+    ) -> Response
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -122,10 +128,12 @@ impl Http {
             return response;
         }
         if *request.method() == Method::POST && grpc::is_grpc(request.headers()) {
-            return self.answer_grpc(peer, (begun, span, is_traced), request.map(Body::new)).await;
+            let span = if is_traced { Some(span) } else { None };
+            return self.grpc.answer((peer, flag), (begun, span), request.map(Body::new)).await;
         }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(flag.clone());
         let project = self.site.project_of(&mut request);
         let app = project.map_or(app, |project| &project.app);
         // At the root this was tried before.
@@ -145,22 +153,6 @@ impl Http {
             shield::harden(&mut response);
             response
         };
-        observe::observed(app, (begun, span), request, answer).await
-    }
-}
-
-impl Http {
-    /// Answers one request of gRPC.
-    async fn answer_grpc(
-        &self,
-        peer: SocketAddr,
-        (begun, span, is_traced): (Instant, Span, bool),
-        mut request: Request,
-    ) -> Response {
-        request.extensions_mut().insert(Peer(peer));
-        let app = self.grpc.app_of(request.headers()).unwrap_or_else(|| self.site.default_app());
-        let span = if is_traced { span } else { observe::span_of(&request) };
-        let answer = |request| async move { self.grpc.answer(request).await };
         observe::observed(app, (begun, span), request, answer).await
     }
 }

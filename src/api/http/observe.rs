@@ -94,6 +94,11 @@ pub(super) fn plain_read(app: &App, (begun, span): (Instant, &Span), status: Sta
     trace::answered(span, ("GET", Some("/v1/config/{*path}")), class.name(), status);
 }
 
+/// The same of one over gRPC.
+pub(in crate::api) fn grpc_read(app: &App, begun: Instant, status: StatusCode) {
+    app.telemetry.http().answered(RequestClass::Read, status.as_u16(), begun.elapsed());
+}
+
 /// What a request says of the trace that it belongs to.
 pub(super) fn trace_context(headers: &HeaderMap) -> TraceContext<'_> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

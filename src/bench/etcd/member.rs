@@ -5,11 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::client::EtcdClient;
 use super::message::{put_request, range_request, watch_request};
 use crate::bench::BenchError;
 use crate::bench::data::Values;
-use crate::bench::load::{Client, Crowd, Heard, Opening, open_stream};
+use crate::bench::load::{Client, Crowd, GrpcClient, Heard, Opening, open_stream};
 use crate::bench::process::{Process, Usage, run_to_end};
 
 /// What to say where etcd is missing.
@@ -21,6 +20,10 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// The key that reads ask for.
 const READ_KEY: &[u8] = b"/bench/read";
+
+/// Its methods.
+const PUT: &str = "/etcdserverpb.KV/Put";
+const RANGE: &str = "/etcdserverpb.KV/Range";
 
 /// The key that is watched.
 const WATCHED_KEY: &[u8] = b"/bench/watched";
@@ -74,7 +77,7 @@ impl Etcd {
     /// Stores the value that the readers will ask for.
     pub async fn store(&self, value: Vec<u8>) -> Result<(), BenchError> {
         let mut client =
-            EtcdClient::open(self.address, "Put", Box::new(move || put_request(READ_KEY, &value)), 0).await?;
+            GrpcClient::open(self.address, PUT, Box::new(move || put_request(READ_KEY, &value)), 0).await?;
         client.call().await.map_err(|error| BenchError::Answer {
             request: "etcd put".into(),
             expected: "gRPC status 0".into(),
@@ -83,13 +86,13 @@ impl Etcd {
     }
 
     /// Clients that read that value, of so many bytes, with serializable ranges.
-    pub async fn readers(&self, count: usize, value_bytes: usize) -> Result<Vec<EtcdClient>, BenchError> {
+    pub async fn readers(&self, count: usize, value_bytes: usize) -> Result<Vec<GrpcClient>, BenchError> {
         let message = range_request(READ_KEY);
         let mut clients = Vec::with_capacity(count);
         for _ in 0..count {
             let message = message.clone();
             let messages = Box::new(move || message.clone());
-            clients.push(EtcdClient::open(self.address, "Range", messages, value_bytes).await?);
+            clients.push(GrpcClient::open(self.address, RANGE, messages, value_bytes).await?);
         }
         Ok(clients)
     }
@@ -100,7 +103,7 @@ impl Etcd {
         count: usize,
         keys: usize,
         value_bytes: usize,
-    ) -> Result<Vec<EtcdClient>, BenchError> {
+    ) -> Result<Vec<GrpcClient>, BenchError> {
         let mut clients = Vec::with_capacity(count);
         for number in 0..count {
             let mut values = Values::new(number as u64);
@@ -108,7 +111,7 @@ impl Etcd {
                 let key = format!("/bench/write/{:06}", values.index(keys));
                 put_request(key.as_bytes(), values.next(value_bytes).as_bytes())
             });
-            clients.push(EtcdClient::open(self.address, "Put", messages, 0).await?);
+            clients.push(GrpcClient::open(self.address, PUT, messages, 0).await?);
         }
         Ok(clients)
     }
@@ -126,7 +129,7 @@ impl Etcd {
     pub async fn put_watched(&self, value: &str) -> Result<(), BenchError> {
         let value = value.as_bytes().to_vec();
         let messages = Box::new(move || put_request(WATCHED_KEY, &value));
-        let mut client = EtcdClient::open(self.address, "Put", messages, 0).await?;
+        let mut client = GrpcClient::open(self.address, PUT, messages, 0).await?;
         client.call().await.map_err(|error| BenchError::Answer {
             request: "etcd put".into(),
             expected: "gRPC status 0".into(),

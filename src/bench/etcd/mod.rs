@@ -4,7 +4,6 @@
 //! one stream at a time on each connection, as the HTTP load does. Its defaults stay: each put is in the
 //! write-ahead log and flushed before it is answered.
 
-mod client;
 mod member;
 mod message;
 

@@ -34,6 +34,15 @@ pub fn open_stream(address: SocketAddr, method: &str, token: Option<&str>, messa
     bytes.into()
 }
 
+/// A message of protocol buffers as gRPC frames it: not compressed, and its length.
+pub fn framed(message: &impl prost::Message) -> Bytes {
+    let message = message.encode_to_vec();
+    let mut frame = vec![0];
+    frame.extend_from_slice(&(message.len() as u32).to_be_bytes());
+    frame.extend_from_slice(&message);
+    frame.into()
+}
+
 /// A header whose name stands in the static table, not to be indexed.
 fn literal(name: u8, value: &str, out: &mut Vec<u8>) {
     if name < 15 {

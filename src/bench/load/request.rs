@@ -21,6 +21,11 @@ impl Origin {
         self.address
     }
 
+    /// The API key.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     /// The bytes of a GET.
     pub fn get(&self, target: &str) -> Vec<u8> {
         let mut text = String::with_capacity(256);

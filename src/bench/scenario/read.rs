@@ -2,22 +2,28 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::Setting;
 use super::traffic::Reads;
 use crate::bench::BenchError;
-use crate::bench::confgit::{Project, value_target};
-use crate::bench::data::{Layout, Shape};
+use crate::bench::confgit::{Project, Server, value_target};
+use crate::bench::data::{Layout, Shape, Values};
 use crate::bench::etcd::Etcd;
-use crate::bench::load::{Client, HttpClient};
+use crate::bench::load::{Client, GrpcClient, GrpcConnection, HttpClient, framed};
 use crate::bench::pairing::{Side, paired_ratio};
 use crate::bench::report::{Bar, Measure, Row};
 use crate::bench::yardstick::Yardstick;
+use crate::wire::grpc::GetRequest;
 
 const SCENARIO: &str = "read";
 const CONNECTIONS: usize = 64;
 const VALUE_BYTES: usize = 300;
 /// Entries asked for: enough that the processor's caches do not hold them all.
 const DISTINCT_READS: usize = 20_000;
+/// How gRPC clients are connected.
+const GRPC_CONNECTIONS: usize = 8;
+const GRPC_STREAMS: usize = 8;
 const PAIRS: u64 = 5;
 const RUN: Duration = Duration::from_secs(1);
 
@@ -51,7 +57,20 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>, BenchError> {
             .checked(&subject.total())
             .checked(&axum.total()),
     ];
+    setting.tell("read: over gRPC");
+    let mut grpc = Side::new(grpc_clients(&server, &shape).await?, || server.usage());
+    grpc.warm_up(run / 2).await;
+    let ratio = paired_ratio(&mut axum, &mut grpc, pairs, run).await?;
+    rows.push(
+        Row::shown(SCENARIO, "gRPC Get against a bare axum handler", ratio)
+            .judged(Bar::AtLeast(0.45), Bar::AtLeast(0.6))
+            .noted(format!("{GRPC_CONNECTIONS} connections with {GRPC_STREAMS} streams each"))
+            .checked(&grpc.total())
+            .checked(&axum.total()),
+    );
     let mut beside = side_rows("bare axum handler", &axum);
+    beside.extend(side_rows("confgit over gRPC", &grpc));
+    drop(grpc);
     if setting.etcd {
         setting.tell("read: beside etcd");
         let etcd = Etcd::start(setting.work(), "etcd-read").await?;
@@ -74,6 +93,25 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>, BenchError> {
     drop(subject);
     server.stop().await?;
     Ok(rows)
+}
+
+/// Clients that share connections, each asking for one value after the other.
+async fn grpc_clients(server: &Server, shape: &Shape) -> Result<Vec<GrpcClient>, BenchError> {
+    let mut clients = Vec::new();
+    for connection in 0..GRPC_CONNECTIONS {
+        let shared = GrpcConnection::open(server.address()).await?;
+        for stream in 0..GRPC_STREAMS {
+            let mut dice = Values::new((connection * GRPC_STREAMS + stream) as u64);
+            let requests: Vec<Bytes> = (0..DISTINCT_READS / 16)
+                .map(|_| shape.path(dice.index(shape.entries())))
+                .map(|path| framed(&GetRequest { path, ..GetRequest::default() }))
+                .collect();
+            let messages = Box::new(move || requests[dice.index(requests.len())].clone());
+            let method = ("/confgit.v1.ConfigService/Get", server.origin().key());
+            clients.push(GrpcClient::over(shared.clone(), method, messages, VALUE_BYTES)?);
+        }
+    }
+    Ok(clients)
 }
 
 fn side_rows<C: Client>(name: &str, side: &Side<'_, C>) -> Vec<Row> {

@@ -11,10 +11,12 @@ use crate::bench::confgit::{Project, Server, entry_target};
 use crate::bench::data::{KEYS_PER_DOCUMENT, Layout, Shape};
 use crate::bench::etcd::Etcd;
 use crate::bench::load::{
-    ANYWHERE, Bounds, Connection, Crowd, Heard, HttpClient, IN_EVENT, Opening, closed_loop,
+    ANYWHERE, Bounds, Connection, Crowd, Heard, HttpClient, IN_EVENT, Opening, closed_loop, framed,
+    open_stream,
 };
 use crate::bench::process::tcp_buffer_bytes;
 use crate::bench::report::{Bar, Measure, Row, Unit};
+use crate::wire::grpc::WatchRequest;
 
 const SCENARIO: &str = "watch";
 const WATCHERS: usize = 10_000;
@@ -30,6 +32,14 @@ const VALUE_BYTES: usize = 300;
 const ROUNDS: u64 = 20;
 const COMMITS_PER_SECOND: usize = 100;
 const WRITERS: usize = 16;
+const WATCH_METHOD: &str = "/confgit.v1.ConfigService/Watch";
+
+/// How the first message of a watch begins: `ready`, of two bytes, a position.
+const READY_MESSAGE: &[u8] = &[3 << 3 | 2, 2, 1 << 3];
+
+/// How the value of an event begins there: JSON as the first field, of 302 bytes; the old value is another field.
+const IN_MESSAGE: &[u8] = b"\x1a\xb1\x02\x0a\xae\x02\"at-";
+
 /// How long a change may take to be heard by all before it counts as missed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -49,6 +59,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>, BenchError> {
     let server = project.serve().await?;
     rows.push(never_reading(setting, &server, &shape).await?);
     server.stop().await?;
+    rows.extend(over_grpc(setting).await?);
     rows.extend(beside_etcd(setting, &project, &shape).await?);
     Ok(rows)
 }
@@ -155,6 +166,45 @@ async fn all_of_one(
         )
         .judged(Bar::AtLeast(0.9), Bar::AtLeast(0.95))
         .noted(format!("{} and {}", Unit::PerSecond.show(beside), Unit::PerSecond.show(alone))),
+    ])
+}
+
+/// The same over gRPC, each on a connection of its own as a client process has it.
+async fn over_grpc(setting: &Setting) -> Result<Vec<Row>, BenchError> {
+    setting.tell("watch: letting 10,000 watchers in over gRPC");
+    // A project of few change sets: the first answer then holds these very bytes.
+    let shape = Shape::new(Layout::Nested, 1_000, VALUE_BYTES);
+    let project = Project::create(&setting.program, setting.work(), "watch-grpc", &shape).await?;
+    let server = project.serve().await?;
+    let (path, watchers) = (shape.path(0), setting.scaled(WATCHERS as u64) as usize);
+    let message = framed(&WatchRequest { prefixes: vec![path.clone()], ..WatchRequest::default() });
+    let request = open_stream(server.address(), WATCH_METHOD, server.origin().key(), &message);
+    tokio::time::sleep(super::REST).await;
+    let before = server.usage()?.resident_bytes;
+    let rounds_of = setting.scaled(ROUNDS).max(3);
+    let heard = Heard::new(rounds_of as usize, IN_MESSAGE);
+    let openings = (0..watchers).map(|_| Opening {
+        request: request.clone(),
+        expected: READY_MESSAGE,
+        receive_bytes: None,
+    });
+    let crowd = Crowd::gather(server.address(), openings, &heard).await?;
+    tokio::time::sleep(super::REST).await;
+    let idle = server.usage()?.resident_bytes.saturating_sub(before) as f64 / watchers as f64 / 1e3;
+    let (latency, missed) = rounds(&server, &path, &heard, (rounds_of, watchers)).await?;
+    let broken = heard.broken();
+    drop(crowd);
+    server.stop().await?;
+    let what = format!("gRPC: a change to all of {watchers} watchers, the last one");
+    let row = match missed + broken {
+        0 => Row::shown(SCENARIO, what, latency).judged(Bar::Below(300.0), Bar::Below(120.0)),
+        _ => Row::failed(SCENARIO, what, format!("{missed} changes were missed, {broken} watches broke")),
+    };
+    let memory = Measure::of(Unit::Kilobytes, [idle]);
+    Ok(vec![
+        row.noted("a connection each"),
+        Row::shown(SCENARIO, "gRPC: memory of an idle watcher", memory)
+            .judged(Bar::Below(36.0), Bar::Below(16.0)),
     ])
 }
 

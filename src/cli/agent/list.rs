@@ -183,7 +183,7 @@ mod tests {
             ("files:\n - {path: /a, to: b, signal: HUP}", "`signal` and `pid_file`"),
             ("files:\n - {path: /a, to: b, signal: KILL, pid_file: p}", "no signal"),
             ("files:\n - {path: /a, to: b}\n - {path: /c, to: b}", "file 2: b is written twice"),
-            ("files:\n - {path: //, to: b}", "file 1"),
+            ("files:\n - {path: /a//b, to: b}", "file 1"),
             ("files: [", "1:"),
             ("- 1", "mapping"),
         ] {

@@ -200,9 +200,22 @@ fn keep(
         }
         let patience = if files.iter().any(|file| file.is_due) { AGAIN } else { Duration::from_secs(3_600) };
         match news.recv_timeout(patience) {
-            Ok(News::Changed { env, sequence }) => {
-                newest = Some(newest.map_or(sequence, |newest| newest.max(sequence)));
-                files.iter_mut().filter(|file| file.wanted.env == env).for_each(|file| file.is_due = true);
+            Ok(first @ News::Changed { .. }) => {
+                // One change may show in several environments, and each tells it.
+                let more = std::iter::from_fn(|| news.recv_timeout(DEBOUNCE).ok());
+                for news in std::iter::once(first).chain(more) {
+                    match news {
+                        News::Changed { env, sequence } => {
+                            newest = Some(newest.map_or(sequence, |newest| newest.max(sequence)));
+                            files
+                                .iter_mut()
+                                .filter(|file| file.wanted.env == env)
+                                .for_each(|file| file.is_due = true);
+                        }
+                        News::Refused(error) => say(format_args!("changes are not followed: {error}")),
+                        News::Stop => return Ok(()),
+                    }
+                }
             }
             Ok(News::Refused(error)) => {
                 refused += 1;

@@ -1,6 +1,8 @@
 //! Changes as they happen: what each watcher is told, in order, none missed.
 
+mod alerts;
 mod clients;
+mod crash;
 mod events;
 mod long_poll;
 mod oracle;

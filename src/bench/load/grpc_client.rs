@@ -1,4 +1,4 @@
-//! A gRPC client of one connection and one stream at a time.
+//! A gRPC client of one stream at a time, over a connection that it may share with others.
 
 use std::net::SocketAddr;
 
@@ -7,34 +7,61 @@ use h2::client::SendRequest;
 use http::{HeaderValue, Method, Request, Uri, Version, header};
 use tokio::net::TcpStream;
 
+use super::{CallError, Client};
 use crate::bench::BenchError;
-use crate::bench::load::{CallError, Client};
 
 /// Gives the next message, framed.
 pub type Messages = Box<dyn FnMut() -> Bytes + Send>;
 
-/// A client of etcd that calls one method again and again.
-pub struct EtcdClient {
-    address: SocketAddr,
+/// A client that calls one method again and again.
+pub struct GrpcClient {
+    connection: GrpcConnection,
     uri: Uri,
-    sender: SendRequest<Bytes>,
+    /// The caller's key.
+    token: Option<HeaderValue>,
     messages: Messages,
     /// A shorter answer is an error: a range that finds nothing would be a cheap read.
     least_answer_bytes: usize,
 }
 
-impl EtcdClient {
-    /// Connects a client that calls a method such as `Range` of etcd's key-value service.
+/// A connection for several clients.
+#[derive(Clone)]
+pub struct GrpcConnection {
+    address: SocketAddr,
+    sender: SendRequest<Bytes>,
+}
+
+impl GrpcConnection {
+    /// Connects to a server on this machine.
+    pub async fn open(address: SocketAddr) -> Result<Self, BenchError> {
+        Ok(GrpcConnection { address, sender: connect(address).await? })
+    }
+}
+
+impl GrpcClient {
+    /// A client that calls a method, such as `/etcdserverpb.KV/Range`, over a connection of its own.
     pub async fn open(
         address: SocketAddr,
         method: &str,
         messages: Messages,
         least_answer_bytes: usize,
     ) -> Result<Self, BenchError> {
-        let uri = format!("http://{address}/etcdserverpb.KV/{method}").parse();
-        let uri = uri.map_err(|error| broken("the address of etcd", &error))?;
-        let sender = connect(address).await?;
-        Ok(EtcdClient { address, uri, sender, messages, least_answer_bytes })
+        let connection = GrpcConnection::open(address).await?;
+        GrpcClient::over(connection, (method, None), messages, least_answer_bytes)
+    }
+
+    /// The same over a connection that others use as well, with the key that it shows.
+    pub fn over(
+        connection: GrpcConnection,
+        (method, token): (&str, Option<&str>),
+        messages: Messages,
+        least_answer_bytes: usize,
+    ) -> Result<Self, BenchError> {
+        let uri = format!("http://{}{method}", connection.address).parse();
+        let uri = uri.map_err(|error| broken("the address of a method", &error))?;
+        let token = token.map(|token| HeaderValue::try_from(format!("Bearer {token}"))).transpose();
+        let token = token.map_err(|error| broken("the key", &error))?;
+        Ok(GrpcClient { connection, uri, token, messages, least_answer_bytes })
     }
 
     async fn exchange(&mut self, message: Bytes) -> Result<(), CallError> {
@@ -45,8 +72,11 @@ impl EtcdClient {
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        std::future::poll_fn(|context| self.sender.poll_ready(context)).await.map_err(lost)?;
-        let (response, mut stream) = self.sender.send_request(request, false).map_err(lost)?;
+        if let Some(token) = &self.token {
+            headers.insert(header::AUTHORIZATION, token.clone());
+        }
+        std::future::poll_fn(|context| self.connection.sender.poll_ready(context)).await.map_err(lost)?;
+        let (response, mut stream) = self.connection.sender.send_request(request, false).map_err(lost)?;
         stream.send_data(message, true).map_err(lost)?;
         let response = response.await.map_err(lost)?;
         let mut status = response.headers().get("grpc-status").cloned();
@@ -70,14 +100,14 @@ impl EtcdClient {
     }
 }
 
-impl Client for EtcdClient {
+impl Client for GrpcClient {
     async fn call(&mut self) -> Result<(), CallError> {
         let message = (self.messages)();
         self.exchange(message).await
     }
 
     async fn reconnect(&mut self) -> Result<(), BenchError> {
-        self.sender = connect(self.address).await?;
+        self.connection = GrpcConnection::open(self.connection.address).await?;
         Ok(())
     }
 }
@@ -86,7 +116,7 @@ async fn connect(address: SocketAddr) -> Result<SendRequest<Bytes>, BenchError> 
     if !address.ip().is_loopback() {
         return Err(BenchError::NotLoopback(address));
     }
-    let stream = TcpStream::connect(address).await.map_err(BenchError::io("connecting to etcd"))?;
+    let stream = TcpStream::connect(address).await.map_err(BenchError::io("connecting over HTTP/2"))?;
     stream.set_nodelay(true).map_err(BenchError::io("setting TCP_NODELAY"))?;
     let (sender, connection) =
         h2::client::handshake(stream).await.map_err(|error| broken("the HTTP/2 handshake", &error))?;
@@ -100,5 +130,5 @@ fn lost(error: h2::Error) -> CallError {
 }
 
 fn broken(what: &str, error: &dyn std::fmt::Display) -> BenchError {
-    BenchError::Answer { request: what.into(), expected: "an etcd server".into(), actual: error.to_string() }
+    BenchError::Answer { request: what.into(), expected: "a gRPC server".into(), actual: error.to_string() }
 }
