@@ -13,7 +13,7 @@ use super::options::Options;
 use super::path_argument::path;
 use super::signal_argument::SignalArgument;
 use super::voice::{say, say_lost};
-use crate::client::{Client, Export, Heard, Moment, Place, WatchQuestion};
+use crate::client::{Client, Export, Moment, Place, Settled, WatchQuestion};
 use crate::import::{EnvKeys, Texts, read_env};
 use crate::model::{Path, Value};
 
@@ -82,18 +82,22 @@ impl Run {
         let prefixes = self.prefix.iter().map(|text| path(text)).collect::<Result<Vec<_>, _>>()?;
         let env = options.env.clone();
         let mut signals = Signals::listen()?;
-        // First the watch, then the values: nothing changes in between unnoticed.
+        // Values are read anew once the watch has begun: what changed before that is noticed then.
         let mut news = if self.once { None } else { Some(self.watch(&client, &prefixes, env.clone())) };
-        let read = || variables(&client, &prefixes, env.as_deref(), !self.no_secrets);
-        let mut variables = read()?;
+        let read = || {
+            let (client, prefixes, env) = (client.clone(), prefixes.clone(), env.clone());
+            let with_secrets = !self.no_secrets;
+            apart(move || variables(&client, &prefixes, env.as_deref(), with_secrets))
+        };
+        let mut variables = read().await?;
         let mut child = self.start(&variables)?;
         loop {
             tokio::select! {
                 ended = child.wait() => {
-                    self.take_leave(&client);
+                    self.take_leave(&client).await;
                     return Ok(code_of(ended.map_err(cannot_wait)?));
                 }
-                signal = signals.next() => pass_on(&child, signal),
+                signal = signals.next() => send(&child, signal),
                 changed = next(&mut news) => {
                     let sequence = match changed {
                         News::Changed(sequence) => sequence,
@@ -105,18 +109,28 @@ impl Run {
                         }
                     };
                     let fresh = loop {
-                        match read() {
-                            Ok(fresh) => break Some(fresh),
-                            Err(error) => {
-                                say(format_args!("the values of now cannot be read; the command keeps those it has: {error}"));
-                                tokio::select! {
-                                    () = tokio::time::sleep(PAUSE) => {}
-                                    _ = child.wait() => break None,
+                        tokio::select! {
+                            result = read() => match result {
+                                Ok(fresh) => break fresh,
+                                Err(error) => {
+                                    say(format_args!("the values of now cannot be read; the command keeps those it has: {error}"));
                                 }
+                            },
+                            signal = signals.next() => {
+                                send(&child, signal);
+                                continue;
+                            }
+                            ended = child.wait() => {
+                                self.take_leave(&client).await;
+                                return Ok(code_of(ended.map_err(cannot_wait)?));
                             }
                         }
+                        tokio::select! {
+                            () = tokio::time::sleep(PAUSE) => {}
+                            signal = signals.next() => send(&child, signal),
+                            _ = child.wait() => {}
+                        }
                     };
-                    let Some(fresh) = fresh else { continue };
                     if fresh != variables {
                         let names = names_of_changes(&variables, &fresh);
                         say(format_args!("change set {sequence} changed {names}"));
@@ -125,16 +139,19 @@ impl Run {
                             Some(SignalArgument(signal)) => send(&child, signal),
                             None => {
                                 if let Some(status) = self.end(&mut child, &mut signals).await? {
+                                    self.take_leave(&client).await;
                                     return Ok(code_of(status));
                                 }
                                 child = self.start(&variables)?;
                             }
                         }
                     }
-                    if let Some(name) = &self.client
-                        && let Err(error) = client.acknowledge(name, sequence)
-                    {
-                        say(format_args!("it could not be acknowledged: {error}"));
+                    if let Some(name) = self.client.clone() {
+                        let client = client.clone();
+                        let told = apart(move || Ok(client.acknowledge(&name, sequence)?)).await;
+                        if let Err(error) = told {
+                            say(format_args!("it could not be acknowledged: {error}"));
+                        }
                     }
                 }
             }
@@ -142,7 +159,7 @@ impl Run {
     }
 
     fn watch(&self, client: &Client, prefixes: &[Path], env: Option<String>) -> mpsc::Receiver<News> {
-        let watching = client.watch(WatchQuestion {
+        let mut watching = client.watch(WatchQuestion {
             resolved: true,
             prefixes: prefixes.to_vec(),
             env,
@@ -152,32 +169,17 @@ impl Run {
         });
         let (sender, receiver) = mpsc::channel(1);
         std::thread::spawn(move || {
-            let mut newest = None;
-            loop {
-                let heard = match newest {
-                    None => watching.next(),
-                    // More may follow at once.
-                    Some(sequence) => match watching.next_within(DEBOUNCE) {
-                        Some(Some(heard)) => Some(heard),
-                        Some(None) => {
-                            newest = None;
-                            if sender.blocking_send(News::Changed(sequence)).is_err() {
-                                return;
-                            }
-                            continue;
-                        }
-                        None => None,
-                    },
-                };
-                match heard {
-                    Some(Heard::Event { event, .. }) => newest = Some(event.sequence),
-                    Some(Heard::Ready(_)) => {}
-                    Some(Heard::Lost(error, pause)) => say_lost(error, pause),
-                    Some(Heard::Refused(error)) => {
-                        let _ = sender.blocking_send(News::Refused(error.into()));
-                        return;
+            while let Some(settled) = watching.settled(DEBOUNCE) {
+                let news = match settled {
+                    Settled::Changed(sequence) => News::Changed(sequence),
+                    Settled::Refused(error) => News::Refused(error.into()),
+                    Settled::Lost(error, pause) => {
+                        say_lost(error, pause);
+                        continue;
                     }
-                    None => return,
+                };
+                if sender.blocking_send(news).is_err() {
+                    return;
                 }
             }
         });
@@ -207,7 +209,7 @@ impl Run {
                 }
                 signal = signals.next() => {
                     is_asked = true;
-                    pass_on(child, signal);
+                    send(child, signal);
                 }
                 () = &mut grace => {
                     say("the command does not end, and is killed");
@@ -217,13 +219,21 @@ impl Run {
         }
     }
 
-    fn take_leave(&self, client: &Client) {
-        if let Some(name) = &self.client
-            && let Err(error) = client.take_leave(name)
-        {
-            say(format_args!("leave could not be taken: {error}"));
+    async fn take_leave(&self, client: &Client) {
+        if let Some(name) = self.client.clone() {
+            let client = client.clone();
+            // Whoever is missed for a moment is no reason to fail.
+            let _ = apart(move || Ok(client.take_leave(&name)?)).await;
         }
     }
+}
+
+/// Does what waits for the server on a thread of its own: signals are heard meanwhile.
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
+) -> Result<T, CliError> {
+    let stopped = |error: tokio::task::JoinError| CliError::Failed(error.to_string());
+    tokio::task::spawn_blocking(work).await.map_err(stopped)?
 }
 
 /// What is heard next; nothing where nobody listens.
@@ -299,10 +309,6 @@ impl Signals {
         })
         .await
     }
-}
-
-fn pass_on(child: &Child, signal: rustix::process::Signal) {
-    send(child, signal);
 }
 
 fn send(child: &Child, signal: rustix::process::Signal) {

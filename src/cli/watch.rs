@@ -84,7 +84,11 @@ impl Watch {
                     // Present values are nothing that happened.
                     change_set.clear();
                 }
-                Some(Heard::Lost(error, pause)) => say_lost(error, pause),
+                Some(Heard::Lost(error, pause)) => {
+                    // A change set that broke off is told again, whole.
+                    change_set.clear();
+                    say_lost(error, pause);
+                }
                 Some(Heard::Refused(error)) => return Err(error.into()),
                 None => return Ok(()),
             }

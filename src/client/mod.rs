@@ -20,7 +20,7 @@ pub use download::Download;
 pub use error::ClientError;
 pub use request::{Comparison, Expect, Export, Moment, Node, PatchKind, Place, Promotion, Sides};
 pub use token::Token;
-pub use watch::{Heard, WatchQuestion, Watching};
+pub use watch::{Heard, Settled, WatchQuestion, Watching};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub use crate::wire::{ListItem, Listing, Written};
 use self::transport::{REQUEST_TIMEOUT, Transport};
 
 /// A connection to one server, or to one project of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Client {
     transport: Arc<Transport>,
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::read::get;
 use super::transport::{Call, Transport};
@@ -20,6 +20,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// After so long a stream is opened anew: a connection that died without a word is not held for ever.
 const LONGEST_STREAM: Duration = Duration::from_secs(3_600);
+
+/// How many prefixes a watch has.
+const MOST_PREFIXES: usize = 100;
+
+/// However much follows a change, it is told after so long.
+const LONGEST_UNREST: Duration = Duration::from_secs(2);
 
 /// How many events wait for who asked for them.
 const MOST_WAITING: usize = 1_000;
@@ -62,22 +68,59 @@ pub enum Heard {
     Refused(ClientError),
 }
 
+/// What whoever reads values anew after a change hears.
+#[derive(Debug)]
+pub enum Settled {
+    /// Something may be another thing than before, and nothing more came for a while; this is the change set.
+    Changed(u64),
+    /// As [`Heard::Lost`].
+    Lost(ClientError, Duration),
+    /// As [`Heard::Refused`].
+    Refused(ClientError),
+}
+
 /// A watch, which goes on for as long as it is held.
 #[derive(Debug)]
-pub struct Watching(Receiver<Heard>);
+pub struct Watching {
+    heard: Receiver<Heard>,
+    /// A change that is not told yet, for more may follow at once.
+    newest: Option<u64>,
+    /// Since when it waits to be told.
+    since: Option<Instant>,
+}
 
 impl Watching {
     /// What is next; waits for it. None where it was refused before.
     pub fn next(&self) -> Option<Heard> {
-        self.0.recv().ok()
+        self.heard.recv().ok()
     }
 
-    /// The same for at most so long; none in the inner place where nothing came.
-    pub fn next_within(&self, patience: Duration) -> Option<Option<Heard>> {
-        match self.0.recv_timeout(patience) {
-            Ok(heard) => Some(Some(heard)),
-            Err(RecvTimeoutError::Timeout) => Some(None),
-            Err(RecvTimeoutError::Disconnected) => None,
+    /// The same for whoever reads values anew after a change: told once it is quiet for a moment. That a stream is open is
+    /// told as a change as well, since something may have changed before it was.
+    pub fn settled(&mut self, quiet: Duration) -> Option<Settled> {
+        loop {
+            let heard = match self.newest {
+                None => self.heard.recv().ok()?,
+                Some(sequence) if self.since.is_some_and(|since| since.elapsed() > LONGEST_UNREST) => {
+                    (self.newest, self.since) = (None, None);
+                    return Some(Settled::Changed(sequence));
+                }
+                Some(sequence) => match self.heard.recv_timeout(quiet) {
+                    Ok(heard) => heard,
+                    Err(RecvTimeoutError::Timeout) => {
+                        (self.newest, self.since) = (None, None);
+                        return Some(Settled::Changed(sequence));
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return None,
+                },
+            };
+            match heard {
+                Heard::Event { event, .. } => self.newest = self.newest.max(Some(event.sequence)),
+                Heard::Ready(ready) => self.newest = self.newest.max(Some(ready.sequence)),
+                Heard::Lost(error, pause) => return Some(Settled::Lost(error, pause)),
+                Heard::Refused(error) => return Some(Settled::Refused(error)),
+            }
+            self.since.get_or_insert_with(Instant::now);
         }
     }
 }
@@ -91,11 +134,15 @@ enum Block {
 
 impl Client {
     /// Watches. Whatever breaks off is opened again where it was, with growing pauses, until it is refused.
-    pub fn watch(&self, question: WatchQuestion) -> Watching {
+    pub fn watch(&self, mut question: WatchQuestion) -> Watching {
+        // Servers take no more; what is heard beside what was asked for does no harm.
+        if question.prefixes.len() > MOST_PREFIXES {
+            question.prefixes = vec![Path::root()];
+        }
         let (sender, receiver) = mpsc::sync_channel(MOST_WAITING);
         let transport = self.transport.clone();
-        std::thread::spawn(move || follow(&transport, &question, &sender));
-        Watching(receiver)
+        std::thread::spawn(move || follow(&transport, question, &sender));
+        Watching { heard: receiver, newest: None, since: None }
     }
 
     /// Says that a client follows a change set by now.
@@ -145,10 +192,10 @@ fn client_path(client: &str) -> Path {
 }
 
 /// Opens the stream again and again. Ends when nobody listens any more, or it is refused.
-fn follow(transport: &Arc<Transport>, question: &WatchQuestion, heard: &SyncSender<Heard>) {
+fn follow(transport: &Arc<Transport>, mut question: WatchQuestion, heard: &SyncSender<Heard>) {
     let (mut last, mut pause) = (None::<String>, FIRST_PAUSE);
     loop {
-        let blocks = connect(transport, question, last.as_deref());
+        let blocks = connect(transport, &question, last.as_deref());
         let error = loop {
             let block = match blocks.recv_timeout(SILENCE) {
                 Ok(block) => block,
@@ -183,6 +230,13 @@ fn follow(transport: &Arc<Transport>, question: &WatchQuestion, heard: &SyncSend
                 Err(error) => break error,
             }
         };
+        // A server that was restored from a backup, or keeps less history: from its present on, then.
+        if last.is_some() && is_lost_place(&error) {
+            last = None;
+            question.since = None;
+            let _ = heard.send(Heard::Lost(error, Duration::ZERO));
+            continue;
+        }
         if is_final(&error) {
             let _ = heard.send(Heard::Refused(error));
             return;
@@ -195,6 +249,12 @@ fn follow(transport: &Arc<Transport>, question: &WatchQuestion, heard: &SyncSend
         std::thread::sleep(wait);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Whether the place where a stream broke off is none that the server knows.
+fn is_lost_place(error: &ClientError) -> bool {
+    let ClientError::Refused(problem) = error else { return false };
+    matches!(problem.kind.as_str(), "/problems/no-such-moment" | "/problems/gone")
 }
 
 /// Whether asking again would be refused as well.

@@ -19,7 +19,7 @@ impl Default for ClientRules {
 }
 
 /// The longest time either may be.
-const MOST_SECONDS: u64 = 7 * 86_400;
+const MOST_SECONDS: u64 = 12 * 3_600;
 
 impl Parser<'_> {
     pub(super) fn clients(&mut self, root: &Object) -> ClientRules {
@@ -50,7 +50,7 @@ impl Parser<'_> {
                 Some(duration) => *rule = duration,
                 None => {
                     let message = format!(
-                        "`{key}` is a number of seconds, minutes or hours, such as 90s, 5m or 1h; at most 7 days"
+                        "`{key}` is a number of seconds, minutes or hours, such as 90s, 5m or 1h; at most 12h"
                     );
                     self.wrong(&["clients", key], message);
                 }
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(read(""), rules(60, 30));
         assert_eq!(read("clients: {lost_after: 5m}"), rules(300, 30));
         assert_eq!(read("clients: {lost_after: 1h, lagging_after: 1s}"), rules(3_600, 1));
-        for bad in ["0s", "-1s", "1d", "s", "", "1.5s", "01s", "169h", "99999999999999999999h", "5"] {
+        for bad in ["0s", "-1s", "1d", "s", "", "1.5s", "01s", "13h", "99999999999999999999h", "5"] {
             assert!(read(&format!("clients: {{lost_after: '{bad}'}}")).is_err(), "{bad}");
         }
         for bad in ["clients: 5", "clients: {lost: 5s}", "clients: {lost_after: 5}"] {

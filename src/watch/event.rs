@@ -85,6 +85,8 @@ impl Event {
 /// What one change set is for who watches an environment: its events, in the order of their paths.
 #[derive(Debug)]
 pub struct Batch {
+    /// The change set before the first in it.
+    pub after: Sequence,
     /// The last change set in it.
     pub sequence: Sequence,
     /// The environment.
@@ -104,13 +106,14 @@ pub struct Batch {
 impl Batch {
     /// The batch of these events.
     pub fn new(
-        (sequence, environment): (Sequence, Arc<str>),
+        (after, sequence): (Sequence, Sequence),
+        environment: Arc<str>,
         is_coalesced: bool,
         events: Vec<Event>,
         (accepted, published): (Option<Instant>, Instant),
     ) -> Self {
         let bytes = events.iter().map(Event::bytes).sum();
-        Batch { sequence, environment, is_coalesced, events, published, accepted, bytes }
+        Batch { after, sequence, environment, is_coalesced, events, published, accepted, bytes }
     }
 
     /// About how much memory it takes.

@@ -39,18 +39,19 @@ impl Log {
         }
     }
 
-    /// Adds what was before: every batch after `after` and up to where the log begins. Not where there is no room.
-    pub fn prepend(&mut self, after: Sequence, before: &[Arc<Batch>]) {
+    /// Adds what was before: every batch after `after` and up to `until`, where the log has to begin still. Answers whether
+    /// that is so, and there was room.
+    pub fn prepend(&mut self, after: Sequence, before: &[Arc<Batch>], until: Sequence) -> bool {
         let bytes: usize = before.iter().map(|batch| batch.bytes()).sum();
         let fits = self.batches.len() + before.len() <= MOST_BATCHES && self.bytes + bytes <= MOST_BYTES;
-        // Somebody else may have added the same meanwhile.
-        let is_next = before.last().is_none_or(|last| last.sequence <= self.after);
-        if !fits || !is_next || after >= self.after {
-            return;
+        // Meanwhile somebody else may have added the same, or what it began with may have gone.
+        if !fits || self.after != until || after >= self.after {
+            return false;
         }
         before.iter().rev().for_each(|batch| self.batches.push_front(batch.clone()));
         self.bytes += bytes;
         self.after = after;
+        true
     }
 
     /// The batches after a change set, at most so many; none where some may be gone already.
@@ -82,10 +83,10 @@ mod tests {
         assert_eq!(numbers(log.since(Sequence(10), 2)), Some(vec![12, 15]));
         assert_eq!(numbers(log.since(Sequence(15), 9)), Some(vec![16]));
         assert_eq!(numbers(log.since(Sequence(20), 9)), Some(vec![]));
-        log.prepend(Sequence(4), &[batch(5, &["/a"]), batch(10, &["/a"])]);
+        assert!(log.prepend(Sequence(4), &[batch(5, &["/a"]), batch(10, &["/a"])], Sequence(10)));
         assert_eq!(numbers(log.since(Sequence(4), 3)), Some(vec![5, 10, 12]));
-        // What overlaps is not taken.
-        log.prepend(Sequence(2), &[batch(5, &["/a"])]);
+        // What ends elsewhere than the log begins is not taken.
+        assert!(!log.prepend(Sequence(2), &[batch(5, &["/a"])], Sequence(10)));
         assert_eq!(log.after(), Sequence(4));
         for sequence in 17..=20_000 {
             log.append(batch(sequence, &["/a"]));

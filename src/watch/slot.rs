@@ -35,7 +35,8 @@ struct Inner {
 /// What there was no room for.
 #[derive(Debug, Clone, Copy)]
 struct Missed {
-    first: Sequence,
+    /// The change set before the first.
+    after: Sequence,
     last: Sequence,
     since: Instant,
 }
@@ -74,7 +75,7 @@ impl Slot {
             Some(missed) => missed.last = sequence,
             None if is_full => {
                 let since = delivery.batch().published;
-                inner.missed = Some(Missed { first: sequence, last: sequence, since });
+                inner.missed = Some(Missed { after: delivery.batch().after, last: sequence, since });
             }
             None => {
                 inner.bytes += bytes;
@@ -106,8 +107,7 @@ impl Slot {
         if let Some(missed) = inner.missed.take() {
             // The queue of one that is slow gives its room back.
             inner.waiting = VecDeque::new();
-            let after = Sequence(missed.first.0.saturating_sub(1));
-            return Taken::Behind { after, last: missed.last };
+            return Taken::Behind { after: missed.after, last: missed.last };
         }
         if let Some(end) = inner.end {
             return Taken::Ended(end);

@@ -19,7 +19,13 @@ pub(super) fn batch(sequence: u64, paths: &[&str]) -> Arc<Batch> {
         made_of: None,
     };
     let events = paths.iter().map(event).collect();
-    Arc::new(Batch::new((Sequence(sequence), "base".into()), false, events, (None, Instant::now())))
+    Arc::new(Batch::new(
+        (Sequence(sequence.saturating_sub(1)), Sequence(sequence)),
+        "base".into(),
+        false,
+        events,
+        (None, Instant::now()),
+    ))
 }
 
 /// All of such a batch.

@@ -74,6 +74,9 @@ impl Stream for Changes {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             ready!(self.looks.poll_tick(context));
+            if self.health.app.project.core().is_ending() {
+                return Poll::Ready(None);
+            }
             let status = if self.is_known { self.health.status() } else { ServingStatus::ServiceUnknown };
             if self.last != Some(status) {
                 self.last = Some(status);

@@ -42,6 +42,9 @@ const MOST_REQUEST_BYTES: usize = 8 << 20;
 const AT_ONCE: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a call may take whose caller gives it longer.
+const LONGEST_CALL: Duration = Duration::from_secs(60);
+
 /// The metadata that names one of several projects.
 const PROJECT: &str = "confgit-project";
 
@@ -149,10 +152,13 @@ impl Grpc {
             head.extensions.insert(SentTo(head.uri.clone()));
         }
         let answer = project.call(Request::from_parts(head, body));
-        let response = match (let_in, deadline.filter(|_| !is_endless)) {
-            (Err(problem), _) => status::of(problem).into_http(),
-            (Ok(_turn), None) => answer.await,
-            (Ok(_turn), Some(deadline)) => timeout_at(deadline.into(), answer).await.unwrap_or_else(|_| {
+        // A request that never comes to its end must not keep its turn for ever.
+        let longest = Instant::now() + LONGEST_CALL;
+        let until = deadline.map_or(longest, |deadline| deadline.min(longest));
+        let response = match let_in {
+            Err(problem) => status::of(problem).into_http(),
+            Ok(_turn) if is_endless => answer.await,
+            Ok(_turn) => timeout_at(until.into(), answer).await.unwrap_or_else(|_| {
                 Status::deadline_exceeded("the answer took longer than the caller waits").into_http()
             }),
         };

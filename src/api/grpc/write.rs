@@ -26,7 +26,7 @@ pub(super) async fn put(
         (expected, false) => expected_of(expected),
     };
     let op = EditOp::Put { value: sent(request.value)?, metadata: Box::default(), as_text: false };
-    let edits = vec![edit(app, &request.path, &request.env, op, precondition)?];
+    let edits = vec![edit(app, (&request.path, &request.env), false, op, precondition)?];
     decide(app, caller, &request.message, edits).await
 }
 
@@ -37,7 +37,7 @@ pub(super) async fn delete(
 ) -> Result<WriteResponse, Problem> {
     let op = if request.hide { EditOp::Hide } else { EditOp::Delete };
     let precondition = expected_of(given(&request.if_match));
-    let edits = vec![edit(app, &request.path, &request.env, op, precondition)?];
+    let edits = vec![edit(app, (&request.path, &request.env), false, op, precondition)?];
     decide(app, caller, &request.message, edits).await
 }
 
@@ -72,7 +72,8 @@ fn one_of_many(app: &App, asked: AskedEdit) -> Result<Edit, Problem> {
         Some(Expected::IfAbsent(true) | Expected::IfVersion(0)) => Precondition::Absent,
         Some(Expected::IfVersion(version)) => Precondition::OneOf(vec![version.to_string()]),
     };
-    edit(app, &asked.path, &asked.env, op, precondition)
+    // As in a batch over HTTP, preconditions are about the layer itself.
+    edit(app, (&asked.path, &asked.env), true, op, precondition)
 }
 
 fn expected_of(if_match: Option<&str>) -> Precondition {
@@ -83,11 +84,16 @@ fn expected_of(if_match: Option<&str>) -> Precondition {
     }
 }
 
-fn edit(app: &App, path: &str, env: &str, op: EditOp, precondition: Precondition) -> Result<Edit, Problem> {
+fn edit(
+    app: &App,
+    (path, env): (&str, &str),
+    layer_only: bool,
+    op: EditOp,
+    precondition: Precondition,
+) -> Result<Edit, Problem> {
     let environments: &Environments = &app.project.core().environments();
     let environment = if env.is_empty() { environments.default_name().clone() } else { env.into() };
-    // What stands in the layer itself: as over HTTP, a write is about that.
-    Ok(Edit { environment, path: written_path(path)?, layer_only: false, op, precondition })
+    Ok(Edit { environment, path: written_path(path)?, layer_only, op, precondition })
 }
 
 async fn decide(

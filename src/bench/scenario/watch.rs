@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Setting;
-use super::traffic::Reads;
+use super::traffic::{Reads, writes};
 use crate::bench::BenchError;
 use crate::bench::confgit::{Project, Server, entry_target};
 use crate::bench::data::{KEYS_PER_DOCUMENT, Layout, Shape};
@@ -123,8 +123,15 @@ async fn all_of_one(
             closed_loop(clients, Bounds::lasting(setting.lasting(Duration::from_secs(3)))).await;
         Ok(outcome.per_second())
     };
+    let write = async || -> Result<f64, BenchError> {
+        let traffic = |number| writes(server.origin(), *shape, number);
+        let clients = HttpClient::open_many(server.origin(), WRITERS, traffic).await?;
+        let (_, outcome) =
+            closed_loop(clients, Bounds::lasting(setting.lasting(Duration::from_secs(3)))).await;
+        Ok(outcome.per_second())
+    };
     read().await?;
-    let alone = read().await?;
+    let (alone, written_alone) = (read().await?, write().await?);
     tokio::time::sleep(super::REST).await;
     let before = server.usage()?.resident_bytes;
     setting.tell("watch: letting 10,000 watchers in");
@@ -136,7 +143,7 @@ async fn all_of_one(
     let let_in = begun.elapsed();
     tokio::time::sleep(super::REST).await;
     let idle = server.usage()?.resident_bytes.saturating_sub(before) as f64 / watchers as f64 / 1e3;
-    let beside = read().await?;
+    let (beside, written_beside) = (read().await?, write().await?);
     setting.tell("watch: telling 10,000 of one change after the other");
     let cpu = server.usage()?.cpu_seconds;
     let (latency, missed) = rounds(server, &path, &heard, (rounds_of, watchers)).await?;
@@ -166,6 +173,17 @@ async fn all_of_one(
         )
         .judged(Bar::AtLeast(0.9), Bar::AtLeast(0.95))
         .noted(format!("{} and {}", Unit::PerSecond.show(beside), Unit::PerSecond.show(alone))),
+        Row::shown(
+            SCENARIO,
+            format!("writes with {watchers} idle watchers against writes without"),
+            Measure::of(Unit::Ratio, [written_beside / written_alone]),
+        )
+        .judged(Bar::AtLeast(0.9), Bar::AtLeast(0.95))
+        .noted(format!(
+            "{WRITERS} writers; {} and {}",
+            Unit::PerSecond.show(written_beside),
+            Unit::PerSecond.show(written_alone)
+        )),
     ])
 }
 

@@ -3,7 +3,7 @@ mod list;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,7 +16,7 @@ use super::options::Options;
 use super::path_argument::path;
 use super::signal_argument::SignalArgument;
 use super::voice::{say, say_lost};
-use crate::client::{Client, Heard, WatchQuestion};
+use crate::client::{Client, Settled, WatchQuestion};
 
 /// After a change it is waited so long for more of them: a push and its follow-up are one.
 const DEBOUNCE: Duration = Duration::from_millis(200);
@@ -110,15 +110,16 @@ impl Agent {
             return once(&client, &mut files);
         }
         stop_on_signals(sender.clone())?;
-        // First the watches, then the files: nothing changes in between unnoticed.
+        // Files are written anew once their watch has begun: what changed before that is noticed then.
         let mut environments: Vec<Option<String>> =
             files.iter().map(|file| file.wanted.env.clone()).collect();
         environments.sort();
         environments.dedup();
+        let watches = environments.len();
         for env in environments {
             watch(&client, &files, env, name.clone(), sender.clone());
         }
-        let result = keep(&client, &mut files, &news, name.as_deref());
+        let result = keep(&client, &mut files, (&news, watches), name.as_deref());
         if let Some(name) = &name
             && let Err(error) = client.take_leave(name)
         {
@@ -182,12 +183,12 @@ fn once(client: &Client, files: &mut [Kept]) -> Result<(), CliError> {
 fn keep(
     client: &Client,
     files: &mut [Kept],
-    news: &Receiver<News>,
+    (news, mut watches): (&Receiver<News>, usize),
     name: Option<&str>,
 ) -> Result<(), CliError> {
     // All of them at the start.
     files.iter_mut().for_each(|file| file.is_due = true);
-    let (mut newest, mut refused) = (None::<u64>, 0);
+    let mut newest = None::<u64>;
     loop {
         if files.iter().any(|file| file.is_due) {
             let (written, is_complete) = refresh_due(client, files);
@@ -200,33 +201,33 @@ fn keep(
         }
         let patience = if files.iter().any(|file| file.is_due) { AGAIN } else { Duration::from_secs(3_600) };
         match news.recv_timeout(patience) {
-            Ok(first @ News::Changed { .. }) => {
+            Ok(first) => {
                 // One change may show in several environments, and each tells it.
-                let more = std::iter::from_fn(|| news.recv_timeout(DEBOUNCE).ok());
+                let until = Instant::now() + DEBOUNCE;
+                let more = std::iter::from_fn(|| {
+                    news.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
+                });
                 for news in std::iter::once(first).chain(more) {
                     match news {
                         News::Changed { env, sequence } => {
                             newest = Some(newest.map_or(sequence, |newest| newest.max(sequence)));
-                            files
-                                .iter_mut()
-                                .filter(|file| file.wanted.env == env)
-                                .for_each(|file| file.is_due = true);
+                            let here = files.iter_mut().filter(|file| file.wanted.env == env);
+                            here.for_each(|file| file.is_due = true);
                         }
-                        News::Refused(error) => say(format_args!("changes are not followed: {error}")),
+                        News::Refused(error) => {
+                            watches -= 1;
+                            say(format_args!("changes are not followed: {error}"));
+                            // The files stay: whoever uses them is better off with old values than with none.
+                            if watches == 0 {
+                                return Err(error);
+                            }
+                        }
                         News::Stop => return Ok(()),
                     }
                 }
             }
-            Ok(News::Refused(error)) => {
-                refused += 1;
-                say(format_args!("changes are not followed: {error}"));
-                // The files stay: whoever uses them is better off with old values than with none.
-                if refused >= files.len() {
-                    return Err(error);
-                }
-            }
             Err(RecvTimeoutError::Timeout) => {}
-            Ok(News::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
     }
 }
@@ -274,7 +275,7 @@ fn watch(client: &Client, files: &[Kept], env: Option<String>, name: Option<Stri
     let mut prefixes: Vec<_> = of_env.map(|file| file.wanted.path.clone()).collect();
     prefixes.sort();
     prefixes.dedup();
-    let watching = client.watch(WatchQuestion {
+    let mut watching = client.watch(WatchQuestion {
         resolved: true,
         prefixes,
         env: env.clone(),
@@ -283,31 +284,17 @@ fn watch(client: &Client, files: &[Kept], env: Option<String>, name: Option<Stri
         client: name,
     });
     std::thread::spawn(move || {
-        let mut newest = None;
-        loop {
-            let heard = match newest {
-                None => watching.next(),
-                Some(sequence) => match watching.next_within(DEBOUNCE) {
-                    Some(Some(heard)) => Some(heard),
-                    Some(None) => {
-                        newest = None;
-                        if news.send(News::Changed { env: env.clone(), sequence }).is_err() {
-                            return;
-                        }
-                        continue;
-                    }
-                    None => None,
-                },
-            };
-            match heard {
-                Some(Heard::Event { event, .. }) => newest = Some(event.sequence),
-                Some(Heard::Ready(_)) => {}
-                Some(Heard::Lost(error, pause)) => say_lost(error, pause),
-                Some(Heard::Refused(error)) => {
-                    let _ = news.send(News::Refused(error.into()));
-                    return;
+        while let Some(settled) = watching.settled(DEBOUNCE) {
+            let told = match settled {
+                Settled::Changed(sequence) => News::Changed { env: env.clone(), sequence },
+                Settled::Refused(error) => News::Refused(error.into()),
+                Settled::Lost(error, pause) => {
+                    say_lost(error, pause);
+                    continue;
                 }
-                None => return,
+            };
+            if news.send(told).is_err() {
+                return;
             }
         }
     });

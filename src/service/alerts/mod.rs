@@ -22,6 +22,9 @@ use crate::telemetry::Posted;
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long one round of posting may take, before it is looked again.
+const ROUND: Duration = Duration::from_secs(2);
+
 /// Something that happened, as webhooks are told.
 struct Alert {
     /// What, such as `client.lost`.
@@ -52,7 +55,7 @@ pub(super) fn run(core: &Arc<Core>, stop: &Receiver<()>) {
 
 /// Posts what is due: to each webhook one after the other, to several side by side.
 fn post_due(core: &Core, queue: &mut Queue, webhooks: &[Webhook], poster: &Poster) {
-    let due = queue.take_due(Instant::now());
+    let (due, begun) = (queue.take_due(Instant::now()), Instant::now());
     let answered: Vec<(Delivery, Result<(), String>)> = std::thread::scope(|scope| {
         let posting = webhooks.iter().map(|webhook| {
             let mine: Vec<Delivery> =
@@ -62,7 +65,7 @@ fn post_due(core: &Core, queue: &mut Queue, webhooks: &[Webhook], poster: &Poste
                 for delivery in mine {
                     let result = poster.post(core, webhook, &delivery);
                     // Where one is not taken, those after it hardly are.
-                    let is_over = result.is_err();
+                    let is_over = result.is_err() || begun.elapsed() > ROUND;
                     answered.push((delivery, result));
                     if is_over {
                         break;
@@ -86,8 +89,8 @@ fn post_due(core: &Core, queue: &mut Queue, webhooks: &[Webhook], poster: &Poste
                     put_aside(core, &given_up, reason);
                 }
             }
-            // One before it was not taken.
-            None if is_known => queue.put_back(delivery, Instant::now()),
+            // One before it was not taken, or there was no time left.
+            None if is_known => queue.put_back(delivery),
             None => put_aside(core, &delivery, "the settings do not name this webhook any more"),
         }
     }

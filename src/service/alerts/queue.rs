@@ -68,8 +68,8 @@ impl Queue {
     }
 
     /// Puts one back that was not tried.
-    pub fn put_back(&mut self, delivery: Delivery, now: Instant) {
-        self.0.push_back((Some(now + PAUSES[0]), delivery));
+    pub fn put_back(&mut self, delivery: Delivery) {
+        self.0.push_back((None, delivery));
     }
 
     /// Puts one back that was not taken; answers it where it is given up.

@@ -16,6 +16,10 @@ pub(super) const MOST_REPLAYED: u64 = 10_000;
 const MOST_STEPS: u64 = 1_000;
 const MOST_BYTES: usize = 2 << 20;
 
+/// How many batches are handed over at a time, and how many bytes of those that nobody else holds.
+pub(super) const MOST_AT_ONCE: usize = 64;
+const MOST_HELD: usize = 256 << 10;
+
 /// What was missed, and up to where that is all.
 pub(super) type Missed = (Vec<Arc<Batch>>, Sequence);
 
@@ -24,7 +28,7 @@ impl Core {
     /// Blocks.
     pub(super) fn catch_up(&self, key: &FeedKey, after: Sequence) -> Result<Missed, ServiceError> {
         // Somebody else may just have looked up the same.
-        if let Some(found) = self.live.logged(key, after, MOST_STEPS as usize) {
+        if let Some(found) = self.live.logged(key, after, MOST_AT_ONCE) {
             return Ok(found);
         }
         let (told, sequence, log_after) = {
@@ -41,7 +45,7 @@ impl Core {
         if sequence.0.saturating_sub(after.0) > MOST_REPLAYED {
             let step = scene.until(&told, sequence);
             let changed = changed_by(&step);
-            let batch = batch_of(self, (&scene, &told), (&step, &changed), key, true, &mut reach);
+            let batch = batch_of(self, (&scene, &told), (&step, &changed), key, (after, true), &mut reach);
             return Ok((batch.into_iter().collect(), sequence));
         }
         let (mut at, mut batches, mut bytes) = (after, Vec::new(), 0);
@@ -57,7 +61,7 @@ impl Core {
             let mut next = scene.clone();
             next.apply(&step);
             let changed = changed_by(&step);
-            let batch = batch_of(self, (&scene, &next), (&step, &changed), key, false, &mut reach);
+            let batch = batch_of(self, (&scene, &next), (&step, &changed), key, (at, false), &mut reach);
             (scene, at) = (next, step.sequence);
             bytes += batch.as_ref().map_or(0, |batch| batch.bytes());
             batches.extend(batch);
@@ -65,10 +69,20 @@ impl Core {
                 break;
             }
         }
-        if at == log_after
-            && let Some(feed) = self.live.feeds().feed(key)
-        {
-            feed.log().prepend(after, &batches);
+        let is_kept = at == log_after
+            && self.live.feeds().feed(key).is_some_and(|feed| feed.log().prepend(after, &batches, log_after));
+        if is_kept && let Some(found) = self.live.logged(key, after, MOST_AT_ONCE) {
+            return Ok(found);
+        }
+        // What one watcher alone holds has a bound; the rest is looked up again once this is told.
+        let mut bytes = 0;
+        let few = batches.iter().position(|batch| {
+            bytes += batch.bytes();
+            bytes > MOST_HELD
+        });
+        if let Some(few) = few.map(|few| few.max(1)).filter(|few| *few < batches.len()) {
+            batches.truncate(few);
+            at = batches.last().map_or(at, |last| last.sequence);
         }
         Ok((batches, at))
     }

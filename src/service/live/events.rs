@@ -291,25 +291,35 @@ impl<'a> Shown<'a> {
     }
 
     fn line(&self, path: Path, found: FoundEntry) -> Line {
-        if found.entry.refers() == Refers::No {
-            return Line::of_written(path, found);
-        }
-        // One of its own, so that it tells what this value is made of.
+        // One of its own, so that it tells what this value is made of: the templates on the way to it, too.
         let mut resolver = Resolver::new(self.view, &Withheld, self.limits);
+        let is_derived = found.template.is_some() || self.view.is_derived_above(&path);
+        let found = match is_derived.then(|| resolver.find(&path)) {
+            Some(Ok(Some(Found::Entry(found)))) => found,
+            _ => found,
+        };
+        if found.entry.refers() == Refers::No {
+            return Line { made_of: parts_of(&resolver), ..Line::of_written(path, found) };
+        }
         match resolver.entry(&path, &found) {
             Err(_) => unresolvable(Line::of_written(path, found)),
             Ok(Resolved { value, secrets, .. }) => {
-                let made_of = match resolver.used() {
-                    None => Some(Parts::More),
-                    Some(used) if used.is_empty() => None,
-                    Some(used) => Some(Parts::Known(used.iter().cloned().collect())),
-                };
+                let made_of = parts_of(&resolver);
                 let is_secret = !secrets.is_empty();
                 let is_bytes = matches!(value, Value::Bytes(_));
                 let json = (!is_secret).then(|| Bytes::from(value.to_json().into_bytes()));
                 Line { path, found, json, is_bytes, is_secret, is_unresolvable: false, made_of }
             }
         }
+    }
+}
+
+/// What a resolver met on the way to a value.
+fn parts_of(resolver: &Resolver<'_>) -> Option<Parts> {
+    match resolver.used() {
+        None => Some(Parts::More),
+        Some(used) if used.is_empty() => None,
+        Some(used) => Some(Parts::Known(used.iter().cloned().collect())),
     }
 }
 

@@ -7,6 +7,7 @@ use super::events::{Changed, Look, changed_by};
 use super::reach::Reach;
 use super::scene::{Scene, Step};
 use super::timeline::Next;
+use crate::model::Sequence;
 use crate::service::core::Core;
 use crate::watch::Batch;
 
@@ -33,7 +34,10 @@ pub(in crate::service) fn run(core: &Core) {
 }
 
 fn tell(core: &Core, step: &Step, is_coalesced: bool, reach: &mut Reach) {
-    let before = core.live.feeds().scene.clone();
+    let (before, told_before) = {
+        let feeds = core.live.feeds();
+        (feeds.scene.clone(), feeds.sequence)
+    };
     let mut after = before.clone();
     after.apply(step);
     let mut changed = None;
@@ -46,7 +50,8 @@ fn tell(core: &Core, step: &Step, is_coalesced: bool, reach: &mut Reach) {
         }
         let changed = &*changed.get_or_insert_with(|| changed_by(step));
         for key in missing {
-            let batch = batch_of(core, (&before, &after), (step, changed), &key, is_coalesced, reach);
+            let batch =
+                batch_of(core, (&before, &after), (step, changed), &key, (told_before, is_coalesced), reach);
             batches.insert(key, batch);
         }
     }
@@ -58,13 +63,14 @@ pub(super) fn batch_of(
     (before, after): (&Scene, &Scene),
     (step, changed): (&Step, &Changed),
     key: &FeedKey,
-    is_coalesced: bool,
+    (told_before, is_coalesced): (Sequence, bool),
     reach: &mut Reach,
 ) -> Option<Arc<Batch>> {
     let limits = core.limits();
     let look = Look { before, after, step, changed, limits: &limits };
     let events = look.events(&key.environment, key.facet, reach);
-    let place = (step.sequence, key.environment.clone());
-    (!events.is_empty())
-        .then(|| Arc::new(Batch::new(place, is_coalesced, events, (step.accepted, step.published))))
+    let (range, environment) = ((told_before, step.sequence), key.environment.clone());
+    (!events.is_empty()).then(|| {
+        Arc::new(Batch::new(range, environment, is_coalesced, events, (step.accepted, step.published)))
+    })
 }

@@ -31,7 +31,7 @@ pub(in crate::service) struct Live {
     /// The change set up to which everybody was told, for those who look often.
     told: AtomicU64,
     /// Whoever looks up what was missed: two at once, so that the second of many finds what the first put into the log.
-    pub(super) catching_up: Semaphore,
+    pub(super) catching_up: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Live {
             next_id: AtomicU64::new(1),
             clients: Clients::default(),
             told: AtomicU64::new(state.sequence.0),
-            catching_up: Semaphore::new(CATCHING_UP),
+            catching_up: Arc::new(Semaphore::new(CATCHING_UP)),
         }
     }
 
@@ -168,6 +168,11 @@ impl Live {
     /// Lets every watcher look whether it may still watch.
     pub fn nudge(&self) {
         self.feeds().feeds.values().for_each(|(feed, _)| feed.nudge());
+    }
+
+    /// Whether no watch may begin any more.
+    pub fn is_closed(&self) -> bool {
+        self.feeds().is_closed
     }
 
     /// Ends all watches, and lets no further one begin.

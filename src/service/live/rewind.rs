@@ -46,6 +46,14 @@ impl Core {
     ) -> Result<Step, ServiceError> {
         let sequence = after.next();
         let change_set = self.change_set(sequence.0)?;
+        // What the settings were before, nobody here knows any more.
+        if change_set.moves.is_empty() {
+            let reason = format!(
+                "change set {sequence} changed the settings, and what that changed cannot be told any more: watch anew, with \
+                 initial=true"
+            );
+            return Err(ServiceError::NoSuchPoint { reason });
+        }
         let mut moved = Vec::new();
         for step in &change_set.moves {
             let before = scene.branches.get(&step.branch).cloned().unwrap_or_default();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::{Sleep, sleep};
 
-use super::catch_up::Missed;
+use super::catch_up::{MOST_AT_ONCE, Missed};
 use super::initial::{self, Page};
 use super::scene::Scene;
 use super::{Facet, FeedKey};
@@ -26,9 +26,6 @@ pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long who goes on from an older moment is let wait for the history index.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// How many batches are taken from a log at a time.
-const MOST_AT_ONCE: usize = 64;
 
 /// What somebody wants to watch.
 #[derive(Debug, Clone)]
@@ -186,6 +183,11 @@ impl Core {
         Ok(subscription)
     }
 
+    /// Whether the server stops.
+    pub fn is_ending(&self) -> bool {
+        self.live.is_closed()
+    }
+
     /// Waits until watchers are told of what readers see already: who writes and then begins to watch begins after that.
     async fn everybody_told(&self) {
         let (newest, until) = (self.index.load().sequence, Instant::now() + PATIENCE);
@@ -259,7 +261,11 @@ impl Subscription {
     /// What is next; none after the end.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Heard>> {
         loop {
-            if let Some(heard) = self.ready.pop_front() {
+            let is_current = self.core.identities.generation() == self.generation;
+            // Rights that changed are asked for anew before anything more is told.
+            if (is_current || matches!(self.stage, Stage::Ended))
+                && let Some(heard) = self.ready.pop_front()
+            {
                 self.heartbeat.as_mut().reset(tokio::time::Instant::now() + HEARTBEAT);
                 self.note(&heard);
                 return Poll::Ready(Some(heard));
@@ -397,8 +403,14 @@ impl Subscription {
             None => (*prefix, *after) = (*prefix + 1, None),
         }
         if !page.events.is_empty() {
-            let place = (self.position, self.key.environment.clone());
-            let batch = crate::watch::Batch::new(place, false, page.events, (None, Instant::now()));
+            let range = (self.position, self.position);
+            let batch = crate::watch::Batch::new(
+                range,
+                self.key.environment.clone(),
+                false,
+                page.events,
+                (None, Instant::now()),
+            );
             self.ready.push_back(Heard::Initial(Arc::new(Delivery::whole(Arc::new(batch)))));
         }
     }
@@ -411,6 +423,14 @@ impl Subscription {
             }
         }
         self.look_at_grant();
+        let (grant, environment) = (&self.grant, &self.key.environment);
+        let seen = |delivery: Arc<Delivery>| delivery.seen(|event| sees(grant, environment, event));
+        let waiting = std::mem::take(&mut self.ready).into_iter().filter_map(|heard| match heard {
+            Heard::Changed(delivery) => seen(delivery).map(Heard::Changed),
+            Heard::Initial(delivery) => seen(delivery).map(Heard::Initial),
+            other => Some(other),
+        });
+        self.ready = waiting.collect();
         Ok(())
     }
 
@@ -422,6 +442,7 @@ impl Subscription {
     fn end(&mut self, ended: Ended) {
         self.stage = Stage::Ended;
         self.waiting = None;
+        self.ready.clear();
         self.ready.push_back(Heard::Ended(ended));
     }
 }
@@ -437,9 +458,12 @@ impl Drop for Subscription {
 
 /// Looks up on a thread that may wait what was missed.
 async fn looked_up(core: Arc<Core>, key: FeedKey, after: Sequence) -> Result<Missed, ServiceError> {
-    let live = core.clone();
-    let _turn = live.live.catching_up.acquire().await;
-    let work = tokio::task::spawn_blocking(move || core.catch_up(&key, after));
+    let turn = core.live.catching_up.clone().acquire_owned().await;
+    let work = tokio::task::spawn_blocking(move || {
+        // Work goes on when its watcher hangs up, so it holds its place itself.
+        let _turn = turn;
+        core.catch_up(&key, after)
+    });
     work.await.map_err(|error| std::io::Error::other(error.to_string()))?
 }
 

@@ -73,3 +73,27 @@ fn a_watch_ends_with_the_right_to_it() {
         Stream::connect(&server.address, &key("omar"), "/api/config/payments?watch=true", &[]).unwrap();
     assert_eq!(again.status, 403);
 }
+
+/// What a template gives is told to who may read the template alone.
+#[test]
+fn values_of_templates_are_told_to_who_may_read_those() {
+    let project = project();
+    let server = project.serve();
+    let target = "/v1/config/payments?watch=true&initial=true";
+    let of_template = |account: &str| {
+        let mut stream = Stream::connect(&server.address, &key(account), target, &[]).unwrap();
+        let initial = stream.ready();
+        let origins: Vec<_> =
+            initial.iter().map(|told| told.data["origin"].as_str().unwrap().to_owned()).collect();
+        (stream, origins.iter().filter(|origin| origin.starts_with("/templates")).count())
+    };
+    assert_eq!(server.as_account("sec").get("/v1/config/payments/api").status, 403);
+    let ((mut sec, hidden), (mut svc, shown)) = (of_template("sec"), of_template("svc"));
+    assert!(hidden == 0 && shown > 0, "{hidden} {shown}");
+    let name =
+        server.get("/v1/config/templates/service").json().as_object().unwrap().keys().next().unwrap().clone();
+    server.put(&format!("/templates/service/{name}"), json!("of-a-template")).expect(200);
+    let last = server.put("/payments/db/port", json!(1)).expect(200).json()["sequence"].as_u64().unwrap();
+    assert!(sec.until(last).iter().all(|told| !told.data.to_string().contains("of-a-template")));
+    assert!(svc.until(last).iter().any(|told| told.data.to_string().contains("of-a-template")));
+}
