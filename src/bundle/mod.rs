@@ -9,6 +9,9 @@ mod kubernetes;
 mod lines;
 mod name;
 mod properties;
+mod same;
+
+pub use same::says_the_same;
 
 use crate::model::{Path, Value};
 

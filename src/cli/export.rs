@@ -7,6 +7,7 @@ use super::CliError;
 use super::options::{Options, OutputFormat};
 use super::output::Output;
 use super::path_argument::path;
+use crate::bundle::BundleFormat;
 use crate::client::{Export as Wanted, Moment, Place};
 
 /// Write configuration for other tools
@@ -63,6 +64,17 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
+    /// What it is where the text tells when it was written.
+    pub fn bundle(self) -> Option<BundleFormat> {
+        match self {
+            ExportFormat::Env => Some(BundleFormat::Env),
+            ExportFormat::Properties => Some(BundleFormat::Properties),
+            ExportFormat::K8sConfigmap => Some(BundleFormat::ConfigMap),
+            ExportFormat::K8sSecret => Some(BundleFormat::Secret),
+            ExportFormat::Json | ExportFormat::Yaml | ExportFormat::Toml | ExportFormat::Text => None,
+        }
+    }
+
     /// The name that the API has for it.
     pub fn name(self) -> &'static str {
         match self {

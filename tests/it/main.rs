@@ -28,6 +28,7 @@ mod paths;
 mod problems;
 mod rest;
 mod retention;
+mod running;
 mod schemas;
 mod snapshots;
 mod traces;

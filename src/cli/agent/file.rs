@@ -9,7 +9,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest as _, Sha256};
 
 use super::list::Wanted;
+use crate::bundle;
 use crate::cli::CliError;
+use crate::cli::export::ExportFormat;
 use crate::client::{Client, Export, Moment, Place};
 
 /// Copies are for who runs the agent alone: they may hold secrets.
@@ -77,12 +79,13 @@ impl Kept {
             Export { format: format.name(), with_secrets: *with_secrets, name: None, moment: Moment::Now };
         let content = client.export(&place, &wanted)?;
         let failed = |error: std::io::Error| CliError::Failed(format!("it cannot be written: {error}"));
-        let is_changed = !fs::read(to).is_ok_and(|present| present == content);
+        // Another change set alone is no news: the programs that use the file would be told of nothing.
+        let is_changed = !fs::read(to).is_ok_and(|present| says_the_same(*format, &present, &content));
         if is_changed {
             write_whole(to, &content, *mode).map_err(failed)?;
         }
         if let Some(cache) = &self.cache
-            && !fs::read(cache).is_ok_and(|present| present == content)
+            && !fs::read(cache).is_ok_and(|present| says_the_same(*format, &present, &content))
         {
             write_whole(cache, &content, CACHE_MODE).map_err(failed)?;
         }
@@ -96,6 +99,15 @@ impl Kept {
         }
         let copy = self.cache.as_ref().and_then(|cache| fs::read(cache).ok());
         copy.is_some_and(|content| write_whole(&self.wanted.to, &content, self.wanted.mode).is_ok())
+    }
+}
+
+/// Whether two contents of a file have the same values.
+fn says_the_same(format: ExportFormat, one: &[u8], other: &[u8]) -> bool {
+    let texts = (std::str::from_utf8(one), std::str::from_utf8(other));
+    match (format.bundle(), texts) {
+        (Some(bundle), (Ok(one), Ok(other))) => bundle::says_the_same(bundle, one, other),
+        _ => one == other,
     }
 }
 
