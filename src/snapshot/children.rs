@@ -5,19 +5,27 @@ use super::Node;
 /// How many members a chunk has at most before it is split in two.
 const MOST_IN_CHUNK: usize = 64;
 
-/// The members of an object, sorted by name, sharing all but the touched chunk with the list it grew from.
+/// So few members are looked at one by one: their cache lines are fetched side by side, where each step of a binary search waits
+/// for the last.
+const FEW: usize = 16;
+
+/// The members of an object, sorted by name.
 ///
 /// Sorted arrays of up to 64 members, each with the first eight bytes of its name beside it: finding one of
 /// a hundred names touches a few cache lines, where a balanced tree of as many would follow a pointer per
-/// comparison. Changing one of 10,000 copies one chunk and the list of chunks.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Children {
-    /// Never empty, in order; each with the prefix of its first name.
-    chunks: Vec<(u64, Arc<Vec<Child>>)>,
+/// comparison. Few members stand in the object itself, which is copied when one of them is another; of many, only the touched chunk
+/// and the list of chunks are, and the others are shared with the list that it grew from.
+#[derive(Debug, Clone)]
+pub(super) enum Children {
+    /// At most [`MOST_IN_CHUNK`].
+    Few(Vec<Child>),
+    /// At least one chunk, each with the prefix of its first name; none of them empty.
+    Many(Vec<(u64, Arc<Vec<Child>>)>),
 }
 
+/// A member.
 #[derive(Debug, Clone)]
-struct Child {
+pub(super) struct Child {
     prefix: u64,
     name: Arc<str>,
     node: Node,
@@ -54,77 +62,123 @@ impl Child {
     }
 }
 
-impl Children {
-    /// The chunk in which a name is or would be.
-    fn chunk_of(&self, prefix: u64, name: &str) -> usize {
-        let after = self.chunks.partition_point(|(first, chunk)| {
-            *first < prefix || (*first == prefix && chunk.first().is_some_and(|child| *child.name <= *name))
-        });
-        after.saturating_sub(1)
+/// Where a name is or would be.
+fn place_of(children: &[Child], prefix: u64, name: &str) -> usize {
+    if children.len() <= FEW {
+        return children.iter().filter(|child| child.is_before(prefix, name)).count();
     }
+    children.partition_point(|child| child.is_before(prefix, name))
+}
 
+/// The chunk in which a name is or would be.
+fn chunk_of(chunks: &[(u64, Arc<Vec<Child>>)], prefix: u64, name: &str) -> usize {
+    let after = chunks.partition_point(|(first, chunk)| {
+        *first < prefix || (*first == prefix && chunk.first().is_some_and(|child| *child.name <= *name))
+    });
+    after.saturating_sub(1)
+}
+
+fn first_prefix(children: &[Child]) -> u64 {
+    children.first().map_or(0, |child| child.prefix)
+}
+
+impl Default for Children {
+    fn default() -> Self {
+        Children::Few(Vec::new())
+    }
+}
+
+impl Children {
     /// One member.
     pub fn get(&self, name: &str) -> Option<&Node> {
         let prefix = prefix_of(name);
-        let chunk = match &self.chunks[..] {
-            [(_, only)] => only,
-            _ => &self.chunks.get(self.chunk_of(prefix, name))?.1,
+        let children = match self {
+            Children::Few(children) => children,
+            Children::Many(chunks) => &chunks.get(chunk_of(chunks, prefix, name))?.1,
         };
-        let at = chunk.partition_point(|child| child.is_before(prefix, name));
-        chunk.get(at).filter(|child| child.is_called(prefix, name)).map(|child| &child.node)
+        let at = place_of(children, prefix, name);
+        children.get(at).filter(|child| child.is_called(prefix, name)).map(|child| &child.node)
     }
 
     /// One member, to be changed: what it is shared with keeps the old one.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Node> {
+        // Looked for first: what is not there makes no copy.
+        self.get(name)?;
         let prefix = prefix_of(name);
-        let index = self.chunk_of(prefix, name);
-        let chunk = &self.chunks.get(index)?.1;
-        let at = chunk.partition_point(|child| child.is_before(prefix, name));
-        chunk.get(at).filter(|child| *child.name == *name)?;
-        Arc::make_mut(&mut self.chunks.get_mut(index)?.1).get_mut(at).map(|child| &mut child.node)
+        let children = match self {
+            Children::Few(children) => children,
+            Children::Many(chunks) => {
+                let index = chunk_of(chunks, prefix, name);
+                Arc::make_mut(&mut chunks.get_mut(index)?.1)
+            }
+        };
+        let at = place_of(children, prefix, name);
+        children.get_mut(at).map(|child| &mut child.node)
     }
 
     /// Adds a member that is not there yet.
     pub fn insert(&mut self, name: Arc<str>, node: Node) {
         let prefix = prefix_of(&name);
-        if self.chunks.is_empty() {
-            self.chunks.push((prefix, Arc::default()));
-        }
-        let index = self.chunk_of(prefix, &name);
-        let Some((first, chunk)) = self.chunks.get_mut(index) else { return };
-        let chunk = Arc::make_mut(chunk);
-        let at = chunk.partition_point(|child| child.is_before(prefix, &name));
-        chunk.insert(at, Child { prefix, name, node });
-        *first = chunk.first().map_or(prefix, |child| child.prefix);
-        if chunk.len() > MOST_IN_CHUNK {
-            let upper = chunk.split_off(MOST_IN_CHUNK / 2);
-            let prefix = upper.first().map_or(0, |child| child.prefix);
-            self.chunks.insert(index + 1, (prefix, Arc::new(upper)));
+        match self {
+            Children::Few(children) => {
+                children.insert(place_of(children, prefix, &name), Child { prefix, name, node });
+                if children.len() > MOST_IN_CHUNK {
+                    let upper = children.split_off(MOST_IN_CHUNK / 2);
+                    let chunks = [std::mem::take(children), upper];
+                    let chunks = chunks.map(|chunk| (first_prefix(&chunk), Arc::new(chunk)));
+                    *self = Children::Many(chunks.into());
+                }
+            }
+            Children::Many(chunks) => {
+                let index = chunk_of(chunks, prefix, &name);
+                let Some((first, chunk)) = chunks.get_mut(index) else { return };
+                let chunk = Arc::make_mut(chunk);
+                chunk.insert(place_of(chunk, prefix, &name), Child { prefix, name, node });
+                *first = first_prefix(chunk);
+                if chunk.len() > MOST_IN_CHUNK {
+                    let upper = chunk.split_off(MOST_IN_CHUNK / 2);
+                    chunks.insert(index + 1, (first_prefix(&upper), Arc::new(upper)));
+                }
+            }
         }
     }
 
     /// Takes a member away.
     pub fn remove(&mut self, name: &str) {
-        let prefix = prefix_of(name);
-        let index = self.chunk_of(prefix, name);
-        let Some((first, chunk)) = self.chunks.get_mut(index) else { return };
-        let at = chunk.partition_point(|child| child.is_before(prefix, name));
-        if chunk.get(at).is_none_or(|child| *child.name != *name) {
+        if self.get(name).is_none() {
             return;
         }
-        let chunk = Arc::make_mut(chunk);
-        chunk.remove(at);
-        match chunk.first() {
-            Some(child) => *first = child.prefix,
-            None => {
-                self.chunks.remove(index);
+        let prefix = prefix_of(name);
+        match self {
+            Children::Few(children) => {
+                children.remove(place_of(children, prefix, name));
+            }
+            Children::Many(chunks) => {
+                let index = chunk_of(chunks, prefix, name);
+                let Some((first, chunk)) = chunks.get_mut(index) else { return };
+                let chunk = Arc::make_mut(chunk);
+                chunk.remove(place_of(chunk, prefix, name));
+                *first = first_prefix(chunk);
+                if chunk.is_empty() {
+                    chunks.remove(index);
+                }
+                if let [(_, last)] = &mut chunks[..]
+                    && last.len() <= MOST_IN_CHUNK / 2
+                {
+                    *self = Children::Few(std::mem::take(Arc::make_mut(last)));
+                }
             }
         }
     }
 
     /// The members in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Node)> {
-        self.chunks.iter().flat_map(|(_, chunk)| chunk.iter()).map(|child| (&child.name, &child.node))
+        let (few, many) = match self {
+            Children::Few(children) => (&children[..], &[][..]),
+            Children::Many(chunks) => (&[][..], &chunks[..]),
+        };
+        let many = many.iter().flat_map(|(_, chunk)| chunk.iter());
+        few.iter().chain(many).map(|child| (&child.name, &child.node))
     }
 }
 
@@ -133,19 +187,19 @@ impl FromIterator<(Arc<str>, Node)> for Children {
     fn from_iter<I: IntoIterator<Item = (Arc<str>, Node)>>(members: I) -> Self {
         let mut chunks: Vec<(u64, Arc<Vec<Child>>)> = Vec::new();
         let mut open: Vec<Child> = Vec::new();
-        let mut close = |open: &mut Vec<Child>| {
-            if let Some(first) = open.first() {
-                chunks.push((first.prefix, Arc::new(std::mem::take(open))));
-            }
-        };
         for (name, node) in members {
             if open.len() == MOST_IN_CHUNK {
-                close(&mut open);
+                let full = std::mem::take(&mut open);
+                chunks.push((first_prefix(&full), Arc::new(full)));
             }
             open.push(Child { prefix: prefix_of(&name), name, node });
         }
-        close(&mut open);
-        Children { chunks }
+        open.shrink_to_fit();
+        if chunks.is_empty() {
+            return Children::Few(open);
+        }
+        chunks.push((first_prefix(&open), Arc::new(open)));
+        Children::Many(chunks)
     }
 }
 
