@@ -1,7 +1,7 @@
 //! The yardstick for reads: the least that an HTTP server of the same library can do.
 //!
-//! One axum handler that answers every GET with the same bytes, through `axum::serve` as it comes: no key,
-//! no look-up, no headers of its own. What confgit does beyond it is what the ratio shows.
+//! One axum handler that answers every GET with the same bytes, through `axum::serve` as it comes: no look at the
+//! key, no look-up, no headers of its own. What confgit does beyond it is what the ratio shows.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;

@@ -11,13 +11,14 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::socket::Socket;
+use super::streams::Streams;
 use crate::api::http::Http;
 
 /// How many connections are served at once; further ones wait in the kernel.
@@ -36,7 +37,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let builders = builders();
+    let http1 = http1();
     tokio::pin!(shutdown);
     loop {
         let permit = tokio::select! {
@@ -56,9 +57,9 @@ pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Fut
                 continue;
             }
         };
-        let (builders, http, watcher) = (builders.clone(), http.clone(), graceful.watcher());
+        let (http1, http, watcher) = (http1.clone(), http.clone(), graceful.watcher());
         tokio::spawn(async move {
-            serve_connection((stream, peer), builders, http, watcher).await;
+            serve_connection((stream, peer), http1, http, watcher).await;
             drop(permit);
         });
     }
@@ -69,21 +70,16 @@ pub(super) async fn accept(listener: TcpListener, http: Http, shutdown: impl Fut
     }
 }
 
-/// How connections are served: of either version, or of HTTP/1.1, which takes a third of the memory less.
-#[derive(Clone)]
-struct Builders {
-    either: Builder<TokioExecutor>,
-    http1: http1::Builder,
-}
-
-fn builders() -> Builders {
+/// How connections of HTTP/1.1 are served, which takes a third of the memory less than of either version.
+fn http1() -> http1::Builder {
     let mut http1 = http1::Builder::new();
     http1.max_buf_size(BUFFER_BYTES).writev(false);
-    Builders { either: builder(), http1 }
+    http1
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+/// How a connection of either version is served.
+fn either(streams: Streams) -> Builder<Streams> {
+    let mut builder = Builder::new(streams);
     // Without `pipeline_flush`, which holds whole bodies in memory: hyper then flushes only when no request
     // waits, and bounds nothing meanwhile. Small answers go out in one piece as they are.
     builder.http1().max_buf_size(BUFFER_BYTES).writev(false);
@@ -100,7 +96,7 @@ fn builder() -> Builder<TokioExecutor> {
 
 async fn serve_connection(
     (stream, peer): (TcpStream, SocketAddr),
-    builders: Builders,
+    http1: http1::Builder,
     http: Http,
     watcher: Watcher,
 ) {
@@ -130,10 +126,11 @@ async fn serve_connection(
     // Only the methods that begin so, and the preface of HTTP/2, leave open which version it is. Boxed, so that a
     // connection takes no more than the one that it is needs.
     if first[0] == b'P' {
-        let connection = builders.either.serve_connection(TokioIo::new(stream), service).into_owned();
-        Box::pin(until_idle(watcher.watch(connection), requests)).await;
+        let streams = Streams::default();
+        let connection = either(streams.clone()).serve_connection(TokioIo::new(stream), service).into_owned();
+        Box::pin(until_idle(streams.with(watcher.watch(connection)), requests)).await;
     } else {
-        let connection = builders.http1.serve_connection(TokioIo::new(stream), service);
+        let connection = http1.serve_connection(TokioIo::new(stream), service);
         Box::pin(until_idle(watcher.watch(connection), requests)).await;
     }
 }

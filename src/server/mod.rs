@@ -3,6 +3,7 @@
 mod listen;
 mod memory;
 mod socket;
+mod streams;
 
 use std::future::Future;
 use std::io;

@@ -76,13 +76,7 @@ impl Etcd {
 
     /// Stores the value that the readers will ask for.
     pub async fn store(&self, value: Vec<u8>) -> Result<(), BenchError> {
-        let mut client =
-            GrpcClient::open(self.address, PUT, Box::new(move || put_request(READ_KEY, &value)), 0).await?;
-        client.call().await.map_err(|error| BenchError::Answer {
-            request: "etcd put".into(),
-            expected: "gRPC status 0".into(),
-            actual: error.to_string(),
-        })
+        self.put(READ_KEY, value).await
     }
 
     /// Clients that read that value, of so many bytes, with serializable ranges.
@@ -92,7 +86,7 @@ impl Etcd {
         for _ in 0..count {
             let message = message.clone();
             let messages = Box::new(move || message.clone());
-            clients.push(GrpcClient::open(self.address, RANGE, messages, value_bytes).await?);
+            clients.push(GrpcClient::open(self.address, (RANGE, None), 1, messages, value_bytes).await?);
         }
         Ok(clients)
     }
@@ -111,7 +105,7 @@ impl Etcd {
                 let key = format!("/bench/write/{:06}", values.index(keys));
                 put_request(key.as_bytes(), values.next(value_bytes).as_bytes())
             });
-            clients.push(GrpcClient::open(self.address, PUT, messages, 0).await?);
+            clients.push(GrpcClient::open(self.address, (PUT, None), 1, messages, 0).await?);
         }
         Ok(clients)
     }
@@ -119,20 +113,24 @@ impl Etcd {
     /// Listeners that each watch one key over a connection of its own, as a client process would.
     pub async fn watchers(&self, count: usize, heard: &Arc<Heard>) -> Result<Crowd, BenchError> {
         let message = watch_request(WATCHED_KEY);
-        let request = open_stream(self.address, "/etcdserverpb.Watch/Watch", None, &message);
-        let openings =
-            (0..count).map(|_| Opening { request: request.clone(), expected: CREATED, receive_bytes: None });
+        let method = ("/etcdserverpb.Watch/Watch", true);
+        let request = open_stream(self.address, method, None, &message);
+        let opening = Opening { request, expected: CREATED, receive_bytes: None, is_http2: true };
+        let openings = std::iter::repeat_n(opening, count);
         Crowd::gather(self.address, openings, heard).await
     }
 
     /// Writes what they watch.
     pub async fn put_watched(&self, value: &str) -> Result<(), BenchError> {
-        let value = value.as_bytes().to_vec();
-        let messages = Box::new(move || put_request(WATCHED_KEY, &value));
-        let mut client = GrpcClient::open(self.address, PUT, messages, 0).await?;
-        client.call().await.map_err(|error| BenchError::Answer {
+        self.put(WATCHED_KEY, value.into()).await
+    }
+
+    async fn put(&self, key: &'static [u8], value: Vec<u8>) -> Result<(), BenchError> {
+        let messages = Box::new(move || put_request(key, &value));
+        let mut client = GrpcClient::open(self.address, (PUT, None), 1, messages, 0).await?;
+        client.call().await.map(drop).map_err(|error| BenchError::Answer {
             request: "etcd put".into(),
-            expected: "gRPC status 0".into(),
+            expected: "an answer without an error".into(),
             actual: error.to_string(),
         })
     }

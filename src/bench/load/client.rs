@@ -1,6 +1,7 @@
 //! What a load sends: clients that make one call after another.
 
 use std::future::Future;
+use std::time::Instant;
 
 use super::connection::Connection;
 use super::request::Origin;
@@ -19,6 +20,12 @@ pub enum CallError {
         /// The beginning of the body.
         body: String,
     },
+    /// A gRPC call ended without a message, as one that fails does, or with a shorter one than expected.
+    #[error("the call failed, or its answer is shorter than expected: {bytes} bytes")]
+    TooShort {
+        /// How many bytes came.
+        bytes: usize,
+    },
     /// The connection broke.
     #[error("{0}")]
     Broken(String),
@@ -31,10 +38,15 @@ impl CallError {
     }
 }
 
-/// One client of a load: it makes a call, waits for the answer, and checks it.
+/// One client of a load: it makes calls, waits for an answer, and checks it.
 pub trait Client: Send + 'static {
-    /// Makes one call.
-    fn call(&mut self) -> impl Future<Output = Result<(), CallError>> + Send;
+    /// Makes as many calls as it has under way at once, and waits for the next answer; gives when that was asked for.
+    fn call(&mut self) -> impl Future<Output = Result<Instant, CallError>> + Send;
+
+    /// Waits for what is under way still, at the end of a load.
+    fn settle(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 
     /// Connects anew after a broken call.
     fn reconnect(&mut self) -> impl Future<Output = Result<(), BenchError>> + Send;
@@ -73,9 +85,10 @@ impl HttpClient {
 }
 
 impl Client for HttpClient {
-    async fn call(&mut self) -> Result<(), CallError> {
+    async fn call(&mut self) -> Result<Instant, CallError> {
         self.request.clear();
         (self.traffic)(&mut self.request);
+        let sent = Instant::now();
         let answer = self.connection.exchange(&self.request).await;
         match answer.map_err(|error| CallError::Broken(error.to_string()))? {
             200 => {}
@@ -88,7 +101,7 @@ impl Client for HttpClient {
         if self.connection.closing() {
             return Err(CallError::Broken("the server closes the connection after its answer".into()));
         }
-        Ok(())
+        Ok(sent)
     }
 
     async fn reconnect(&mut self) -> Result<(), BenchError> {

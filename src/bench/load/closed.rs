@@ -1,4 +1,4 @@
-//! Closed loop: each client sends its next request when the last one is answered.
+//! Closed loop: each client sends its next request when one of its last is answered.
 
 use std::time::{Duration, Instant};
 
@@ -68,11 +68,10 @@ async fn drive<C: Client>(client: &mut C, bounds: Bounds, started: Instant) -> O
         if now.duration_since(started) >= bounds.duration || failures >= FAILURES_IN_A_ROW {
             break;
         }
-        let sent = now;
         let answer = client.call().await;
         now = Instant::now();
         match answer {
-            Ok(()) => {
+            Ok(sent) => {
                 outcome.latency.record(now - sent);
                 failures = 0;
             }
@@ -86,5 +85,6 @@ async fn drive<C: Client>(client: &mut C, bounds: Bounds, started: Instant) -> O
         }
     }
     outcome.elapsed = started.elapsed();
+    client.settle().await;
     outcome
 }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::grpc::answers_to_pings;
 use crate::bench::BenchError;
 use crate::bench::histogram::Histogram;
 
@@ -136,10 +137,12 @@ pub struct Opening {
     pub expected: &'static [u8],
     /// The receive buffer of the connection, where it is another than usual.
     pub receive_bytes: Option<u32>,
+    /// Whether it is HTTP/2, which asks now and then whether anybody is there.
+    pub is_http2: bool,
 }
 
-/// A connection that was let in, with what it was told beyond that.
-type Opened = Result<(TcpStream, Vec<u8>), BenchError>;
+/// A connection that was let in, and whether it is HTTP/2.
+type Opened = Result<(TcpStream, bool), BenchError>;
 
 /// Listeners that are connected; dropped, they hang up.
 pub struct Crowd {
@@ -187,8 +190,8 @@ impl Crowd {
         heard: &Arc<Heard>,
     ) -> Result<(), BenchError> {
         let Some(Ok(opened)) = opened else { return Err(BenchError::Lost) };
-        let (stream, rest) = opened?;
-        self.tasks.spawn(listen(stream, rest, heard.clone()));
+        let (stream, is_http2) = opened?;
+        self.tasks.spawn(listen(stream, is_http2, heard.clone()));
         Ok(())
     }
 }
@@ -214,7 +217,7 @@ async fn open(address: SocketAddr, opening: Opening) -> Opened {
         Ok(())
     };
     match tokio::time::timeout(PATIENCE, let_in).await {
-        Ok(Ok(())) => Ok((stream, Vec::new())),
+        Ok(Ok(())) => Ok((stream, opening.is_http2)),
         Ok(Err(error)) => Err(failed()(error)),
         Err(_) => Err(BenchError::Answer {
             request: "a watch".into(),
@@ -224,7 +227,8 @@ async fn open(address: SocketAddr, opening: Opening) -> Opened {
     }
 }
 
-async fn listen(mut stream: TcpStream, mut buffer: Vec<u8>, heard: Arc<Heard>) {
+async fn listen(mut stream: TcpStream, is_http2: bool, heard: Arc<Heard>) {
+    let mut buffer = Vec::new();
     loop {
         buffer.reserve(1_024);
         match stream.read_buf(&mut buffer).await {
@@ -233,6 +237,11 @@ async fn listen(mut stream: TcpStream, mut buffer: Vec<u8>, heard: Arc<Heard>) {
                 heard.broken.fetch_add(1, Ordering::Relaxed);
                 return;
             }
+        }
+        let answers = if is_http2 { answers_to_pings(&buffer) } else { Vec::new() };
+        if !answers.is_empty() && stream.write_all(&answers).await.is_err() {
+            heard.broken.fetch_add(1, Ordering::Relaxed);
+            return;
         }
         let kept = heard.note(&buffer);
         let from = buffer.len() - kept;

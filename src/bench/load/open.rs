@@ -111,7 +111,7 @@ async fn serve_arrivals<C: Client>(mut client: C, due: Arc<Due>, started: Instan
     let mut outcome = Outcome::default();
     while let Some(arrival) = due.next().await {
         match client.call().await {
-            Ok(()) => outcome.latency.record(arrival.elapsed()),
+            Ok(_) => outcome.latency.record(arrival.elapsed()),
             Err(error) => {
                 let stuck = error.is_broken() && client.reconnect().await.is_err();
                 outcome.fail(error.to_string());
@@ -146,11 +146,11 @@ mod tests {
     }
 
     impl Client for Slow {
-        async fn call(&mut self) -> Result<(), CallError> {
+        async fn call(&mut self) -> Result<Instant, CallError> {
             if std::mem::take(&mut self.first) {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            Ok(())
+            Ok(Instant::now())
         }
 
         async fn reconnect(&mut self) -> Result<(), BenchError> {

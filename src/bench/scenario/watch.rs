@@ -67,7 +67,7 @@ pub async fn run(setting: &Setting) -> Result<Vec<Row>, BenchError> {
 /// A watch of everything at or below a path.
 fn watch(server: &Server, path: &str, receive_bytes: Option<u32>) -> Opening {
     let request = Bytes::from(server.origin().get(&format!("/api/config{path}?watch=true")));
-    Opening { request, expected: b"event: ready", receive_bytes }
+    Opening { request, expected: b"event: ready", receive_bytes, is_http2: false }
 }
 
 async fn put(
@@ -196,16 +196,13 @@ async fn over_grpc(setting: &Setting) -> Result<Vec<Row>, BenchError> {
     let server = project.serve().await?;
     let (path, watchers) = (shape.path(0), setting.scaled(WATCHERS as u64) as usize);
     let message = framed(&WatchRequest { prefixes: vec![path.clone()], ..WatchRequest::default() });
-    let request = open_stream(server.address(), WATCH_METHOD, server.origin().key(), &message);
+    let request = open_stream(server.address(), (WATCH_METHOD, false), server.origin().key(), &message);
     tokio::time::sleep(super::REST).await;
     let before = server.usage()?.resident_bytes;
     let rounds_of = setting.scaled(ROUNDS).max(3);
     let heard = Heard::new(rounds_of as usize, IN_MESSAGE);
-    let openings = (0..watchers).map(|_| Opening {
-        request: request.clone(),
-        expected: READY_MESSAGE,
-        receive_bytes: None,
-    });
+    let opening = Opening { request, expected: READY_MESSAGE, receive_bytes: None, is_http2: true };
+    let openings = std::iter::repeat_n(opening, watchers);
     let crowd = Crowd::gather(server.address(), openings, &heard).await?;
     tokio::time::sleep(super::REST).await;
     let idle = server.usage()?.resident_bytes.saturating_sub(before) as f64 / watchers as f64 / 1e3;
