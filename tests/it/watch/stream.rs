@@ -175,6 +175,13 @@ fn read_more(connection: &mut TcpStream, raw: &mut Vec<u8>) -> std::io::Result<(
 }
 
 impl Stream {
+    /// Reads one byte.
+    pub fn sip(&mut self) {
+        let mut byte = [0];
+        self.connection.read_exact(&mut byte).unwrap();
+        self.raw.extend(byte);
+    }
+
     /// Takes in whatever comes next, a heartbeat too; panics when that is an event.
     pub fn hear(&mut self) {
         assert!(self.read_chunk().unwrap(), "the stream ended");
