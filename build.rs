@@ -11,6 +11,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let files = protox::compile([PROTO], ["proto"])?;
     std::fs::write(out.join("descriptors.bin"), files.encode_to_vec())?;
-    tonic_prost_build::configure().build_transport(false).bytes(".confgit.v1").compile_fds(files)?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .bytes(".confgit.v1")
+        .codec_path("crate::wire::codec::LeanCodec")
+        .compile_fds(files)?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod client;
+pub mod codec;
 mod commit;
 mod diff;
 mod environment;

@@ -127,11 +127,22 @@ impl Http {
             observe::plain_read(app, (begun, &span), response.status());
             return response;
         }
+        // What all others take is not kept by each connection, least of all while a watch lasts.
+        Box::pin(self.answer_other((peer, flag), (begun, is_traced.then_some(span)), request.map(Body::new)))
+            .await
+    }
+
+    /// Answers what is no plain read at the root.
+    async fn answer_other(
+        &self,
+        (peer, flag): (SocketAddr, &StreamFlag),
+        (begun, span): (Instant, Option<Span>),
+        mut request: Request,
+    ) -> Response {
+        let app = self.site.default_app();
         if *request.method() == Method::POST && grpc::is_grpc(request.headers()) {
-            let span = if is_traced { Some(span) } else { None };
-            return self.grpc.answer((peer, flag), (begun, span), request.map(Body::new)).await;
+            return self.grpc.answer((peer, flag), (begun, span), request).await;
         }
-        let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
         request.extensions_mut().insert(flag.clone());
         let project = self.site.project_of(&mut request);
@@ -141,10 +152,10 @@ impl Http {
             && links::is_prefixed(&request)
             && let Some(response) = hot::read(app, &request)
         {
-            observe::plain_read(app, (begun, &span), response.status());
+            observe::plain_read(app, (begun, &span.unwrap_or_else(Span::none)), response.status());
             return response;
         }
-        let span = if is_traced { span } else { observe::span_of(&request) };
+        let span = span.unwrap_or_else(|| observe::span_of(&request));
         let answer = |request| async move {
             let mut response = match project {
                 Some(mounted) if !mounted.app.cors.is_empty() => with_cors(mounted, request).await,
