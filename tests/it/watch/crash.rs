@@ -24,6 +24,8 @@ struct Heard {
     events: Mutex<Vec<(u64, String)>>,
     coalesced: AtomicU64,
     reconnects: AtomicU64,
+    /// Whether the server answers it at present.
+    is_open: AtomicBool,
 }
 
 /// Watches a path for as long as the test lasts, through whatever happens to the server.
@@ -31,6 +33,7 @@ async fn follow(address: String, key: String, path: String, heard: Arc<Heard>, s
     let mut last = None;
     while !stop.load(Ordering::Relaxed) {
         if listen(&address, &key, &path, &heard, &mut last).await.is_err() {
+            heard.is_open.store(false, Ordering::Relaxed);
             heard.reconnects.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(PAUSE).await;
         }
@@ -57,6 +60,7 @@ async fn listen(
         if stream.read_buf(&mut text).await? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
+        heard.is_open.store(true, Ordering::Relaxed);
         while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = text.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
@@ -83,8 +87,9 @@ fn serve(project: &TestProject, address: &str) -> Server {
     Server::spawn(command, &project.key).unwrap()
 }
 
-/// Writes until the server is gone.
-fn load(server: &Server, round: usize, is_killed: &AtomicBool) {
+/// Writes until the server is gone, which is killed while all watch.
+fn load(server: &Server, round: usize, all: &[Arc<Heard>]) {
+    let is_killed = &AtomicBool::new(false);
     std::thread::scope(|scope| {
         for writer in 0..8 {
             scope.spawn(move || {
@@ -103,6 +108,8 @@ fn load(server: &Server, round: usize, is_killed: &AtomicBool) {
         }
         scope.spawn(move || {
             std::thread::sleep(Duration::from_millis(1_500));
+            let is_open = |heard: &Arc<Heard>| heard.is_open.load(Ordering::Relaxed);
+            wait_for("all to watch", || all.iter().all(is_open));
             let pid = server.child.id().to_string();
             assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
             is_killed.store(true, Ordering::Relaxed);
@@ -123,7 +130,7 @@ fn what_each_of_a_thousand_heard_is_the_history() {
         runtime.spawn(follow(address.clone(), server.key.clone(), path, heard.clone(), stop.clone()));
     }
     for round in 0..ROUNDS {
-        load(&server, round, &AtomicBool::new(false));
+        load(&server, round, &all);
         drop(server);
         server = serve(&project, &address);
     }
