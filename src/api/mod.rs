@@ -1,4 +1,5 @@
-//! The doors of the server. So far there is one: HTTP.
+//! The doors of the server: HTTP, gRPC, and Git over HTTP.
 
+mod git;
 mod grpc;
 pub mod http;

@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::action::Action;
-use super::denied::{Denied, Refused};
+use super::denied::{Denied, Object, Refused};
 use super::rights::{Decision, Rights};
-use crate::model::Path;
+use crate::model::{Environments, Path};
 use crate::resolve::{Seen, Sight};
 
 /// The proof that a principal may read something, and what: what readers demand.
@@ -87,6 +87,15 @@ impl ReadGrant {
     /// Whether everything may be read, in every environment.
     pub fn sees_everything(&self) -> bool {
         self.rights.sees_everything()
+    }
+
+    /// Lets all that a project holds be read, or says why not: a clone holds it all.
+    pub fn demand_everything(&self, environments: &Environments) -> Result<(), Refused> {
+        let root = Path::root();
+        let hidden = environments.iter().find(|environment| !self.may_whole(&environment.name, &root));
+        let Some(environment) = hidden.filter(|_| !self.sees_everything()) else { return Ok(()) };
+        let because = "a clone holds everything, and the account may read only a part; read it with `confgit get`, `confgit export` or GET /v1/config";
+        Err(self.refusal(&environment.name, &root).because(because.to_owned()))
     }
 
     /// Whether whatever stands at a path of an environment, and below it, may be read.
@@ -199,6 +208,15 @@ impl WriteGrant {
             return Ok(());
         }
         self.demand_all(action, environment, path)
+    }
+
+    /// Lets the project be administered, or says why not.
+    pub fn demand_administration(&self) -> Result<(), Refused> {
+        let decision = self.rights.decide(Action::Admin, None, &Path::root());
+        if decision.is_allowed {
+            return Ok(());
+        }
+        Err(Refused::of(&self.account, Action::Admin, Object::Project, None, &decision))
     }
 
     /// What a view of an environment shows to the account; none where that is everything.

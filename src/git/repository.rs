@@ -146,6 +146,11 @@ impl Repository {
         Reader::new(&self.shared.store.load(), self.shared.boundary.clone())
     }
 
+    /// A reader of a folder of objects that has those of the repository as its alternates.
+    pub(super) fn reader_at(&self, objects: &Path) -> io::Result<Reader> {
+        Ok(Reader::new(&Arc::new(open_objects(objects.to_owned())?), self.shared.boundary.clone()))
+    }
+
     /// A reader of what is there now and of nothing that comes later: for what may well be missing. While packs
     /// keep coming, another reader would look for it in each new one, and go on looking.
     pub fn still_reader(&self) -> io::Result<Reader> {
@@ -190,12 +195,15 @@ fn make_folders(dir: &Path) -> io::Result<()> {
 }
 
 fn open_store(dir: &Path) -> io::Result<gix::odb::Store> {
+    open_objects(dir.join("objects"))
+}
+
+fn open_objects(objects: PathBuf) -> io::Result<gix::odb::Store> {
     let options = gix::odb::store::init::Options {
         slots: gix::odb::store::init::Slots::Given(SLOTS),
         alloc_limit_bytes: Some(Reader::MAX_OBJECT as usize),
         ..Default::default()
     };
-    let objects = dir.join("objects");
     gix::odb::Store::at_opts(objects, gix::hash::Kind::Sha1, &mut std::iter::empty(), options)
 }
 

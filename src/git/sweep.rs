@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::publish::install::{KEEP_MARKER, TMP_PREFIXES};
+use super::quarantine;
 use super::repository::Repository;
 
 /// What a start-up sweep took away, relative to the repository.
@@ -18,13 +19,14 @@ pub struct Swept {
 const QUIET: Duration = Duration::from_secs(1);
 
 impl Repository {
-    /// Takes away what a process that died has left: unfinished packs, `.keep` files of ours with packs
+    /// Takes away what a process that died has left: what it was receiving, unfinished packs, `.keep` files of ours with packs
     /// that never got their index, and locks of references.
     ///
     /// The caller holds the lock that keeps a second server out. Files that could belong to a Git process
     /// at work are watched for a second first; when there are none it takes no time.
     pub fn sweep(&self) -> io::Result<Swept> {
         let mut swept = Swept::default();
+        quarantine::sweep(&self.dir().join("objects"), &mut swept.files)?;
         let pack_dir = self.pack_dir();
         for name in names(&pack_dir)? {
             let path = pack_dir.join(&name);

@@ -1,6 +1,7 @@
 //! Three-way merges of layers, entry by entry: what changed on their side since both sides were alike comes over to
 //! ours, and what both changed otherwise is a conflict.
 
+mod layers;
 mod side;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ use std::collections::BTreeSet;
 use crate::model::Path;
 use crate::snapshot::{Node, Snapshot};
 
+pub use layers::{LayerMerge, merge_layers};
 pub use side::{Ours, Says};
 
 /// The three sides of a merge.

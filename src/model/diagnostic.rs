@@ -34,11 +34,15 @@ pub enum Rule {
     Bundle,
     /// A settings file says something that cannot be.
     Settings,
+    /// A file that no branch of an environment can hold.
+    File,
+    /// Both sides of a merge changed the same.
+    Merge,
 }
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Rule; 10] = [
+    pub const ALL: [Rule; 12] = [
         Rule::Parse,
         Rule::DoubleSpelling,
         Rule::Shape,
@@ -49,19 +53,22 @@ impl Rule {
         Rule::Schema,
         Rule::Bundle,
         Rule::Settings,
+        Rule::File,
+        Rule::Merge,
     ];
 
     /// Whether it is about how one place fits the others, rather than about what a place says.
     pub fn is_conflict(self) -> bool {
         match self {
-            Rule::DoubleSpelling | Rule::Shape | Rule::Edit => true,
+            Rule::DoubleSpelling | Rule::Shape | Rule::Edit | Rule::Merge => true,
             Rule::Parse
             | Rule::Key
             | Rule::Limit
             | Rule::Reference
             | Rule::Schema
             | Rule::Bundle
-            | Rule::Settings => false,
+            | Rule::Settings
+            | Rule::File => false,
         }
     }
 
@@ -78,6 +85,8 @@ impl Rule {
             Rule::Schema => "schema",
             Rule::Bundle => "bundle",
             Rule::Settings => "settings",
+            Rule::File => "file",
+            Rule::Merge => "merge",
         }
     }
 }

@@ -22,12 +22,16 @@ pub(super) fn read_meta_file(
     let head = meta.find_ref(META_BRANCH)?.id();
     let head =
         head.ok_or_else(|| io::Error::other(format!("{} has no {META_BRANCH}", meta.dir().display())))?;
-    let tree = reader.tree(reader.commit(head)?.tree)?;
-    let content = match tree.get(name.as_bytes()) {
-        Some(entry) => reader.blob(entry.id, Limits::default().document_bytes as u64)?,
-        None => Vec::new(),
-    };
-    Ok((head, content))
+    Ok((head, meta_file_at(reader, head, name)?))
+}
+
+/// What one of the files of settings holds in a commit; a missing file is empty.
+pub(super) fn meta_file_at(reader: &Reader, commit: Revision, name: &str) -> Result<Vec<u8>, ServiceError> {
+    let tree = reader.tree(reader.commit(commit)?.tree)?;
+    match tree.get(name.as_bytes()) {
+        Some(entry) => Ok(reader.blob(entry.id, Limits::default().document_bytes as u64)?),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// What a settings file says, with the variables of this process that it lets references name.

@@ -29,6 +29,7 @@ use super::pace::Pace;
 use super::packs::Packs;
 use super::past_cache::PastCache;
 use super::prepare::{self, Prepared};
+use super::receive::{Received, ReceivedSettings, Verdict};
 use super::recover::{self, JournalState};
 use super::refs_follower::{RefsFollower, StopFollowing};
 use super::retention;
@@ -241,6 +242,25 @@ impl Project {
                 committer.take_in_blocking(&self.core)
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Hands a push over to the committer, and waits for its verdicts. Blocks.
+    pub(super) fn hand_over_push(&self, received: Received) -> Result<Vec<Verdict>, ServiceError> {
+        match &self.committer {
+            Some(committer) => committer.receive_blocking(&self.core, received),
+            None => Err(ServiceError::NotReady { part: "the committer" }),
+        }
+    }
+
+    /// The same for a push to the settings.
+    pub(super) fn hand_over_settings(
+        &self,
+        received: ReceivedSettings,
+    ) -> Result<Vec<Verdict>, ServiceError> {
+        match &self.committer {
+            Some(committer) => committer.receive_settings_blocking(&self.core, received),
+            None => Err(ServiceError::NotReady { part: "the committer" }),
         }
     }
 

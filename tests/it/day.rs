@@ -65,6 +65,11 @@ fn the_transcript_of_access_is_true() {
     run("docs/access.md", 25);
 }
 
+#[test]
+fn the_transcript_of_git_is_true() {
+    run("docs/git.md", 20);
+}
+
 /// Runs the commands of a transcript, of which there are more than `least`.
 fn run(file: &str, least: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -131,3 +131,40 @@ fn the_image_is_built_from_what_the_context_lets_through() {
     assert_eq!(copied, let_through);
     assert!(copied.iter().all(|name| root.join(name).exists()), "{copied:?}");
 }
+
+/// What the program is built from is in the image that builds it.
+#[test]
+fn the_image_is_built_from_all_that_it_takes() {
+    let text = file("Containerfile");
+    let copied: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY "))
+        .filter(|line| !line.starts_with("--from"))
+        .flat_map(|line| line.split(' ').rev().skip(1).collect::<Vec<_>>())
+        .collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut needed = vec!["Cargo.toml".to_owned(), "Cargo.lock".to_owned(), "build.rs".to_owned()];
+    let mut waiting = vec![root.join("src"), root.join("build.rs")];
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        for quoted in text.split('"').skip(1).step_by(2) {
+            let above = quoted.trim_start_matches("../");
+            let named = quoted.strip_prefix("$CARGO_MANIFEST_DIR/").or((above != quoted).then_some(above));
+            let named = named.or_else(|| path.ends_with("build.rs").then_some(quoted));
+            if let Some(folder) = named.and_then(|named| named.split('/').next())
+                && root.join(folder).exists()
+                && !folder.is_empty()
+            {
+                needed.push(folder.to_owned());
+            }
+        }
+    }
+    needed.push("src".to_owned());
+    for needed in needed {
+        assert!(copied.contains(&needed.as_str()), "{needed} is not copied: {copied:?}");
+    }
+}

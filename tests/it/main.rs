@@ -13,6 +13,7 @@ mod day;
 mod deploy;
 mod document;
 mod faults;
+mod front_door;
 mod git;
 mod grpc;
 mod harness;

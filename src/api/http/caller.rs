@@ -8,7 +8,9 @@ use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::problem::Problem;
 use super::{App, Peer};
@@ -47,7 +49,11 @@ pub(super) fn may_read_secrets(
 }
 
 /// Lets the caller administer the project, or says why not.
-pub(super) fn may_administer(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<AdminGrant, Problem> {
+pub(in crate::api) fn may_administer(
+    app: &App,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<AdminGrant, Problem> {
     match key(headers) {
         Some(key) => Ok(known(app, key, Principal::may_administer)?),
         None => Ok(anonymous(app, headers, uri)?.may_administer()?),
@@ -85,6 +91,25 @@ pub(in crate::api) fn key(headers: &HeaderMap) -> Option<&str> {
         return Some(if scheme.eq_ignore_ascii_case("bearer") { key.trim() } else { "" });
     }
     headers.get(API_KEY).map(|value| value.to_str().unwrap_or_default())
+}
+
+/// Lets the password of `Authorization: Basic` (RFC 7617) stand for a key, or the name where there is no password: what Git
+/// sends. Only where no page of another origin can make a browser send it.
+pub(in crate::api) fn take_password(headers: &mut HeaderMap) {
+    let Some(text) = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) else { return };
+    let Some((scheme, encoded)) = text.split_once(' ') else { return };
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return;
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let key = decoded
+        .as_deref()
+        .and_then(|text| text.split_once(':'))
+        .map_or("", |(name, password)| if password.is_empty() { name } else { password });
+    if let Ok(mut bearer) = HeaderValue::try_from(format!("Bearer {key}")) {
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
+    }
 }
 
 /// Asks the holder of a key. Nothing of the accounts is kept: counting who keeps it is what all readers would share.
@@ -152,7 +177,7 @@ pub(in crate::api) fn admit_known(app: &App, headers: &HeaderMap, uri: &Uri) -> 
 }
 
 /// Where a request came from, as the audit log tells it.
-pub(super) fn origin(request: &Request) -> RequestOrigin {
+pub(in crate::api) fn origin(request: &Request) -> RequestOrigin {
     let peer = request.extensions().get::<Peer>().map(|Peer(peer)| *peer);
     origin_of(peer, request_id(request.headers()))
 }

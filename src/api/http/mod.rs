@@ -60,6 +60,7 @@ use self::routes::Routes;
 pub use self::shield::{CorsOrigins, MalformedOrigin};
 use self::site::{Mounted, Site};
 pub use self::watch::StreamFlag;
+use crate::api::git;
 use crate::api::grpc::{self, Grpc};
 use crate::auth::{Anonymous, Denied};
 use crate::service::Project;
@@ -183,11 +184,14 @@ async fn with_cors(project: &Mounted, request: Request) -> Response {
 pub(in crate::api) struct Peer(pub SocketAddr);
 
 /// Lets a project answer; where there is none, says so.
-async fn route(project: Option<&Mounted>, request: Request) -> Response {
+async fn route(project: Option<&Mounted>, mut request: Request) -> Response {
     let Some(project) = project else { return operations::no_route(request).await.into() };
     let app = &project.app;
     if let Err(refusal) = caller::check_host(&request).and_then(|()| caller::check_origin(app, &request)) {
         return refusal.into();
+    }
+    if git::is_repository(request.uri().path()) {
+        caller::take_password(request.headers_mut());
     }
     let origin = caller::origin(&request);
     let response = match caller::check_token(app, request.headers()).await {
@@ -245,6 +249,10 @@ fn project_routes() -> Routes<App> {
         .get("/api/backup", backup::backup)
         .get("/api/whoami", operations::whoami)
         .get("/openapi.json", docs::description)
+        .any("/config.git", git::config)
+        .any("/config.git/{*path}", git::config)
+        .any("/meta.git", git::meta)
+        .any("/meta.git/{*path}", git::meta)
 }
 
 /// What the server as a whole answers.

@@ -54,6 +54,20 @@ impl Install {
         Ok([pack, idx])
     }
 
+    /// Takes pack and index from another folder of this file system, where they have their names already; both are
+    /// flushed.
+    pub(in crate::git) fn adopt(&mut self, from: &Path) -> Result<(), PublishError> {
+        for (to, extension) in unfinished(&self.dir, &self.name).into_iter().zip(["pack", "idx"]) {
+            let file = from.join(format!("pack-{}.{extension}", self.name));
+            fs::rename(&file, &to).map_err(PublishError::writing)?;
+            self.undo.push(to.clone());
+            let file = File::open(&to).map_err(PublishError::writing)?;
+            file.set_permissions(Permissions::from_mode(0o444)).map_err(PublishError::writing)?;
+            file.sync_all().map_err(PublishError::flushing)?;
+        }
+        Ok(())
+    }
+
     fn write_one(&mut self, path: PathBuf, content: &[u8]) -> Result<File, PublishError> {
         let open = || OpenOptions::new().write(true).create_new(true).open(&path);
         let opened = open().or_else(|error| match error.kind() {

@@ -8,6 +8,8 @@ mod environment;
 mod file_name;
 mod publishing;
 mod queue;
+mod receiving;
+mod receiving_settings;
 mod reconcile;
 mod request;
 mod runs;
@@ -30,8 +32,9 @@ use super::ServiceError;
 use super::core::Core;
 use super::live::Moved;
 use super::outside;
+use super::receive::{Received, ReceivedSettings, Verdict};
 use crate::auth::{Access, AccountChange, AdminGrant, Denied};
-use crate::git::Pack;
+use crate::git::{Pack, Quarantine};
 use crate::model::{Environments, Revision, Sequence, Timestamp};
 use crate::settings::ProjectSettings;
 use crate::telemetry::trace;
@@ -59,6 +62,16 @@ enum Work {
     Adopt(Box<Adopted>),
     /// Branches that somebody else moved; the same.
     TakeIn,
+    /// A push; the same.
+    Receive(Box<Received>, oneshot::Sender<Judged>),
+    /// A push to the settings; the same.
+    ReceiveSettings(Box<ReceivedSettings>, oneshot::Sender<Judged>),
+}
+
+/// The verdicts of a push, and what was sent, which goes with whoever sent it.
+struct Judged {
+    verdicts: Vec<Verdict>,
+    _quarantine: Quarantine,
 }
 
 /// Settings and accounts that somebody else changed.
@@ -182,6 +195,16 @@ impl Worker {
                     self.process_writes(std::mem::take(&mut writes));
                     let _ = answer.send(self.take_in_outside_moves().map(|()| self.nothing_written()));
                 }
+                Work::ReceiveSettings(received, to) => {
+                    self.process_writes(std::mem::take(&mut writes));
+                    let result = self.receive_settings(&received).map(|verdict| vec![verdict]);
+                    let _ = answer.send(self.judged(result, received.quarantine, to));
+                }
+                Work::Receive(received, to) => {
+                    self.process_writes(std::mem::take(&mut writes));
+                    let result = self.receive(&received, since);
+                    let _ = answer.send(self.judged(result, received.quarantine, to));
+                }
             }
         }
         self.process_writes(writes);
@@ -301,6 +324,18 @@ impl Worker {
             }
             Err(error) => Attempt::Failed(answers, error.to_string()),
         }
+    }
+
+    /// Sends verdicts to who waits for them.
+    fn judged(
+        &self,
+        result: Result<Vec<Verdict>, ServiceError>,
+        quarantine: Quarantine,
+        to: oneshot::Sender<Judged>,
+    ) -> Result<Written, ServiceError> {
+        let verdicts = result?;
+        let _ = to.send(Judged { verdicts, _quarantine: quarantine });
+        Ok(self.nothing_written())
     }
 
     fn nothing_written(&self) -> Written {

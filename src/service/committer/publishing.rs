@@ -50,6 +50,27 @@ impl Worker {
         accepted: Accepted,
         dropped: &[Revision],
     ) -> Outcome {
+        let kept = self.kept(dropped);
+        self.publish(pack, accepted, &kept, &[(OUTSIDE_TRAILER, "true")])
+    }
+
+    /// Publishes what somebody pushed: the journal and the branches of environments move, and other refs with them; heads
+    /// that branches left are kept.
+    pub(super) fn publish_push(
+        &mut self,
+        pack: Pack,
+        accepted: Accepted,
+        others: Vec<RefMove>,
+        dropped: &[Revision],
+    ) -> Outcome {
+        let mut steps = branch_moves(accepted.change_sets.iter().map(|(change_set, _)| change_set));
+        steps.extend(others);
+        steps.extend(self.kept(dropped));
+        self.publish(pack, accepted, &steps, &[])
+    }
+
+    /// The refs that keep heads which branches left, where there are none yet.
+    fn kept(&self, dropped: &[Revision]) -> Vec<RefMove> {
         let mut kept = Vec::new();
         for head in dropped {
             let name = format!("{KEPT}/{head}");
@@ -57,7 +78,7 @@ impl Worker {
                 kept.push(RefMove { name, old: None, new: Some(*head) });
             }
         }
-        self.publish(pack, accepted, &kept, &[(OUTSIDE_TRAILER, "true")])
+        kept
     }
 
     fn publish(

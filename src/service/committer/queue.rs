@@ -5,10 +5,11 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
 
 use super::request::{NewEnvironment, Write, Written};
-use super::{Adopted, Waiting, Work, Worker};
+use super::{Adopted, Judged, Waiting, Work, Worker};
 use crate::auth::{AccountChange, AdminGrant};
 use crate::service::ServiceError;
 use crate::service::core::Core;
+use crate::service::receive::{Received, ReceivedSettings, Verdict};
 use crate::telemetry::Phase;
 
 /// How many writes may wait for the committer; one more is told to try again.
@@ -71,6 +72,38 @@ impl Committer {
     pub fn take_in_blocking(&self, core: &Core) -> Result<(), ServiceError> {
         let answer = self.hand_over(core, Work::TakeIn)?;
         answer.blocking_recv().unwrap_or_else(|_| Err(stopped())).map(drop)
+    }
+
+    /// Hands a push over, and waits until what it moves is durable. A caller in async code does this on a thread that may
+    /// wait.
+    pub(in crate::service) fn receive_blocking(
+        &self,
+        core: &Core,
+        received: Received,
+    ) -> Result<Vec<Verdict>, ServiceError> {
+        self.verdicts(core, |sender| Work::Receive(Box::new(received), sender))
+    }
+
+    /// The same for a push to the settings.
+    pub(in crate::service) fn receive_settings_blocking(
+        &self,
+        core: &Core,
+        received: ReceivedSettings,
+    ) -> Result<Vec<Verdict>, ServiceError> {
+        self.verdicts(core, |sender| Work::ReceiveSettings(Box::new(received), sender))
+    }
+
+    fn verdicts(
+        &self,
+        core: &Core,
+        work: impl FnOnce(oneshot::Sender<Judged>) -> Work,
+    ) -> Result<Vec<Verdict>, ServiceError> {
+        let begun = Instant::now();
+        let (sender, verdicts) = oneshot::channel();
+        let answer = self.hand_over(core, work(sender));
+        let result = answer.and_then(|answer| answer.blocking_recv().unwrap_or_else(|_| Err(stopped())));
+        noted(core, begun, result)?;
+        Ok(verdicts.blocking_recv().map_err(|_| stopped())?.verdicts)
     }
 
     /// The same for a caller that is no async task.

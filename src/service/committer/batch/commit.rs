@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::message::message;
-use super::{Batch, BatchError, Content, Decided, FileVersions, Working};
+use super::{Batch, BatchError, Content, Decided, FileVersions, Merged, Pushed, Working};
 use crate::git::{NewCommit, Pack, Signature, WorkTree};
 use crate::history::NewVersion;
+use crate::index::Branch;
 use crate::model::{ChangeSet, Move, ObjectId, Revision, Version};
 use crate::service::committer::request::{ChangedEntry, EditOp, Write, Written, WrittenEdit};
 use crate::service::committer::stage::Draft;
@@ -21,70 +22,13 @@ impl Batch<'_> {
         decided: Vec<Decided>,
         mut edits: Vec<WrittenEdit>,
     ) -> Result<Written, BatchError> {
-        let sequence = self.sequence.next();
-        let account = write.grant.account().clone();
         let message = message(write);
-        let mut change_set =
-            ChangeSet { sequence, time: self.time, account: account.clone(), moves: Vec::new() };
-        let mut versions = Vec::new();
-        let mut of_files = FileVersions::new();
-        let mut moved = Vec::new();
-        for Decided { branch, content, mut plan } in decided {
-            let Some(working) = self.branches.get_mut(&branch) else { continue };
-            let before = working.seen();
-            let tree = match content {
-                Content::Files(files) => write_files(files, working, &mut plan, &mut self.pack, self.texts)?,
-                Content::Tree(tree) => {
-                    working.tree = WorkTree::new(Some(tree));
-                    tree
-                }
-            };
-            let email = format!("{account}@confgit");
-            let commit = self.pack.commit(&NewCommit {
-                tree,
-                parents: working.head.as_slice(),
-                author: Signature { name: &account, email: &email },
-                committer: Signature { name: "confgit", email: "confgit@confgit" },
-                time: self.time,
-                message: &message,
-            })?;
-            change_set.moves.push(Move { branch: branch.clone(), old: working.head, new: Some(commit) });
-            let first = versions.len();
-            for change in plan.changes().iter().filter(|change| change.makes_version()) {
-                let key = (branch.clone(), change.path.clone());
-                let history = self.context.history;
-                let last = self
-                    .versions
-                    .get(&key)
-                    .copied()
-                    .unwrap_or_else(|| history.last_version(&branch, &change.path));
-                let version = Version(last.0 + 1);
-                self.versions.insert(key, version);
-                let made = NewVersion {
-                    branch: branch.clone(),
-                    path: change.path.clone(),
-                    version,
-                    revision: commit,
-                    deleted: change.new.is_none(),
-                };
-                if let Some(entry) = change.new.as_ref().or(change.old.as_ref()) {
-                    let of_file = of_files.entry((branch.clone(), entry.file().clone())).or_default();
-                    of_file.push(changed(&made));
-                }
-                versions.push(made);
-            }
-            let origin = origin_of(&change_set, commit);
-            let made = &versions[first..];
-            let snapshot = working.snapshot.apply(plan, &mut |path| {
-                // Plans list their changes in the order of their paths.
-                let at = made.binary_search_by(|version| version.path.cmp(path)).ok()?;
-                Some(Stamp { version: made[at].version, origin: origin.clone() })
-            });
-            working.snapshot = Arc::new(snapshot);
-            working.head = Some(commit);
-            working.tree_id = Some(tree);
-            moved.push(Moved { branch, before, after: working.seen() });
+        let mut made = self.begin_change_set(write.grant.account());
+        for decided in decided {
+            self.commit_branch(&mut made, decided, &message)?;
         }
+        let MadeChangeSet { change_set, versions, moved, mut of_files } = made;
+        let sequence = change_set.sequence;
         for (edit, asked) in edits.iter_mut().zip(&write.edits) {
             match &asked.op {
                 EditOp::File { file, .. } => {
@@ -97,10 +41,120 @@ impl Batch<'_> {
                 _ => self.note_versions(edit, &versions),
             }
         }
-        self.sequence = sequence;
+        self.accept(change_set, versions, moved);
+        Ok(Written { sequence, revisions: self.revisions(write), changed: true, edits })
+    }
+
+    /// Makes a change set part of the batch.
+    pub(super) fn accept(&mut self, change_set: ChangeSet, versions: Vec<NewVersion>, moved: Vec<Moved>) {
+        self.sequence = change_set.sequence;
         self.accepted.push((change_set, versions));
         self.moved.push(moved);
-        Ok(Written { sequence, revisions: self.revisions(write), changed: true, edits })
+    }
+
+    /// The next change set, of nothing yet.
+    pub(super) fn begin_change_set(&self, account: &Arc<str>) -> MadeChangeSet {
+        let (sequence, time) = (self.sequence.next(), self.time);
+        MadeChangeSet {
+            change_set: ChangeSet { sequence, time, account: account.clone(), moves: Vec::new() },
+            versions: Vec::new(),
+            moved: Vec::new(),
+            of_files: FileVersions::new(),
+        }
+    }
+
+    /// Moves a branch as part of a change set: makes the commit, unless somebody else has.
+    pub(super) fn commit_branch(
+        &mut self,
+        made: &mut MadeChangeSet,
+        Decided { branch, content, mut plan }: Decided,
+        message: &str,
+    ) -> Result<(), BatchError> {
+        let account = made.change_set.account.clone();
+        let Some(working) = self.branches.get_mut(&branch) else { return Ok(()) };
+        let before = working.seen();
+        let mut parents: Vec<Revision> = working.head.into_iter().collect();
+        let tree = match content {
+            Content::Files(files) => write_files(files, working, &mut plan, &mut self.pack, self.texts)?,
+            Content::Tree(tree) => {
+                working.tree = WorkTree::new(Some(tree));
+                tree
+            }
+            Content::Merge(Merged { pushed, taken, files }) => {
+                parents.push(pushed);
+                for (file, blob) in taken {
+                    working.tree.set(self.texts.reader(), &file, blob)?;
+                }
+                write_files(files, working, &mut plan, &mut self.pack, self.texts)?
+            }
+            Content::Commit(Pushed { commit, tree, .. }) => {
+                working.tree = WorkTree::new(Some(tree));
+                self.note_branch(made, (branch, before), (commit, tree), plan);
+                return Ok(());
+            }
+            Content::Chain(pushed) => {
+                let to = pushed.map(|pushed| (pushed.commit, pushed.tree));
+                return self.follow_branch(made, branch, to);
+            }
+        };
+        let email = format!("{account}@confgit");
+        let commit = self.pack.commit(&NewCommit {
+            tree,
+            parents: &parents,
+            author: Signature { name: &account, email: &email },
+            committer: Signature { name: "confgit", email: "confgit@confgit" },
+            time: self.time,
+            message,
+        })?;
+        self.note_branch(made, (branch, before), (commit, tree), plan);
+        Ok(())
+    }
+
+    /// Notes the versions that one commit makes, and puts the branch there.
+    fn note_branch(
+        &mut self,
+        made: &mut MadeChangeSet,
+        (branch, before): (Arc<str>, Branch),
+        (commit, tree): (Revision, ObjectId),
+        plan: Plan,
+    ) {
+        let Some(working) = self.branches.get_mut(&branch) else { return };
+        made.change_set.moves.push(Move { branch: branch.clone(), old: working.head, new: Some(commit) });
+        let first = made.versions.len();
+        for change in plan.changes().iter().filter(|change| change.makes_version()) {
+            let key = (branch.clone(), change.path.clone());
+            let history = self.context.history;
+            let last = self
+                .versions
+                .get(&key)
+                .copied()
+                .unwrap_or_else(|| history.last_version(&branch, &change.path));
+            let version = Version(last.0 + 1);
+            self.versions.insert(key, version);
+            let new = NewVersion {
+                branch: branch.clone(),
+                path: change.path.clone(),
+                version,
+                revision: commit,
+                deleted: change.new.is_none(),
+            };
+            if let Some(entry) = change.new.as_ref().or(change.old.as_ref()) {
+                let of_file = made.of_files.entry((branch.clone(), entry.file().clone())).or_default();
+                of_file.push(changed(&new));
+            }
+            made.versions.push(new);
+        }
+        let origin = origin_of(&made.change_set, commit);
+        let versions = &made.versions[first..];
+        let snapshot = working.snapshot.apply(plan, &mut |path| {
+            // Plans list their changes in the order of their paths.
+            let at = versions.binary_search_by(|version| version.path.cmp(path)).ok()?;
+            Some(Stamp { version: versions[at].version, origin: origin.clone() })
+        });
+        working.snapshot = Arc::new(snapshot);
+        working.head = Some(commit);
+        working.tree_id = Some(tree);
+        made.moved.push(Moved { branch, before, after: working.seen() });
     }
 
     fn note_versions(&self, edit: &mut WrittenEdit, versions: &[NewVersion]) {
@@ -144,6 +198,14 @@ impl Batch<'_> {
             .filter_map(|edit| Some((edit.environment.clone(), head(&edit.environment)?)))
             .collect()
     }
+}
+
+/// A change set in the making.
+pub(super) struct MadeChangeSet {
+    pub change_set: ChangeSet,
+    pub versions: Vec<NewVersion>,
+    pub moved: Vec<Moved>,
+    pub of_files: FileVersions,
 }
 
 fn changed(new: &NewVersion) -> ChangedEntry {

@@ -163,7 +163,7 @@ impl Batch<'_> {
         if working.tree_id == Some(tree) {
             return Ok((Vec::new(), vec![noted]));
         }
-        let updates = restore_updates(self.texts.reader(), working, tree)?;
+        let updates = restore_updates(self.texts.reader(), working, Some(tree))?;
         let layer = working.snapshot.clone();
         let plan = layer.plan(updates, &*self.texts, self.context.limits);
         let new: Vec<_> = plan.new_problems(&layer).map(|problem| problem.diagnostic.clone()).collect();
@@ -176,7 +176,7 @@ impl Batch<'_> {
 
     /// A new file must not take the place of a folder, nor need a folder where something else is: a file
     /// whose name has an extension, a symbolic link, a submodule.
-    fn check_room(&mut self, branch: &Arc<str>, file: &str) -> Result<(), ServiceError> {
+    pub(super) fn check_room(&mut self, branch: &Arc<str>, file: &str) -> Result<(), ServiceError> {
         let Some(working) = self.branches.get_mut(branch) else { return Ok(()) };
         let ends = file.match_indices('/').map(|(at, _)| at).chain([file.len()]);
         for end in ends {
@@ -291,14 +291,18 @@ impl Batch<'_> {
 }
 
 /// The configuration files in which a branch and a tree differ, as the tree has them.
-fn restore_updates(reader: &Reader, working: &Working, tree: ObjectId) -> Result<Vec<Update>, ReadError> {
+pub(super) fn restore_updates(
+    reader: &Reader,
+    working: &Working,
+    tree: Option<ObjectId>,
+) -> Result<Vec<Update>, ReadError> {
     let layer = &working.snapshot;
-    let changed = reader.changed_files(working.tree_id, Some(tree), MOST_FILES);
+    let changed = reader.changed_files(working.tree_id, tree, MOST_FILES);
     // Of a batch in the making Git has no tree yet: what the layer holds is compared with all of the other.
     let (changes, mut gone) = match changed {
         Err(ReadError::Missing { .. }) => {
             let held = layer.files().map(|(file, blob)| (file.clone(), blob));
-            (reader.changed_files(None, Some(tree), MOST_FILES)?.files, held.collect::<BTreeMap<_, _>>())
+            (reader.changed_files(None, tree, MOST_FILES)?.files, held.collect::<BTreeMap<_, _>>())
         }
         changes => (changes?.files, BTreeMap::new()),
     };

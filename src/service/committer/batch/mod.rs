@@ -1,8 +1,10 @@
 mod commit;
 mod decide;
+mod merge;
 mod message;
 mod permit;
 mod promote;
+mod push;
 mod trial;
 mod validate;
 
@@ -10,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(in crate::service::committer) use self::push::PushFailure;
 pub(in crate::service) use self::trial::Trial;
 use super::checks::Checks;
 use super::publishing::Accepted;
@@ -121,7 +124,34 @@ enum Content {
     Files(BTreeMap<Arc<str>, Draft>),
     /// It holds this tree, whole.
     Tree(ObjectId),
+    /// It holds a commit that somebody pushed, one step from where it was.
+    Commit(Pushed),
+    /// It is where somebody pushed it, which is several commits away, elsewhere, or nowhere.
+    Chain(Option<Pushed>),
+    /// It holds what was pushed together with what came meanwhile.
+    Merge(Merged),
 }
+
+/// A commit that somebody pushed.
+struct Pushed {
+    commit: Revision,
+    tree: ObjectId,
+    /// What its changed files are there.
+    files: FileBlobs,
+}
+
+/// What a merge makes of the files of a branch.
+struct Merged {
+    /// The commit that was pushed: the second parent.
+    pushed: Revision,
+    /// The files that are as they were pushed.
+    taken: FileBlobs,
+    /// The files that both sides changed.
+    files: BTreeMap<Arc<str>, Draft>,
+}
+
+/// What files are; none where one is gone.
+type FileBlobs = BTreeMap<Arc<str>, Option<ObjectId>>;
 
 impl<'a> Batch<'a> {
     pub fn new(

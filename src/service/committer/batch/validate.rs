@@ -44,10 +44,17 @@ impl Batch<'_> {
     fn content_of(&self, layer: &str, file: &str, decided: &[Decided]) -> Option<Bytes> {
         let branch: &Arc<str> = &self.context.environments.get(layer)?.branch;
         let written = decided.iter().find(|decided| decided.branch == *branch);
-        if let Some(Decided { content: Content::Files(files), .. }) = written
-            && let Some(draft) = files.get(file)
-        {
+        let (drafts, blobs) = match written.map(|decided| &decided.content) {
+            Some(Content::Files(files)) => (Some(files), None),
+            Some(Content::Commit(pushed) | Content::Chain(Some(pushed))) => (None, Some(&pushed.files)),
+            Some(Content::Merge(merged)) => (Some(&merged.files), Some(&merged.taken)),
+            Some(Content::Tree(_) | Content::Chain(None)) | None => (None, None),
+        };
+        if let Some(draft) = drafts.and_then(|files| files.get(file)) {
             return draft.bytes.clone();
+        }
+        if let Some(blob) = blobs.and_then(|files| files.get(file)) {
+            return self.texts.content((*blob)?);
         }
         self.texts.content(self.branches.get(branch)?.snapshot.file(file)?)
     }

@@ -1,0 +1,284 @@
+//! Pushes: what a branch becomes is somebody else's commit, and asked of it is what is asked of any write.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::commit::MadeChangeSet;
+use super::decide::restore_updates;
+use super::{Batch, BatchError, Content, Decided, FileBlobs, Pushed, Working};
+use crate::auth::{Action, WriteGrant};
+use crate::git::{ReadError, WorkTree};
+use crate::history::NewVersion;
+use crate::index::Branch;
+use crate::model::{ChangeSet, Move, ObjectId, Path, Revision};
+use crate::service::ServiceError;
+use crate::service::live::Moved;
+use crate::service::receive::{Inspected, MovedRef, Push, PushRefusal, demand_force};
+use crate::service::replay::Replay;
+use crate::snapshot::{Plan, Snapshot};
+
+/// Why the branches of a push do not move.
+pub(in crate::service::committer) enum PushFailure {
+    /// This one of them is refused.
+    Refused(usize, PushRefusal),
+    /// There is no batch any more.
+    Broken(BatchError),
+}
+
+/// What becomes of the branch of an environment.
+enum Step {
+    /// It is there already.
+    Nothing,
+    /// It goes where it was pushed.
+    Goes { is_forced: bool },
+    /// It goes beyond: what came meanwhile is merged with what was pushed.
+    Merges { base: Revision },
+}
+
+/// One branch of a push, decided.
+struct DecidedBranch {
+    decided: Option<Decided>,
+    is_forced: bool,
+    is_merged: bool,
+    old: Option<Revision>,
+}
+
+impl Batch<'_> {
+    /// Moves branches of environments where somebody pushed them, as one change set: all or none.
+    ///
+    /// Answers what became of each, and heads that their branch's history does not hold any more.
+    pub fn push(
+        &mut self,
+        push: &Push,
+        grant: &WriteGrant,
+        group: &[(Arc<str>, &Inspected)],
+    ) -> Result<(Vec<MovedRef>, Vec<Revision>), PushFailure> {
+        let mut branches = Vec::new();
+        for (at, (branch, inspected)) in group.iter().enumerate() {
+            let decided = self.decide_push(push, grant, branch, inspected);
+            branches.push(decided.map_err(|refusal| PushFailure::Refused(at, refusal))?);
+        }
+        let mut decided: Vec<Decided> =
+            branches.iter_mut().filter_map(|branch| branch.decided.take()).collect();
+        // Several at once are told by the first: the views that show them are of all of them.
+        let refused = |refusal: PushRefusal| PushFailure::Refused(0, refusal);
+        self.permit(grant, &decided).map_err(|error| refused(error.into()))?;
+        self.validate(&decided, grant).map_err(|error| refused(error.into()))?;
+        let mut dropped = Vec::new();
+        let mut sequence = None;
+        if !decided.is_empty() {
+            decided.sort_by(|a, b| a.branch.cmp(&b.branch));
+            let plans: Vec<(Arc<str>, BTreeSet<Path>)> = decided
+                .iter()
+                .map(|decided| (decided.branch.clone(), changed_paths(&decided.plan)))
+                .collect();
+            let message = merge_message(push);
+            let mut made = self.begin_change_set(grant.account());
+            for decided in decided {
+                self.commit_branch(&mut made, decided, &message).map_err(PushFailure::Broken)?;
+            }
+            let MadeChangeSet { change_set, versions, moved, .. } = made;
+            if let Err(refusal) = self.permit_passing(grant, &plans, &versions) {
+                self.take_back(&moved);
+                return Err(refused(refusal));
+            }
+            sequence = Some(change_set.sequence);
+            self.accept(change_set, versions, moved);
+        }
+        let mut moved = Vec::new();
+        for ((name, _), DecidedBranch { is_forced, is_merged, old, .. }) in group.iter().zip(branches) {
+            let new = self.branches.get(name).and_then(|working| working.head);
+            let sequence = sequence.filter(|_| old != new);
+            if let (true, Some(old)) = (is_forced && old != new, old) {
+                dropped.push(old);
+            }
+            moved.push(MovedRef { old, new, is_forced, is_merged, sequence });
+        }
+        Ok((moved, dropped))
+    }
+
+    fn decide_push(
+        &mut self,
+        push: &Push,
+        grant: &WriteGrant,
+        branch: &Arc<str>,
+        inspected: &Inspected,
+    ) -> Result<DecidedBranch, PushRefusal> {
+        let old = self.branch(branch)?.head;
+        let step = self.step(push, grant, branch, inspected)?;
+        let (decided, is_forced, is_merged) = match step {
+            Step::Nothing => (None, false, false),
+            Step::Goes { is_forced } => {
+                (Some(self.decide_move(branch, inspected.update.new)?), is_forced, false)
+            }
+            Step::Merges { base } => {
+                let pushed = inspected.update.new.unwrap_or(Revision::ZERO);
+                (Some(self.decide_merge(branch, base, pushed)?), false, true)
+            }
+        };
+        if let Some(Decided { plan, .. }) = &decided {
+            let working = self.branch(branch)?;
+            let new: Vec<_> =
+                plan.new_problems(&working.snapshot).map(|problem| problem.diagnostic.clone()).collect();
+            if !new.is_empty() {
+                return Err(ServiceError::Problems(new).into());
+            }
+        }
+        Ok(DecidedBranch { decided, is_forced, is_merged, old })
+    }
+
+    /// What is to become of a branch, by what the client saw and where it is now.
+    fn step(
+        &self,
+        push: &Push,
+        grant: &WriteGrant,
+        branch: &Arc<str>,
+        inspected: &Inspected,
+    ) -> Result<Step, PushRefusal> {
+        let now = self.branch(branch)?.head;
+        let update = &inspected.update;
+        let behind = |reason: &str| Err(PushRefusal::Behind { reason: reason.to_owned() });
+        if update.new == now {
+            return Ok(Step::Nothing);
+        }
+        let environments = self.context.environments;
+        let named: Vec<&Arc<str>> = environments
+            .iter()
+            .filter(|environment| environment.branch == *branch)
+            .map(|environment| &environment.name)
+            .collect();
+        let demand_force =
+            || named.iter().try_for_each(|name| demand_force(grant, name)).map_err(PushRefusal::from);
+        let follows_now = match now {
+            None => true,
+            Some(now) => {
+                inspected.lineage.boundary.contains(&now) || (update.old == Some(now) && inspected.follows)
+            }
+        };
+        match (now, update.new) {
+            (_, Some(_)) if follows_now => Ok(Step::Goes { is_forced: false }),
+            // The client knows what it does away with.
+            (Some(_), _) if update.old == now => {
+                demand_force()?;
+                Ok(Step::Goes { is_forced: true })
+            }
+            (Some(_), Some(_)) => match update.old {
+                Some(base) if inspected.follows && push.may_merge => Ok(Step::Merges { base }),
+                Some(_) if inspected.follows => behind(
+                    "the branch moved on meanwhile, and -o no-merge asks that it be left so; fetch, merge and push again",
+                ),
+                _ => behind(
+                    "the branch is elsewhere than it was seen, and what is pushed does not follow it; fetch first",
+                ),
+            },
+            _ => behind("the branch is elsewhere than it was seen; fetch first"),
+        }
+    }
+
+    /// Takes a branch to a commit that is here.
+    fn decide_move(&self, branch: &Arc<str>, to: Option<Revision>) -> Result<Decided, PushRefusal> {
+        let working = self.branch(branch)?;
+        let reader = self.texts.reader();
+        let tree = match to {
+            Some(commit) => Some(reader.commit(commit)?.tree),
+            None => None,
+        };
+        let updates = restore_updates(reader, working, tree)?;
+        let files: FileBlobs = updates.iter().map(|update| (update.file.clone(), update.blob)).collect();
+        let plan = working.snapshot.plan(updates, &*self.texts, self.context.limits);
+        let pushed = match (to, tree) {
+            (Some(commit), Some(tree)) => Some(Pushed { commit, tree, files }),
+            _ => None,
+        };
+        let is_one = match (&pushed, working.head) {
+            (Some(pushed), Some(head)) => reader.commit(pushed.commit)?.parents.first() == Some(&head),
+            _ => false,
+        };
+        let content = match pushed {
+            Some(pushed) if is_one => Content::Commit(pushed),
+            pushed => Content::Chain(pushed),
+        };
+        Ok(Decided { branch: branch.clone(), content, plan })
+    }
+
+    /// Follows a branch commit by commit: each makes versions of its own.
+    pub(super) fn follow_branch(
+        &mut self,
+        made: &mut MadeChangeSet,
+        branch: Arc<str>,
+        to: Option<(Revision, ObjectId)>,
+    ) -> Result<(), BatchError> {
+        let Some(working) = self.branches.get_mut(&branch) else { return Ok(()) };
+        let before = working.seen();
+        let step = Move { branch: branch.clone(), old: working.head, new: to.map(|(commit, _)| commit) };
+        let mut replay = Replay::new(self.texts.reader(), self.context.history, self.context.limits);
+        if let Some(head) = working.head {
+            replay.start_at(branch.clone(), head, Snapshot::clone(&working.snapshot));
+        }
+        let alone = ChangeSet { moves: vec![step.clone()], ..made.change_set.clone() };
+        made.versions.extend(replay.follow(&alone).map_err(read_error)?);
+        let snapshot = replay.branch(&branch).map(|(_, snapshot)| Arc::new(snapshot.clone()));
+        working.head = step.new;
+        working.tree_id = to.map(|(_, tree)| tree);
+        working.tree = WorkTree::new(working.tree_id);
+        working.snapshot = snapshot.unwrap_or_default();
+        let after: Branch = working.seen();
+        made.moved.push(Moved { branch, before, after });
+        made.change_set.moves.push(step);
+        Ok(())
+    }
+
+    /// What commits on the way change counts as well, though later ones undo it: history shows it.
+    fn permit_passing(
+        &self,
+        grant: &WriteGrant,
+        plans: &[(Arc<str>, BTreeSet<Path>)],
+        versions: &[NewVersion],
+    ) -> Result<(), PushRefusal> {
+        if grant.is_unrestricted() {
+            return Ok(());
+        }
+        for (branch, judged) in plans {
+            let of_branch = versions.iter().filter(|version| version.branch == *branch);
+            let passing: BTreeSet<&Path> =
+                of_branch.map(|version| &version.path).filter(|path| !judged.contains(*path)).collect();
+            for environment in self.context.environments.iter().filter(|other| other.branch == *branch) {
+                for path in &passing {
+                    grant.demand(Action::Write, &environment.name, path).map_err(|refused| {
+                        refused.because(
+                            "a commit of the push changes it, though a later one undoes that".to_owned(),
+                        )
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts branches back where they were.
+    fn take_back(&mut self, moved: &[Moved]) {
+        for Moved { branch, before, .. } in moved {
+            self.branches.insert(branch.clone(), Working::of(before));
+        }
+        self.checks.forget();
+    }
+}
+
+fn changed_paths(plan: &Plan) -> BTreeSet<Path> {
+    plan.changes().iter().map(|change| change.path.clone()).collect()
+}
+
+fn read_error(error: ReadError) -> BatchError {
+    BatchError::Tree(error.into())
+}
+
+/// What the commit of a merge says.
+fn merge_message(push: &Push) -> String {
+    let account: String = push.grant.account().chars().filter(|char| !char.is_control()).take(200).collect();
+    let mut message = format!("merge what was pushed\n\nAccount: {account}\n");
+    if let Some(id) = &push.request_id {
+        let id: String = id.chars().filter(|char| !char.is_control()).take(200).collect();
+        message.push_str(&format!("Request-Id: {id}\n"));
+    }
+    message
+}

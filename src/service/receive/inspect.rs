@@ -1,0 +1,204 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::lineage::Lineage;
+use super::{PUSHABLE, Push, PushRefusal, RefUpdate, file_fault, kind_name};
+use crate::git::{EntryKind, FileChange, ObjectKind, Quarantine, ReadError, Reader, check_name};
+use crate::model::{Diagnostic, ObjectId, Revision};
+use crate::service::ServiceError;
+use crate::service::core::Core;
+
+/// How many files one push may change in the branch of an environment.
+const MOST_CHANGED: usize = 1_000_000;
+
+/// The largest file that the branch of an environment may hold, in bytes.
+const MOST_FILE_BYTES: u64 = 32 << 20;
+
+/// How many faults are told.
+const MOST_NAMED: usize = 100;
+
+/// One ref of a push, as far as it can be looked at beside the committer.
+#[derive(Debug)]
+pub(in crate::service) struct Inspected {
+    pub update: RefUpdate,
+    pub target: Target,
+    /// Where the new commits begin; empty where the ref goes.
+    pub lineage: Lineage,
+    /// Whether what the client saw leads to what it sends. What it did not see leads anywhere.
+    pub follows: bool,
+}
+
+/// What a ref is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::service) enum Target {
+    /// A branch, perhaps that of an environment.
+    Branch(Arc<str>),
+    /// A tag.
+    Tag,
+}
+
+/// Looks at all that a push wants, each by itself.
+pub(super) fn inspect(
+    core: &Core,
+    push: &Push,
+    quarantine: &Quarantine,
+) -> Result<Vec<Result<Inspected, PushRefusal>>, ServiceError> {
+    let received = quarantine.reader(&core.repository)?;
+    let held = core.repository.still_reader()?;
+    let inspector = Inspector { core, received: &received, held: &held };
+    Ok(push.updates.iter().map(|update| inspector.look_at(update)).collect())
+}
+
+struct Inspector<'a> {
+    core: &'a Core,
+    received: &'a Reader,
+    /// What the repository held before.
+    held: &'a Reader,
+}
+
+impl Inspector<'_> {
+    fn look_at(&self, update: &RefUpdate) -> Result<Inspected, PushRefusal> {
+        let target = target(&update.name)?;
+        let lineage = match update.new {
+            None => Lineage::default(),
+            Some(new) => {
+                let commit = self.commit_of(&target, new)?;
+                Lineage::of(commit, self.received, self.held)?
+            }
+        };
+        let follows = match (update.old, update.new) {
+            (Some(old), Some(_)) if target != Target::Tag => lineage.leads_from(old, self.held)?,
+            (Some(_), _) => false,
+            (None, _) => true,
+        };
+        if let (Target::Branch(branch), Some(new)) = (&target, update.new)
+            && self.core.environments().iter().any(|environment| environment.branch == *branch)
+        {
+            self.check_files(branch, new)?;
+        }
+        Ok(Inspected { update: update.clone(), target, lineage, follows })
+    }
+
+    /// The commit that a ref is to lead to. A branch leads to one itself.
+    fn commit_of(&self, target: &Target, new: ObjectId) -> Result<Revision, PushRefusal> {
+        let wrong = |reason: String| PushRefusal::NoSuchRef { reason };
+        let missing = || wrong(format!("the object {new} was not sent, and the server does not have it"));
+        let (kind, _) = self.received.header(new)?.ok_or_else(missing)?;
+        match (target, kind) {
+            (_, ObjectKind::Commit) => Ok(new),
+            (Target::Tag, ObjectKind::Tag) => match self.received.peel_to_commit(new) {
+                Ok(commit) => Ok(commit.id),
+                Err(ReadError::WrongKind { .. }) => Err(wrong("a tag has to lead to a commit".to_owned())),
+                Err(error) => Err(error.into()),
+            },
+            _ => Err(wrong(format!("it has to lead to a commit, and {new} is a {}", kind.name()))),
+        }
+    }
+
+    /// That nothing comes into the branch of an environment which no checkout, or no reader, could be served with.
+    fn check_files(&self, branch: &Arc<str>, new: Revision) -> Result<(), PushRefusal> {
+        let state = self.core.index.snapshot();
+        let before = state.branches.get(branch).and_then(|branch| branch.tree);
+        let tree = self.received.commit(new)?.tree;
+        let changes = self.received.changed_files(before, Some(tree), MOST_CHANGED)?;
+        let mut faults = Vec::new();
+        for name in &changes.skipped {
+            faults.push(file_fault(name, "its name is no UTF-8; give it another".to_owned()));
+        }
+        let mut siblings = Siblings { reader: self.received, tree, folders: HashMap::new() };
+        for change in &changes.files {
+            if faults.len() >= MOST_NAMED {
+                break;
+            }
+            faults.extend(self.fault(change)?);
+            if change.old.is_none() {
+                faults.extend(siblings.collision(&change.path)?);
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(PushRefusal::Content(faults)) }
+    }
+
+    fn fault(&self, change: &FileChange) -> Result<Option<Diagnostic>, PushRefusal> {
+        let Some((kind, id)) = change.new else { return Ok(None) };
+        // What was there before is left alone.
+        if change.old.is_some_and(|(old, _)| old == kind)
+            && !matches!(kind, EntryKind::File | EntryKind::Executable)
+        {
+            return Ok(None);
+        }
+        match kind {
+            EntryKind::Symlink | EntryKind::Submodule => {
+                let message = format!(
+                    "{} is not followed, so that nothing would be served for it; commit the content itself",
+                    kind_name(kind)
+                );
+                Ok(Some(file_fault(&change.path, message)))
+            }
+            EntryKind::File | EntryKind::Executable | EntryKind::Dir => {
+                let size = self.received.header(id)?.map_or(0, |(_, size)| size);
+                let message =
+                    format!("{size} bytes are more than the {MOST_FILE_BYTES} that a file may have");
+                Ok((size > MOST_FILE_BYTES).then(|| file_fault(&change.path, message)))
+            }
+        }
+    }
+}
+
+/// What a name stands for; only branches and tags can be pushed.
+fn target(name: &str) -> Result<Target, PushRefusal> {
+    let no_such = |reason: String| PushRefusal::NoSuchRef { reason };
+    check_name(name).map_err(|error| no_such(format!("`{}` is no name of a ref", error.name)))?;
+    let [heads, tags] = PUSHABLE;
+    match (name.strip_prefix(heads), name.strip_prefix(tags)) {
+        (Some(branch), _) => Ok(Target::Branch(branch.into())),
+        (None, Some(_)) => Ok(Target::Tag),
+        (None, None) => Err(no_such(format!(
+            "{name} is not for pushing; branches (refs/heads/…) and tags (refs/tags/…) are"
+        ))),
+    }
+}
+
+/// The names in the folders of a tree, without regard to upper and lower case.
+struct Siblings<'a> {
+    reader: &'a Reader,
+    tree: ObjectId,
+    folders: HashMap<String, HashMap<String, Vec<String>>>,
+}
+
+impl Siblings<'_> {
+    /// Whether a new file cannot be beside another on a file system that takes upper and lower case for the same.
+    fn collision(&mut self, file: &str) -> Result<Option<Diagnostic>, PushRefusal> {
+        let ends = file.match_indices('/').map(|(at, _)| at).chain([file.len()]);
+        let mut begin = 0;
+        for end in ends {
+            let (folder, name) = (file[..begin].trim_end_matches('/'), &file[begin..end]);
+            let same = self.names(folder)?.get(&name.to_lowercase());
+            if let Some(other) = same.and_then(|names| names.iter().find(|other| *other != name)) {
+                let message = format!(
+                    "`{name}` and `{other}` differ only in upper and lower case, so that many machines cannot check out both; rename one"
+                );
+                return Ok(Some(file_fault(file, message)));
+            }
+            begin = end + 1;
+        }
+        Ok(None)
+    }
+
+    fn names(&mut self, folder: &str) -> Result<&HashMap<String, Vec<String>>, PushRefusal> {
+        if !self.folders.contains_key(folder) {
+            let mut at = self.tree;
+            for part in folder.split('/').filter(|part| !part.is_empty()) {
+                let tree = self.reader.tree(at)?;
+                let Some(entry) = tree.get(part.as_bytes()) else { break };
+                at = entry.id;
+            }
+            let mut names: HashMap<String, Vec<String>> = HashMap::new();
+            for entry in self.reader.tree(at)?.iter() {
+                let name = String::from_utf8_lossy(entry.name).into_owned();
+                names.entry(name.to_lowercase()).or_default().push(name);
+            }
+            self.folders.insert(folder.to_owned(), names);
+        }
+        Ok(&self.folders[folder])
+    }
+}

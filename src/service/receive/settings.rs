@@ -1,0 +1,57 @@
+use super::lineage::Lineage;
+use super::{PushRefusal, RefUpdate, Verdict};
+use crate::auth::AdminGrant;
+use crate::git::Quarantine;
+use crate::service::ServiceError;
+use crate::service::meta::META_BRANCH;
+use crate::service::project::Project;
+
+/// A push to the settings, on its way to the committer.
+#[derive(Debug)]
+pub(in crate::service) struct ReceivedSettings {
+    pub grant: AdminGrant,
+    pub update: RefUpdate,
+    pub quarantine: Quarantine,
+    /// Whether what the client saw leads to what it sends.
+    pub follows: bool,
+}
+
+impl Project {
+    /// Decides a push to the settings whose pack is here: they have to be such that they can be in force, and are at once.
+    /// Blocks.
+    pub fn receive_settings(
+        &self,
+        grant: AdminGrant,
+        updates: &[RefUpdate],
+        quarantine: Quarantine,
+    ) -> Result<Vec<Verdict>, ServiceError> {
+        self.core().writable()?;
+        let refused = |reason: &str| Verdict::Refused(PushRefusal::NoSuchRef { reason: reason.to_owned() });
+        let [update] = updates else {
+            let all = updates.iter();
+            return Ok(all
+                .map(|_| refused("settings are pushed by themselves: one ref, refs/heads/main"))
+                .collect());
+        };
+        let Some(new) = update.new.filter(|_| update.name == META_BRANCH) else {
+            return Ok(vec![refused(
+                "settings are on refs/heads/main, which stays; nothing else is pushed here",
+            )]);
+        };
+        let (received, held) = (quarantine.reader(&self.core().meta)?, self.core().meta.still_reader()?);
+        let follows = match Lineage::of(new, &received, &held) {
+            Ok(lineage) => match update.old {
+                Some(old) => lineage.leads_from(old, &held),
+                None => Ok(false),
+            },
+            Err(refusal) => Err(refusal),
+        };
+        let follows = match follows {
+            Ok(follows) => follows,
+            Err(refusal) => return Ok(vec![Verdict::Refused(refusal)]),
+        };
+        drop((received, held));
+        let received = ReceivedSettings { grant, update: update.clone(), quarantine, follows };
+        self.hand_over_settings(received)
+    }
+}
