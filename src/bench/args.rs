@@ -46,7 +46,9 @@ pub enum BenchCommand {
     Whole,
     /// 10,000 watchers of one path and of as many, their memory, and what reads notice of them, beside etcd's watches.
     Watch,
-    /// Everything, in under eleven minutes.
+    /// Pushes and clones over HTTP, beside `git http-backend`, and pushes while the API writes.
+    Git,
+    /// Everything, in under a quarter of an hour.
     All,
     /// Serve the yardstick for reads. The bench starts it itself.
     #[command(hide = true)]
@@ -57,6 +59,9 @@ pub enum BenchCommand {
         /// The body of every answer.
         #[arg(long, default_value = "\"value\"")]
         body: String,
+        /// Serve a repository by `git http-backend` instead.
+        #[arg(long)]
+        git: Option<PathBuf>,
     },
 }
 

@@ -102,7 +102,7 @@ impl Project {
 
     /// Commits on the branch of the environment `base`, as Git itself counts them.
     pub async fn commits(&self) -> Result<u64, BenchError> {
-        let repository = self.directory.join("config.git");
+        let repository = self.repository();
         let repository = repository.to_string_lossy();
         let arguments = ["--git-dir", &*repository, "rev-list", "--count", "--first-parent", "main"];
         let text = run_to_end(Path::new("git"), &arguments, Duration::from_secs(60)).await?;
@@ -111,6 +111,20 @@ impl Project {
             expected: "a number".into(),
             actual: text,
         })
+    }
+
+    /// Where its configuration is.
+    pub fn repository(&self) -> PathBuf {
+        self.directory.join("config.git")
+    }
+
+    /// How many branches there are whose names begin so.
+    pub async fn branches(&self, prefix: &str) -> Result<u64, BenchError> {
+        let repository = self.repository();
+        let (repository, pattern) = (repository.to_string_lossy(), format!("refs/heads/{prefix}*"));
+        let arguments = ["--git-dir", &*repository, "for-each-ref", &*pattern];
+        let text = run_to_end(Path::new("git"), &arguments, Duration::from_secs(60)).await?;
+        Ok(text.lines().count() as u64)
     }
 
     /// Deletes the history index, as if it were lost.

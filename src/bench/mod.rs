@@ -6,7 +6,7 @@
 //! ends with it (`process`).
 //!
 //! ```text
-//! args → run → scenario (read, write, mixed, start, views, whole) → rows → report → table, JSON or Markdown
+//! args → run → scenario (one file each) → rows → report → table, JSON or Markdown
 //!                 │ load ──→ confgit serve, bench yardstick, etcd (child processes)
 //! ```
 
@@ -15,6 +15,7 @@ mod confgit;
 mod data;
 mod error;
 mod etcd;
+mod git_backend;
 mod histogram;
 mod load;
 mod pairing;

@@ -9,8 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::args::{BenchArgs, BenchCommand, BenchOptions};
 use super::etcd::{INSTALL_HINT, etcd_version};
 use super::report::{Machine, Report, Row, render_markdown};
-use super::scenario::{Setting, access, mixed, read, start, views, watch, whole, write};
-use super::yardstick::serve_yardstick;
+use super::scenario::{Setting, access, git, mixed, read, start, views, watch, whole, write};
+use super::yardstick::{Serves, serve_yardstick};
 use super::{BenchError, progress};
 use crate::model::Timestamp;
 
@@ -20,8 +20,12 @@ use crate::model::Timestamp;
 /// It blocks the calling thread and brings a runtime of its own, so it must not be called from within one:
 /// the load runs on a single thread, which costs a shared machine the least.
 pub fn execute(args: &BenchArgs, date: Timestamp) -> Result<Option<Report>, BenchError> {
-    if let Some(BenchCommand::Yardstick { listen, body }) = &args.command {
-        return serve_yardstick(*listen, body.clone()).map(|()| None);
+    if let Some(BenchCommand::Yardstick { listen, body, git }) = &args.command {
+        let serves = match git {
+            Some(repository) => Serves::Git(repository.clone()),
+            None => Serves::Body(body.clone()),
+        };
+        return serve_yardstick(*listen, serves).map(|()| None);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(BenchError::io("starting a runtime"))?;
@@ -75,6 +79,7 @@ async fn run_scenarios(command: &BenchCommand, setting: &Setting) -> Result<Vec<
         BenchCommand::Views => one == "views",
         BenchCommand::Whole => one == "whole",
         BenchCommand::Watch => one == "watch",
+        BenchCommand::Git => one == "git",
         BenchCommand::All => true,
         BenchCommand::Yardstick { .. } => false,
     };
@@ -106,6 +111,9 @@ async fn run_scenarios(command: &BenchCommand, setting: &Setting) -> Result<Vec<
     }
     if chosen("watch") {
         add("watch", watch::run(setting).await);
+    }
+    if chosen("git") {
+        add("git", git::run(setting).await);
     }
     Ok(rows)
 }

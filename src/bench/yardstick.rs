@@ -1,11 +1,12 @@
 //! The yardstick for reads: the least that an HTTP server of the same library can do.
 //!
 //! One axum handler that answers every GET with the same bytes, through `axum::serve` as it comes: no look at the
-//! key, no look-up, no headers of its own. What confgit does beyond it is what the ratio shows.
+//! key, no look-up, no headers of its own. What confgit does beyond it is what the ratio shows. That for clones is
+//! `git http-backend`, behind the same server.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use axum::Router;
 use axum::http::header;
@@ -13,19 +14,33 @@ use bytes::Bytes;
 use tokio::net::TcpListener;
 
 use super::BenchError;
+use super::git_backend;
 use super::load::Origin;
 use super::process::{Process, Usage};
 
+/// What a yardstick answers.
+pub enum Serves {
+    /// The same text.
+    Body(String),
+    /// Clones of a repository.
+    Git(PathBuf),
+}
+
 /// Serves until standard input ends, which it does when the bench that started it is gone.
-pub fn serve_yardstick(listen: SocketAddr, body: String) -> Result<(), BenchError> {
+pub fn serve_yardstick(listen: SocketAddr, serves: Serves) -> Result<(), BenchError> {
     if !listen.ip().is_loopback() {
         return Err(BenchError::NotLoopback(listen));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(BenchError::io("starting a runtime"))?.block_on(async {
-        let body = Bytes::from(body);
-        let handler = async move || ([(header::CONTENT_TYPE, "application/json")], body.clone());
-        let router = Router::new().fallback(handler);
+        let router = match serves {
+            Serves::Body(body) => {
+                let body = Bytes::from(body);
+                let handler = async move || ([(header::CONTENT_TYPE, "application/json")], body.clone());
+                Router::new().fallback(handler)
+            }
+            Serves::Git(repository) => git_backend::router(repository),
+        };
         let listener = TcpListener::bind(listen).await.map_err(BenchError::io("listening"))?;
         let address = listener.local_addr().map_err(BenchError::io("listening"))?;
         let mut stdout = std::io::stdout();
@@ -56,6 +71,15 @@ impl Yardstick {
     pub async fn start(program: &Path, work: &Path, body: &str) -> Result<Self, BenchError> {
         let arguments = ["bench", "yardstick", "--listen", "127.0.0.1:0", "--body", body];
         let mut process = Process::start(program, &arguments, work.join("yardstick.log"))?;
+        let address = process.listening().await?;
+        Ok(Yardstick { process, origin: Origin::new(address, None) })
+    }
+
+    /// Starts one that serves a repository.
+    pub async fn start_git(program: &Path, work: &Path, repository: &Path) -> Result<Self, BenchError> {
+        let repository = repository.to_string_lossy();
+        let arguments = ["bench", "yardstick", "--listen", "127.0.0.1:0", "--git", &repository];
+        let mut process = Process::start(program, &arguments, work.join("yardstick-git.log"))?;
         let address = process.listening().await?;
         Ok(Yardstick { process, origin: Origin::new(address, None) })
     }

@@ -1,6 +1,7 @@
 //! What is measured: one file a scenario.
 
 pub mod access;
+pub mod git;
 pub mod mixed;
 pub mod read;
 pub mod start;

@@ -120,6 +120,8 @@ mod tests {
                         add(&format!("{path}/{name}"), methods);
                     }
                 }
+                // Git's own protocol.
+                ("/config.git" | "/config.git/{*path}" | "/meta.git" | "/meta.git/{*path}", []) => {}
                 (path, []) => panic!("say which methods {path} takes"),
                 (path, methods) => add(path, methods),
             }
