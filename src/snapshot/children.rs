@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::Node;
@@ -171,6 +172,38 @@ impl Children {
         }
     }
 
+    /// Calls `visit` with each name that both may not have alike, in order. Chunks that both share are not looked into: of
+    /// two lists of which one grew from the other, it takes as long as what changed is.
+    pub fn compare<'c>(
+        &'c self,
+        other: &'c Self,
+        visit: &mut dyn FnMut(&'c str, Option<&'c Node>, Option<&'c Node>),
+    ) {
+        let (mut old, mut new) = (Cursor::of(self), Cursor::of(other));
+        loop {
+            if let (Some(one), Some(another)) = (old.whole_chunk(), new.whole_chunk())
+                && Arc::ptr_eq(one, another)
+            {
+                old.skip_chunk();
+                new.skip_chunk();
+                continue;
+            }
+            let order = match (old.child(), new.child()) {
+                (None, None) => return,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(one), Some(another)) => {
+                    one.prefix.cmp(&another.prefix).then_with(|| one.name.cmp(&another.name))
+                }
+            };
+            let one = if order.is_le() { old.next() } else { None };
+            let another = if order.is_ge() { new.next() } else { None };
+            if let Some(name) = one.or(another).map(|child| &*child.name) {
+                visit(name, one.map(|child| &child.node), another.map(|child| &child.node));
+            }
+        }
+    }
+
     /// The members in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Node)> {
         let (few, many) = match self {
@@ -179,6 +212,50 @@ impl Children {
         };
         let many = many.iter().flat_map(|(_, chunk)| chunk.iter());
         few.iter().chain(many).map(|child| (&child.name, &child.node))
+    }
+}
+
+/// A place in a list of members.
+struct Cursor<'c> {
+    few: &'c [Child],
+    many: &'c [(u64, Arc<Vec<Child>>)],
+    /// How many members of the first chunk, or of the few, are behind.
+    at: usize,
+}
+
+impl<'c> Cursor<'c> {
+    fn of(children: &'c Children) -> Self {
+        let (few, many) = match children {
+            Children::Few(children) => (&children[..], &[][..]),
+            Children::Many(chunks) => (&[][..], &chunks[..]),
+        };
+        Cursor { few, many, at: 0 }
+    }
+
+    /// The chunk of which nothing is behind yet.
+    fn whole_chunk(&self) -> Option<&'c Arc<Vec<Child>>> {
+        self.many.first().filter(|_| self.at == 0).map(|(_, chunk)| chunk)
+    }
+
+    fn skip_chunk(&mut self) {
+        self.many = self.many.get(1..).unwrap_or_default();
+    }
+
+    fn child(&self) -> Option<&'c Child> {
+        match self.many.first() {
+            Some((_, chunk)) => chunk.get(self.at),
+            None => self.few.get(self.at),
+        }
+    }
+
+    fn next(&mut self) -> Option<&'c Child> {
+        let child = self.child()?;
+        self.at += 1;
+        if self.many.first().is_some_and(|(_, chunk)| self.at >= chunk.len()) {
+            self.skip_chunk();
+            self.at = 0;
+        }
+        Some(child)
     }
 }
 
@@ -257,6 +334,23 @@ mod tests {
             }
         }
         copies.push((children, model));
+        for (one, other) in copies.iter().zip(copies.iter().skip(1)) {
+            let (mut told, mut differing) = (BTreeMap::new(), BTreeMap::new());
+            one.0.compare(&other.0, &mut |name, old, new| {
+                let (old, new) = (old.map(text), new.map(text));
+                if old != new {
+                    told.insert(name.to_owned(), (old, new));
+                }
+            });
+            for name in one.1.keys().chain(other.1.keys()) {
+                let value =
+                    |model: &BTreeMap<String, u64>| model.get(name).map(|number| format!("\"{number}\""));
+                if value(&one.1) != value(&other.1) {
+                    differing.insert(name.clone(), (value(&one.1), value(&other.1)));
+                }
+            }
+            assert_eq!(told, differing);
+        }
         for (children, model) in copies {
             let expected: Vec<_> =
                 model.iter().map(|(name, number)| (name.clone(), format!("\"{number}\""))).collect();

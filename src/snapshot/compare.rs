@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{Node, Object};
 use crate::model::Path;
 
@@ -32,24 +34,21 @@ fn visit_objects(at: &Path, old: &Object, new: &Object, visit: &mut dyn FnMut(Pa
     if old.digest() == new.digest() {
         return;
     }
-    let mut below = |name: &str, old: Option<&Node>, new: Option<&Node>| {
+    old.compare(new, &mut |name, old, new| {
+        let is_same = match (old, new) {
+            (Some(Node::Object(old)), Some(Node::Object(new))) => old.digest() == new.digest(),
+            (Some(Node::Entry(old)), Some(Node::Entry(new))) => Arc::ptr_eq(old, new),
+            _ => false,
+        };
         // A name in a tree was made from a path.
-        if let Ok(child) = at.child(name) {
+        if !is_same && let Ok(child) = at.child(name) {
             visit_differing(&child, old, new, visit);
         }
-    };
-    for (name, node) in old.children() {
-        below(name, Some(node), new.child(name));
-    }
-    for (name, node) in new.children().filter(|(name, _)| old.child(name).is_none()) {
-        below(name, None, Some(node));
-    }
+    });
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::model::Value;
     use crate::snapshot::Entry;

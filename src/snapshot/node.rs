@@ -227,6 +227,15 @@ impl Object {
         self.children.iter()
     }
 
+    /// Calls `visit` with the members that two objects may not have alike: see [`Children::compare`].
+    pub(super) fn compare<'o>(
+        &'o self,
+        other: &'o Object,
+        visit: &mut dyn FnMut(&'o str, Option<&'o Node>, Option<&'o Node>),
+    ) {
+        self.children.compare(&other.children, visit);
+    }
+
     /// One member.
     pub fn child(&self, name: &str) -> Option<&Node> {
         self.children.get(name)
