@@ -4,8 +4,11 @@ use std::sync::Arc;
 use super::action::Action;
 use super::denied::{Denied, Object, Refused};
 use super::rights::{Decision, Rights};
-use crate::model::{Environments, Path};
+use crate::model::{Environment, Environments, Path};
 use crate::resolve::{Seen, Sight};
+
+/// Where confgit's own files are.
+const OWN_PATHS: [&str; 2] = ["/.confgit/variables", "/.confgit/schemas"];
 
 /// The proof that a principal may read something, and what: what readers demand.
 #[derive(Debug, Clone)]
@@ -92,7 +95,13 @@ impl ReadGrant {
     /// Lets all that a project holds be read, or says why not: a clone holds it all.
     pub fn demand_everything(&self, environments: &Environments) -> Result<(), Refused> {
         let root = Path::root();
-        let hidden = environments.iter().find(|environment| !self.may_whole(&environment.name, &root));
+        let is_whole = |environment: &Environment| {
+            let name = &environment.name;
+            let may = |path: &Path| self.may_whole(name, path);
+            // Confgit's own files are among those that wildcards do not mean; its metadata goes with what it describes.
+            may(&root) && OWN_PATHS.iter().all(|own| own.parse().is_ok_and(|own| may(&own)))
+        };
+        let hidden = environments.iter().find(|environment| !is_whole(environment));
         let Some(environment) = hidden.filter(|_| !self.sees_everything()) else { return Ok(()) };
         let because = "a clone holds everything, and the account may read only a part; read it with `confgit get`, `confgit export` or GET /v1/config";
         Err(self.refusal(&environment.name, &root).because(because.to_owned()))

@@ -275,6 +275,7 @@ fn of_service(error: &ServiceError) -> Exit {
         | ServiceError::Secret(_)
         | ServiceError::WritesUnavailable { .. }
         | ServiceError::NotReady { .. }
+        | ServiceError::NotUpstream { .. }
         | ServiceError::AuditUnavailable { .. }
         | ServiceError::Repository(_)
         | ServiceError::Io(_) => Exit::Failed,

@@ -30,6 +30,9 @@ pub struct Changes {
 /// the stack.
 const MAX_DEPTH: usize = 256;
 
+/// How many bytes the paths of one comparison may have together.
+const MOST_PATH_BYTES: usize = 512 << 20;
+
 impl Reader {
     /// Compares two trees, none being the empty one, without looking into directories that are the same.
     ///
@@ -41,7 +44,8 @@ impl Reader {
         new: Option<ObjectId>,
         max_files: usize,
     ) -> Result<Changes, ReadError> {
-        let mut walk = Walk { reader: self, max_files, path: Vec::new(), changes: Changes::default() };
+        let mut walk =
+            Walk { reader: self, max_files, path: Vec::new(), path_bytes: 0, changes: Changes::default() };
         if old != new {
             walk.directory(old, new, 0)?;
         }
@@ -53,6 +57,8 @@ struct Walk<'a> {
     reader: &'a Reader,
     max_files: usize,
     path: Vec<u8>,
+    /// The bytes of all paths found.
+    path_bytes: usize,
     changes: Changes,
 }
 
@@ -122,7 +128,11 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, old: Option<TreeEntry<'_>>, new: Option<TreeEntry<'_>>) -> Result<(), ReadError> {
-        if self.changes.files.len() + self.changes.skipped.len() >= self.max_files {
+        // A few folders within each other can name the same files a million times over, by paths of any length.
+        self.path_bytes += self.path.len();
+        if self.changes.files.len() + self.changes.skipped.len() >= self.max_files
+            || self.path_bytes > MOST_PATH_BYTES
+        {
             return Err(ReadError::TooManyFiles { limit: self.max_files });
         }
         match std::str::from_utf8(&self.path) {

@@ -27,7 +27,7 @@ pub struct ReceiveLimits {
     pub pack_bytes: u64,
     /// Of objects in it.
     pub objects: u32,
-    /// Of memory for looking at it, in bytes: bounds how large one object can be that is a delta.
+    /// Of memory for looking at it, in bytes: bounds how large one object can be.
     pub memory_bytes: u64,
     /// Of a processor for looking at it.
     pub cpu: Duration,
@@ -80,13 +80,8 @@ pub struct Quarantine {
 pub struct TakenOver(Option<Install>);
 
 impl Quarantine {
-    /// Receives a pack, which may be a thin one: Git completes it from the repository, and checks every object
-    /// (`git index-pack --strict`: well-formed, no `.git` in a tree, and all that it names is there).
-    pub fn receive(
-        repository: &Repository,
-        pack: &mut dyn Read,
-        limits: &ReceiveLimits,
-    ) -> Result<Self, ReceiveError> {
+    /// One in which nothing is: for what the repository holds already.
+    pub fn empty(repository: &Repository) -> io::Result<Self> {
         let objects = fs::canonicalize(repository.dir().join("objects"))?;
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&objects)?;
         fs::create_dir(dir.path().join("pack"))?;
@@ -94,7 +89,17 @@ impl Quarantine {
         let mut alternates = objects.as_os_str().as_encoded_bytes().to_vec();
         alternates.push(b'\n');
         fs::write(dir.path().join("info/alternates"), alternates)?;
-        let mut quarantine = Quarantine { dir, pack: None };
+        Ok(Quarantine { dir, pack: None })
+    }
+
+    /// Receives a pack, which may be a thin one: Git completes it from the repository, and checks every object
+    /// (`git index-pack --strict`: well-formed, no `.git` in a tree, and all that it names is there).
+    pub fn receive(
+        repository: &Repository,
+        pack: &mut dyn Read,
+        limits: &ReceiveLimits,
+    ) -> Result<Self, ReceiveError> {
+        let mut quarantine = Self::empty(repository)?;
         let header = header(pack)?;
         let count = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
         if count > limits.objects {
@@ -167,16 +172,9 @@ impl Quarantine {
             limits.cpu.as_secs().max(1)
         );
         let mut command = Command::new("sh");
-        command.args([
-            "-c",
-            &script,
-            "sh",
-            "git",
-            "-c",
-            "safe.directory=*",
-            "-c",
-            "core.bigFileThreshold=16m",
-        ]);
+        // Every object is taken into memory, so that none is larger than that.
+        command.args(["-c", &script, "sh", "nice", "-n", "10", "git", "-c", "safe.directory=*"]);
+        command.args(["-c", "core.bigFileThreshold=16g"]);
         command.args(["index-pack", "--stdin", "--fix-thin", "--strict", "--threads=1"]);
         command.arg(format!("--max-input-size={}", limits.pack_bytes));
         alone(&mut command);

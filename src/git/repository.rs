@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -180,6 +181,16 @@ impl Repository {
     /// All references whose full names begin with `prefix`, such as `refs/proposals/`, sorted.
     pub fn refs(&self, prefix: &str) -> io::Result<Vec<(String, RefState)>> {
         Ok(refs::list(self.dir(), prefix)?.into_iter().collect())
+    }
+
+    /// Flushes the folders of references that moved.
+    pub fn flush_refs<'n>(&self, names: impl Iterator<Item = &'n str>) -> io::Result<()> {
+        let folders: BTreeSet<PathBuf> =
+            names.filter_map(|name| Some(self.dir().join(name).parent()?.to_owned())).collect();
+        folders
+            .iter()
+            .filter(|folder| folder.exists())
+            .try_for_each(|folder| super::durable::sync_dir(folder))
     }
 
     /// What a reference, given by its full name, points at.

@@ -1,5 +1,5 @@
 use crate::model::Diagnostic;
-use crate::service::{BranchStatus, Health, Status, WriteState};
+use crate::service::{BranchStatus, Health, Status, UpstreamState, UpstreamStatus, WriteState};
 use crate::validation::Finding;
 use crate::wire;
 
@@ -26,7 +26,33 @@ pub fn status(status: &Status, project: &str) -> wire::Status {
             problem: audit.failure.clone().or_else(|| audit.damage.clone()),
             lost: audit.lost,
         }),
+        upstream: status.upstream.as_ref().map(upstream),
         environments: status.branches.iter().map(environment).collect(),
+    }
+}
+
+fn upstream(status: &UpstreamStatus) -> wire::UpstreamStatus {
+    let branches = status.branches.iter().map(|branch| wire::UpstreamBranch {
+        branch: branch.branch.to_string(),
+        revision: branch.head.map(|head| head.to_string()),
+        state: branch.state.name().to_owned(),
+        reasons: match &branch.state {
+            UpstreamState::Refused(reasons) => reasons.clone(),
+            _ => Vec::new(),
+        },
+        ahead: branch.ahead,
+        behind: branch.behind,
+    });
+    let overruled = status.overruled.iter();
+    wire::UpstreamStatus {
+        url: status.url.clone(),
+        last_contact: status.last_contact.map(|time| time.to_string()),
+        last_error: status.last_error.as_ref().map(|(_, reason)| reason.clone()),
+        last_error_at: status.last_error.as_ref().map(|(time, _)| time.to_string()),
+        branches: branches.collect(),
+        overruled: overruled
+            .map(|(sequence, path)| wire::OverruledEntry { sequence: sequence.0, path: path.to_string() })
+            .collect(),
     }
 }
 

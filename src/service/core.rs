@@ -15,6 +15,7 @@ use super::pace::Pace;
 use super::packs::Packs;
 use super::past_cache::PastCache;
 use super::signal::Signal;
+use super::upstream::UpstreamBoard;
 use super::view_checks::ViewChecks;
 use crate::git::Repository;
 use crate::history::History;
@@ -47,6 +48,7 @@ pub struct Core {
     pub(super) live: Live,
     pub(super) fold: Signal,
     pub(super) retention: Signal,
+    pub(super) upstream: UpstreamBoard,
     pub(super) history_ready: AtomicBool,
 }
 

@@ -186,6 +186,16 @@ pub enum ServiceError {
         /// The cause, for people.
         reason: String,
     },
+    /// The write is accepted, but the upstream does not have it yet, as the settings require.
+    #[error(
+        "the write is change set {sequence} here, and is on its way; the upstream does not have it yet: {reason}"
+    )]
+    NotUpstream {
+        /// The change set.
+        sequence: Sequence,
+        /// Why not, for people.
+        reason: String,
+    },
     /// What has to be told to the audit log cannot be told.
     #[error("this cannot be shown, for the audit log cannot be told: {reason}")]
     AuditUnavailable {
@@ -271,6 +281,7 @@ impl ServiceError {
             ServiceError::WritesUnavailable { .. }
             | ServiceError::NotReady { .. }
             | ServiceError::AuditUnavailable { .. }
+            | ServiceError::NotUpstream { .. }
             | ServiceError::Secret(_) => Refusal::Unavailable,
             ServiceError::Repository(_) | ServiceError::Io(_) => Refusal::Failed,
         }

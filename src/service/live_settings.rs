@@ -21,6 +21,11 @@ impl LiveSettings {
         self.current.load()
     }
 
+    /// The same to be kept.
+    pub fn load_full(&self) -> Arc<ProjectSettings> {
+        self.current.load_full()
+    }
+
     /// Puts others in force.
     pub fn store(&self, settings: Arc<ProjectSettings>) {
         self.current.store(settings);

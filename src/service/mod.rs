@@ -64,6 +64,7 @@ mod settings_follower;
 mod signal;
 mod status;
 mod trailers;
+mod upstream;
 mod view_checks;
 
 pub use self::core::Core;
@@ -99,9 +100,12 @@ pub use project::Project;
 pub use promote::{AskedPromotion, Choice, Promoted, PromotionConflict, PromotionPlan, Resolution, Take};
 pub use promotion_base::PromotionBase;
 pub use read::{EntryDetails, PlainRead, Reading, entity_tag, entry_tag};
-pub use receive::{MOST_REF_UPDATES, MovedRef, PUSH_LIMITS, Push, PushRefusal, RefUpdate, Verdict, Which};
+pub use receive::{
+    MOST_REF_UPDATES, Merging, MovedRef, PUSH_LIMITS, Push, PushRefusal, RefUpdate, Verdict, Which,
+};
 pub use resolved::{Content, ResolvedValue, Revealed, Wanted};
 pub use restore::{RestoreError, Restored, restore};
 pub use rollback::rollback_write;
 pub use search::{EntryPage, Search, page};
 pub use status::{BranchStatus, Health, Status};
+pub use upstream::{Forge, Hint, UpstreamBranch, UpstreamState, UpstreamStatus};

@@ -35,6 +35,7 @@ use super::refs_follower::{RefsFollower, StopFollowing};
 use super::retention;
 use super::settings_follower::Follower;
 use super::signal::Signal;
+use super::upstream::{self, UpstreamBoard};
 use super::view_checks::ViewChecks;
 use super::{ServiceError, alerts, check_views, replay};
 use arc_swap::Guard;
@@ -101,6 +102,7 @@ impl Project {
         let audit = AuditTrail::open(dir, SystemTime::now().into())?;
         let (fold, fold_receiver) = Signal::new(fold::PACKS_PER_FOLD);
         let (retention, retention_receiver) = Signal::new(retention::CHANGE_SETS_PER_LOOK);
+        let (upstream, upstream_news) = UpstreamBoard::new();
         let core = Arc::new(Core {
             dir: dir.to_owned(),
             repository,
@@ -122,6 +124,7 @@ impl Project {
             outside: OutsideGate::default(),
             fold,
             retention,
+            upstream,
             history_ready: AtomicBool::new(is_current),
         });
         // Short runs leave packs behind that no later one would count.
@@ -181,6 +184,11 @@ impl Project {
         let refs_stop = refs_follower.stop();
         let refs = spawn("refs", move || refs_follower.run());
         threads.push(refs.map_err(|e| unreadable(e.into()))?);
+        let following_upstream = {
+            let (core, committer) = (core.clone(), committer.watch());
+            spawn("upstream", move || upstream::run(&core, &committer, &upstream_news))
+        };
+        threads.push(following_upstream.map_err(|e| unreadable(e.into()))?);
         let (watching, stop) = mpsc::channel();
         let (checking, checks_stop) = mpsc::channel();
         let (alerting, alerts_stop) = mpsc::channel();
@@ -221,7 +229,11 @@ impl Project {
     /// Writes, and waits until it is durable.
     pub async fn write(&self, write: Write) -> Result<Written, ServiceError> {
         match &self.committer {
-            Some(committer) => committer.write(&self.core, write).await,
+            Some(committer) => {
+                let written = committer.write(&self.core, write).await?;
+                upstream::until_it_has(&self.core, &written).await?;
+                Ok(written)
+            }
             None => Err(ServiceError::NotReady { part: "the committer" }),
         }
     }
@@ -302,6 +314,7 @@ impl Drop for Project {
         self.watching.clear();
         self.core.fold.stop();
         self.core.retention.stop();
+        self.core.upstream.news.stop();
         self.core.live.timeline.close();
         self.refs_stop.stop();
         for thread in self.threads.drain(..) {

@@ -4,6 +4,7 @@ use super::Project;
 use super::audit_trail::AuditHealth;
 use super::core::Core;
 use super::health::WriteState;
+use super::upstream::UpstreamStatus;
 use crate::auth::ReadGrant;
 use crate::model::{Diagnostic, Path, Revision, Rule, Sequence};
 use crate::resolve::{Seen, entries_seen};
@@ -26,6 +27,8 @@ pub struct Status {
     pub refused_settings: Vec<Diagnostic>,
     /// How the audit log is; for administrators.
     pub audit: Option<AuditHealth>,
+    /// How the upstream is followed; none where there is none.
+    pub upstream: Option<UpstreamStatus>,
     /// The branches of the environments, in the order of the settings.
     pub branches: Vec<BranchStatus>,
 }
@@ -125,6 +128,7 @@ impl Project {
                 false => core.settings.refused().iter().take(1).map(for_administrators).collect(),
             },
             audit: grant.administers().then(|| core.audit.health()),
+            upstream: core.upstream.status().filter(|_| grant.administers()),
             branches: branches.collect(),
         }
     }
@@ -185,6 +189,7 @@ impl Core {
                 is_writable: self.audit.health().failure.is_none(),
             },
             clients: self.present_clients(),
+            upstream: self.upstream.present(),
             caches: vec![self.bodies.present(), self.past.present()],
         }
     }

@@ -61,7 +61,7 @@ impl Parser<'_> {
 }
 
 /// A text such as `90s`.
-fn duration(value: &Value) -> Option<Duration> {
+pub(super) fn duration(value: &Value) -> Option<Duration> {
     let Value::String(text) = value else { return None };
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let unit = match unit {

@@ -5,6 +5,7 @@ mod rate;
 mod resolution;
 mod retention;
 mod secrets;
+mod upstream;
 mod webhooks;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::secret::SecretRules;
 pub use self::clients::ClientRules;
 pub use self::rate::Rate;
 pub use self::retention::Retention;
+pub use self::upstream::Upstream;
 pub use self::webhooks::{ALERTS, Webhook};
 
 /// The file in `meta.git` that holds the settings.
@@ -38,6 +40,8 @@ pub struct ProjectSettings {
     pub clients: ClientRules,
     /// Whom alerts are sent to.
     pub webhooks: Vec<Webhook>,
+    /// The forge whose branches the project follows; none when it stands by itself.
+    pub upstream: Option<Upstream>,
     /// Sections that are known and have no effect in this version, so that a start can say so.
     pub without_effect: Vec<String>,
 }
@@ -51,7 +55,7 @@ environments:
 ";
 
 /// Sections that settings may have and that this version does not act on.
-const WITHOUT_EFFECT: [&str; 3] = ["upstream", "include", "exclude"];
+const WITHOUT_EFFECT: [&str; 2] = ["include", "exclude"];
 
 impl ProjectSettings {
     /// Reads the settings file; every mistake is told with its place.
@@ -126,6 +130,7 @@ impl Parser<'_> {
                 "retention",
                 "clients",
                 "webhooks",
+                "upstream",
             ]
             .contains(&key.as_str())
                 && !WITHOUT_EFFECT.contains(&key.as_str())
@@ -139,6 +144,7 @@ impl Parser<'_> {
         let secrets = self.secrets(root);
         let clients = self.clients(root);
         let webhooks = self.webhooks(root);
+        let upstream = self.upstream(root);
         let list = self.environments(root)?;
         let default = match root.get("default") {
             Some(Value::String(name)) => name.clone(),
@@ -162,6 +168,7 @@ impl Parser<'_> {
             retention,
             clients,
             webhooks,
+            upstream,
             without_effect: without_effect.collect(),
         })
     }

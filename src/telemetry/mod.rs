@@ -25,7 +25,9 @@ use self::exposition::Exposition;
 
 pub use self::histogram::Histogram;
 pub use self::http::{HttpMetrics, RequestClass, UnderWay};
-pub use self::present::{Present, PresentAudit, PresentCache, PresentClients, PresentEnvironment};
+pub use self::present::{
+    Present, PresentAudit, PresentCache, PresentClients, PresentEnvironment, PresentUpstream,
+};
 pub use self::project::{Phase, Posted, ProjectMetrics};
 pub use self::refusal::Refusal;
 

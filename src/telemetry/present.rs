@@ -26,6 +26,8 @@ pub struct Present {
     pub audit: PresentAudit,
     /// Who watches.
     pub clients: PresentClients,
+    /// The upstream.
+    pub upstream: PresentUpstream,
     /// The caches.
     pub caches: Vec<PresentCache>,
 }
@@ -41,6 +43,19 @@ pub struct PresentClients {
     pub lagging: usize,
     /// How far the one that is furthest behind is behind.
     pub greatest_lag: Duration,
+}
+
+/// How the upstream is followed at present; all zero where there is none.
+#[derive(Debug, Default)]
+pub struct PresentUpstream {
+    /// Whether it cannot be reached, or a branch waits for somebody.
+    pub is_failing: bool,
+    /// When it was reached last, in seconds since 1970.
+    pub last_contact: i64,
+    /// How many commits are here and not there.
+    pub ahead: u64,
+    /// How many are there and not here.
+    pub behind: u64,
 }
 
 /// How the audit log is at present.
@@ -91,7 +106,7 @@ pub(super) fn encode(exposition: &mut Exposition<'_>, presents: &Presents) -> fm
 
 fn encode_projects(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt::Result {
     type Value = fn(&Present) -> f64;
-    let gauges: [(&str, &str, Value); 12] = [
+    let gauges: [(&str, &str, Value); 16] = [
         ("confgit_sequence", "The last change set that readers see.", |present| present.sequence.0 as f64),
         (
             "confgit_oldest_sequence",
@@ -124,6 +139,22 @@ fn encode_projects(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt:
         ),
         ("confgit_client_lag_seconds", "How far the client that is furthest behind is behind.", |present| {
             present.clients.greatest_lag.as_secs_f64()
+        }),
+        (
+            "confgit_upstream_failing",
+            "1 while the upstream cannot be reached or a branch waits for somebody, else 0.",
+            |present| f64::from(u8::from(present.upstream.is_failing)),
+        ),
+        (
+            "confgit_upstream_last_contact_seconds",
+            "When the upstream was reached last, since 1970; 0 without.",
+            |present| present.upstream.last_contact as f64,
+        ),
+        ("confgit_upstream_ahead", "Commits that the upstream does not have yet.", |present| {
+            present.upstream.ahead as f64
+        }),
+        ("confgit_upstream_behind", "Commits of the upstream that are not taken in.", |present| {
+            present.upstream.behind as f64
         }),
         ("confgit_packs", "Packs in the configuration's repository.", |present| present.packs as f64),
     ];

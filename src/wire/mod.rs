@@ -14,6 +14,7 @@ pub mod grpc;
 mod listing;
 mod preview;
 mod promotion;
+mod upstream;
 
 use std::collections::BTreeMap;
 
@@ -37,6 +38,7 @@ pub use preview::{Preview, PreviewedEnvironment};
 pub use promotion::{
     ConflictSide, MOST_RESOLUTIONS, Promote, Promoted, PromotionBase, PromotionConflict, Resolution, Side,
 };
+pub use upstream::{AcceptUpstream, OverruledEntry, UpstreamBranch, UpstreamStatus, WebhookTaken};
 
 /// A raw JSON value.
 pub type Json = Box<RawValue>;
@@ -404,6 +406,9 @@ pub struct Status {
     /// How the audit log is; for administrators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditStatus>,
+    /// How the upstream is followed; for administrators, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamStatus>,
     /// The environments, in the order of the settings.
     pub environments: Vec<EnvironmentStatus>,
 }

@@ -33,5 +33,6 @@ mod running;
 mod schemas;
 mod snapshots;
 mod traces;
+mod upstream;
 mod views;
 mod watch;

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write as _};
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -18,8 +18,12 @@ use super::pkt_line::{self, Head};
 /// How long nothing may come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// After so long at least so many bytes a second have come: others wait for the place.
+const LEISURE: Duration = Duration::from_secs(120);
+const LEAST_PER_SECOND: u64 = 4 << 10;
+
 /// How much is inflated at a time: what comes of it is a thousand times that at most.
-const INFLATED_AT_ONCE: usize = 4 << 10;
+const INFLATED_AT_ONCE: usize = 1 << 10;
 
 /// How many pieces wait between the connection and who reads them.
 const MOST_PIECES: usize = 4;
@@ -31,7 +35,7 @@ pub enum InflowError {
     #[error("the request did not come to its end")]
     CutOff,
     /// Nothing came for long.
-    #[error("nothing came for {} seconds", PATIENCE.as_secs())]
+    #[error("too little came for {} seconds", PATIENCE.as_secs())]
     TooSlow,
     /// It is not as the protocol says.
     #[error("{0}")]
@@ -42,7 +46,12 @@ pub enum InflowError {
 pub struct Inflow {
     body: Body,
     gzip: Option<GzDecoder<Vec<u8>>>,
+    /// What came and is not inflated yet.
+    packed: Bytes,
     buffer: BytesMut,
+    begun: Instant,
+    /// How many bytes came.
+    taken: u64,
 }
 
 impl Inflow {
@@ -57,7 +66,14 @@ impl Inflow {
                 ));
             }
         };
-        Ok(Inflow { body, gzip, buffer: BytesMut::new() })
+        Ok(Inflow {
+            body,
+            gzip,
+            packed: Bytes::new(),
+            buffer: BytesMut::new(),
+            begun: Instant::now(),
+            taken: 0,
+        })
     }
 
     /// The next line; none for a flush.
@@ -116,21 +132,29 @@ impl Inflow {
 
     /// Takes what comes next into the buffer; false at the end.
     async fn more(&mut self) -> Result<bool, InflowError> {
+        if let Some(gzip) = self.gzip.as_mut().filter(|_| !self.packed.is_empty()) {
+            let part = self.packed.split_to(self.packed.len().min(INFLATED_AT_ONCE));
+            gzip.write_all(&part).map_err(|error| broken(&error))?;
+            self.buffer.extend_from_slice(gzip.get_ref());
+            gzip.get_mut().clear();
+            // What comes of little may be much: others come first.
+            tokio::task::yield_now().await;
+            return Ok(true);
+        }
         let next = std::future::poll_fn(|context| Pin::new(&mut self.body).poll_frame(context));
         let frame = match timeout(PATIENCE, next).await.map_err(|_| InflowError::TooSlow)? {
             None => return self.end(),
             Some(frame) => frame.map_err(|_| InflowError::CutOff)?,
         };
         let Ok(data) = frame.into_data() else { return Ok(true) };
-        match &mut self.gzip {
+        self.taken += data.len() as u64;
+        let elapsed = self.begun.elapsed();
+        if elapsed > LEISURE && self.taken < elapsed.as_secs() * LEAST_PER_SECOND {
+            return Err(InflowError::TooSlow);
+        }
+        match &self.gzip {
             None => self.buffer.extend_from_slice(&data),
-            Some(gzip) => {
-                for part in data.chunks(INFLATED_AT_ONCE) {
-                    gzip.write_all(part).map_err(|error| broken(&error))?;
-                    self.buffer.extend_from_slice(gzip.get_ref());
-                    gzip.get_mut().clear();
-                }
-            }
+            Some(_) => self.packed = data,
         }
         Ok(true)
     }

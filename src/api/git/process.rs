@@ -19,12 +19,15 @@ use crate::api::http::problem::{Problem, internal};
 /// How many clones and fetches are served at once: each packs what it sends.
 static AT_ONCE: Semaphore = Semaphore::const_new(16);
 
-/// How long one waits for its turn, a client may take nothing, and a process may say nothing while it packs.
+/// How long one waits for its turn, and a client may take nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How much waits for a slow client: so many pieces of so many bytes.
 const MOST_PIECES: usize = 4;
 const PIECE_BYTES: usize = 64 << 10;
+
+/// What `nice` ends with where there is no such program.
+const NOT_FOUND: i32 = 127;
 
 /// How much of what a process says of itself is logged.
 const MOST_SAID_BYTES: u64 = 4 << 10;
@@ -40,6 +43,9 @@ pub async fn printed(mut command: Command) -> Result<Vec<u8>, Problem> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let output = timeout(PATIENCE, command.output()).await.map_err(|_| internal("git took too long"))?;
     let output = output.map_err(|error| not_started(&error))?;
+    if output.status.code() == Some(NOT_FOUND) {
+        return Err(no_git());
+    }
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(internal(&format!("git ended with {}: {}", output.status, said.trim())));
@@ -118,11 +124,13 @@ async fn converse(
 
 fn not_started(error: &io::Error) -> Problem {
     if error.kind() == io::ErrorKind::NotFound {
-        return Problem::unavailable(
-            "there is no `git` on the server, which it takes to serve clones; install it there",
-        );
+        return no_git();
     }
     internal(&format!("git cannot be started: {error}"))
+}
+
+fn no_git() -> Problem {
+    Problem::unavailable("there is no `git` on the server, which it takes to serve clones; install it there")
 }
 
 /// What a process prints, as the body of an answer.

@@ -1,5 +1,6 @@
 //! Pushes: gitprotocol-pack(5), "Pushing Data To a Server".
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::api::http::problem::Problem;
 use crate::auth::{AdminGrant, Denied, WriteGrant};
 use crate::model::ObjectId;
 use crate::service::{
-    MOST_REF_UPDATES, Push, PushRefusal, RefUpdate, RequestOrigin, ServiceError, Verdict, Which,
+    MOST_REF_UPDATES, Merging, Push, PushRefusal, RefUpdate, RequestOrigin, ServiceError, Verdict, Which,
 };
 
 /// How many pushes are received at once; further ones wait.
@@ -28,6 +29,13 @@ static AT_ONCE: Semaphore = Semaphore::const_new(16);
 
 /// How long a push waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many bytes what comes before the pack may have, and how long it may take.
+const MOST_COMMAND_BYTES: usize = 1 << 20;
+const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The longest name of a ref, in bytes.
+const MOST_NAME_BYTES: usize = 1_000;
 
 /// How many push options there may be.
 const MOST_OPTIONS: usize = 100;
@@ -84,7 +92,11 @@ pub(super) async fn serve(app: App, which: Which, request: Request) -> Result<Re
     let (origin, request_id) = (caller::origin(&request), caller::request_id(request.headers()));
     let (head, body) = request.into_parts();
     let mut inflow = inflow(&head.headers, body)?;
-    let asked = Asked::read(&mut inflow).await.map_err(malformed)?;
+    let place = place().await?;
+    let asked = timeout(COMMAND_PATIENCE, Asked::read(&mut inflow))
+        .await
+        .map_err(|_| malformed(InflowError::TooSlow))?;
+    let asked = asked.map_err(malformed)?;
     if asked.updates.is_empty() {
         // What Git sends to find out whether its password is taken.
         return Ok(answer(Bytes::new()));
@@ -94,8 +106,7 @@ pub(super) async fn serve(app: App, which: Which, request: Request) -> Result<Re
         let problem = Problem::malformed(detail);
         return Ok(answer(report::undecided(asked.style, &asked.updates, &problem, "unknown push option")));
     }
-    let place = place().await?;
-    let may_merge = asked.options.is_empty();
+    let merging = if asked.options.is_empty() { Merging::Refuse } else { Merging::Never };
     let (feed, pack) = inflow.into_reader();
     let Asked { updates, style, is_atomic, has_pack, .. } = asked;
     let work = move || {
@@ -111,7 +122,7 @@ pub(super) async fn serve(app: App, which: Which, request: Request) -> Result<Re
         };
         let decided = match pusher {
             Pusher::Writer(grant) => {
-                let push = Push { grant, updates: updates.clone(), is_atomic, may_merge, request_id };
+                let push = Push { grant, updates: updates.clone(), is_atomic, merging, request_id };
                 app.project.receive(push, quarantine)
             }
             Pusher::Administrator(grant) => app.project.receive_settings(grant, &updates, quarantine),
@@ -190,7 +201,14 @@ impl Asked {
     async fn read(inflow: &mut Inflow) -> Result<Self, InflowError> {
         let mut asked = Asked::default();
         let mut has_options = false;
+        let (mut names, mut bytes) = (HashSet::new(), 0);
         while let Some(line) = inflow.line().await? {
+            bytes += line.len();
+            if bytes > MOST_COMMAND_BYTES {
+                return Err(InflowError::Malformed(format!(
+                    "the commands are longer than {MOST_COMMAND_BYTES} bytes"
+                )));
+            }
             let (command, capabilities) = match line.iter().position(|byte| *byte == 0) {
                 Some(end) => (&line[..end], Some(&line[end + 1..])),
                 None => (&line[..], None),
@@ -212,7 +230,14 @@ impl Asked {
             if command.starts_with(b"shallow ") {
                 continue;
             }
-            asked.updates.push(update(command)?);
+            let update = update(command)?;
+            if !names.insert(update.name.clone()) {
+                return Err(InflowError::Malformed(format!(
+                    "{} is named twice; once is enough",
+                    update.name
+                )));
+            }
+            asked.updates.push(update);
             if asked.updates.len() > MOST_REF_UPDATES {
                 let reason = format!("a push moves at most {MOST_REF_UPDATES} refs; push in several steps");
                 return Err(InflowError::Malformed(reason));
@@ -245,6 +270,9 @@ fn update(command: &[u8]) -> Result<RefUpdate, InflowError> {
         return Err(malformed());
     };
     let id = |text: &str| text.parse::<ObjectId>().map_err(|_| malformed());
+    if name.len() > MOST_NAME_BYTES {
+        return Err(InflowError::Malformed(format!("a ref has a name of at most {MOST_NAME_BYTES} bytes")));
+    }
     let (old, new) = (id(old)?, id(new)?);
     let given = |id: ObjectId| (!id.is_zero()).then_some(id);
     Ok(RefUpdate { name: name.to_owned(), old: given(old), new: given(new) })

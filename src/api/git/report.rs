@@ -29,7 +29,8 @@ pub fn decided(style: Style, updates: &[RefUpdate], verdicts: Vec<Verdict>) -> B
         match verdict {
             Verdict::Moved(moved) => {
                 pkt_line::line(&mut report, format!("ok {}\n", update.name).as_bytes());
-                if style.report == Some(2) {
+                // A merge is a commit that the client does not have: it notes what it pushed, and fetches.
+                if style.report == Some(2) && !moved.is_merged {
                     options(&mut report, update, &moved);
                 }
                 words.extend(good_news(update, &moved));

@@ -18,10 +18,7 @@ const PROTOCOL: &str = "git-protocol";
 
 /// `GET …/info/refs?service=git-upload-pack`.
 pub(super) async fn advertise(app: App, which: Which, request: Request) -> Result<Response, Problem> {
-    let account = may_fetch(&app, which, request.headers(), request.uri())?;
-    let told = app.clone();
-    let tell = move || told.project.core().audit_trail().export(&account, (None, None), "git");
-    tokio::task::spawn_blocking(tell).await.map_err(Problem::stopped)??;
+    may_fetch(&app, which, request.headers(), request.uri())?;
     let _place = process::place().await?;
     let version = protocol(request.headers());
     let command = upload_pack(&app, which, version, true);
@@ -38,8 +35,15 @@ pub(super) async fn advertise(app: App, which: Which, request: Request) -> Resul
 
 /// `POST …/git-upload-pack`.
 pub(super) async fn serve(app: App, which: Which, request: Request) -> Result<Response, Problem> {
-    may_fetch(&app, which, request.headers(), request.uri())?;
+    let account = may_fetch(&app, which, request.headers(), request.uri())?;
     check_body(request.headers(), Service::Upload)?;
+    let told = app.clone();
+    let what = match which {
+        Which::Config => "git",
+        Which::Meta => "git of the settings",
+    };
+    let tell = move || told.project.core().audit_trail().export(&account, (None, None), what);
+    tokio::task::spawn_blocking(tell).await.map_err(Problem::stopped)??;
     let command = upload_pack(&app, which, protocol(request.headers()), false);
     let (head, body) = request.into_parts();
     let inflow = Inflow::new(&head.headers, body).map_err(|error| Problem::malformed(error.to_string()))?;

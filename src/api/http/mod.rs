@@ -38,6 +38,7 @@ mod routes;
 mod shield;
 mod site;
 mod target;
+mod upstream;
 pub(in crate::api) mod watch;
 pub(in crate::api) mod write;
 
@@ -245,6 +246,8 @@ fn project_routes() -> Routes<App> {
         .get("/api/clients", clients::list)
         .post("/api/clients/{client}/acknowledge", clients::acknowledge)
         .delete("/api/clients/{client}", clients::leave)
+        .post("/api/webhooks/{forge}", upstream::webhook)
+        .post("/api/upstream/accept", upstream::accept)
         .get("/api/status", operations::status)
         .get("/api/backup", backup::backup)
         .get("/api/whoami", operations::whoami)

@@ -293,6 +293,7 @@ impl From<ServiceError> for Problem {
             }
             ServiceError::WritesUnavailable { .. }
             | ServiceError::NotReady { .. }
+            | ServiceError::NotUpstream { .. }
             | ServiceError::AuditUnavailable { .. } => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
             }

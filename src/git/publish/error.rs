@@ -66,6 +66,14 @@ fn show(state: RefState) -> String {
 }
 
 impl PublishError {
+    /// Whether some reference may be where it was to go, although something failed.
+    pub fn may_have_moved(&self) -> bool {
+        matches!(
+            self,
+            PublishError::AfterCommitPoint(_) | PublishError::Uncertain(_) | PublishError::SyncFailed(_)
+        )
+    }
+
     /// The class of a failed write, rename, creation or the like.
     pub(super) fn writing(error: io::Error) -> Self {
         match error.kind() {

@@ -65,7 +65,12 @@ impl Worker {
     ) -> Outcome {
         let mut steps = branch_moves(accepted.change_sets.iter().map(|(change_set, _)| change_set));
         steps.extend(others);
-        steps.extend(self.kept(dropped));
+        // Before the journal says that they were left: nothing else would keep them then.
+        let kept = self.kept(dropped);
+        if let Err(error) = publish(&self.core.repository, None, None, &kept) {
+            self.reset();
+            return Outcome::InTheWay(error.to_string());
+        }
         self.publish(pack, accepted, &steps, &[])
     }
 
@@ -138,6 +143,7 @@ impl Worker {
         self.tell(accepted);
         self.core.packs_added(1);
         self.core.retention.add(change_sets);
+        self.core.upstream.news.add(change_sets);
     }
 
     /// Leaves what readers see now to those who tell watchers.

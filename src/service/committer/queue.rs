@@ -163,6 +163,19 @@ impl QueueWatch {
         sender.try_send(waiting).is_ok() && receiver.blocking_recv().is_ok_and(|taken| taken.is_ok())
     }
 
+    /// Hands a push over, and waits until what it moves is durable.
+    pub fn receive(&self, received: Received) -> Result<Vec<Verdict>, ServiceError> {
+        let sender = self.0.upgrade().ok_or_else(stopped)?;
+        let (to, verdicts) = oneshot::channel();
+        let (answer, receiver) = oneshot::channel();
+        let work = Work::Receive(Box::new(received), to);
+        let waiting = Waiting { work, answer, since: Instant::now(), span: Span::none() };
+        sender.try_send(waiting).map_err(|_| ServiceError::Busy)?;
+        drop(sender);
+        receiver.blocking_recv().unwrap_or_else(|_| Err(stopped()))?;
+        Ok(verdicts.blocking_recv().map_err(|_| stopped())?.verdicts)
+    }
+
     /// How many writes wait.
     pub fn waiting(&self) -> usize {
         self.0.upgrade().map_or(0, |sender| QUEUE_CAPACITY - sender.capacity())

@@ -83,27 +83,36 @@ impl Worker {
             Ok(taken) => taken,
             Err(error) => {
                 self.reset();
-                return Err(ServiceError::WritesUnavailable { reason: error.to_string() });
+                let reason = error.to_string();
+                if matches!(error, PublishError::SyncFailed(_)) {
+                    self.break_down(&reason);
+                }
+                return Err(ServiceError::WritesUnavailable { reason });
             }
         };
+        let (journal, broken) = (self.journal, self.broken.is_some());
         let outcome = if accepted.change_sets.is_empty() {
             self.publish_others(&others)
         } else {
             accepted.since = vec![since];
-            self.publish_push(pack, accepted, others, &dropped)
+            self.publish_push(pack, accepted, others.clone(), &dropped)
         };
         match outcome {
             Outcome::Published => {
                 taken.settle();
-                core.packs_added(1);
+                core.repository.flush_refs(others.iter().map(|step| step.name.as_str()))?;
+                if self.journal == journal {
+                    core.packs_added(1);
+                }
                 Ok(Tried::Done(verdicts))
             }
             Outcome::Moved => Ok(Tried::Again("refs are moved faster than a push gets through".to_owned())),
             Outcome::InTheWay(reason) => Ok(Tried::Again(reason)),
             Outcome::Failed(reason) => {
-                // Some of it may have moved.
-                taken.settle();
-                core.health.refuse(&reason);
+                // Where some of it may have moved, what was sent stays.
+                if self.journal != journal || self.broken.is_some() != broken {
+                    taken.settle();
+                }
                 Err(ServiceError::WritesUnavailable { reason })
             }
         }
@@ -191,6 +200,11 @@ impl Worker {
             Ok(()) => Outcome::Published,
             Err(PublishError::Moved { .. }) => Outcome::Moved,
             Err(error @ PublishError::Locked { .. }) => Outcome::InTheWay(error.to_string()),
+            Err(error) if error.may_have_moved() => {
+                let reason = format!("{error}; restart the server once the disk is sound");
+                self.break_down(&reason);
+                Outcome::Failed(reason)
+            }
             Err(error) => Outcome::Failed(error.to_string()),
         }
     }
@@ -211,8 +225,14 @@ fn other_step(
             return Ok(Err(PushRefusal::NoSuchRef { reason }));
         }
     };
-    let moved =
-        |is_forced| MovedRef { old: now, new: update.new, is_forced, is_merged: false, sequence: None };
+    let moved = |is_forced| MovedRef {
+        old: now,
+        new: update.new,
+        is_forced,
+        is_merged: false,
+        sequence: None,
+        overruled: Vec::new(),
+    };
     if now == update.new {
         return Ok(Ok((None, moved(false))));
     }

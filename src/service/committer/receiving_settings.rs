@@ -21,7 +21,14 @@ impl Worker {
         let update = &received.update;
         let now = core.meta.find_ref(META_BRANCH)?.id();
         let moved = |new| {
-            Verdict::Moved(MovedRef { old: now, new, is_forced: false, is_merged: false, sequence: None })
+            Verdict::Moved(MovedRef {
+                old: now,
+                new,
+                is_forced: false,
+                is_merged: false,
+                sequence: None,
+                overruled: Vec::new(),
+            })
         };
         let Some(new) = update.new.filter(|_| update.new != now) else { return Ok(moved(now)) };
         if now != update.old || !received.follows {
@@ -38,8 +45,17 @@ impl Worker {
         let unavailable = |error: PublishError| ServiceError::WritesUnavailable { reason: error.to_string() };
         let taken = received.quarantine.take_over(&core.meta).map_err(unavailable)?;
         let step = RefMove { name: META_BRANCH.to_owned(), old: now, new: Some(new) };
-        publish(&core.meta, None, None, &[step]).map_err(unavailable)?;
-        taken.settle();
+        match publish(&core.meta, None, None, &[step]) {
+            Ok(()) => taken.settle(),
+            Err(error) if error.may_have_moved() => {
+                // What it leads to stays, whatever the disk holds.
+                taken.settle();
+                let reason = format!("{error}; restart the server once the disk is sound");
+                self.break_down(&reason);
+                return Err(ServiceError::WritesUnavailable { reason });
+            }
+            Err(error) => return Err(unavailable(error)),
+        }
         tracing::info!(by = %received.grant.account(), "settings were pushed");
         self.adopt(adopted)?;
         Ok(moved(Some(new)))

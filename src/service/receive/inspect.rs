@@ -1,15 +1,18 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::lineage::Lineage;
-use super::{PUSHABLE, Push, PushRefusal, RefUpdate, file_fault, kind_name};
-use crate::git::{EntryKind, FileChange, ObjectKind, Quarantine, ReadError, Reader, check_name};
+use super::{PUSHABLE, Push, PushRefusal, RefUpdate, Which, file_fault, kind_name};
+use crate::git::{Changes, EntryKind, FileChange, ObjectKind, Quarantine, ReadError, Reader, check_name};
 use crate::model::{Diagnostic, ObjectId, Revision};
 use crate::service::ServiceError;
 use crate::service::core::Core;
+use crate::service::replay::first_parent_chain;
+use crate::service::trailers::is_read_again;
 
-/// How many files one push may change in the branch of an environment.
-const MOST_CHANGED: usize = 1_000_000;
+/// How many files the commits of one push may change in the branch of an environment, and how many bytes those may have.
+const MOST_CHANGED: usize = 200_000;
+const MOST_CHANGED_BYTES: u64 = 512 << 20;
 
 /// The largest file that the branch of an environment may hold, in bytes.
 const MOST_FILE_BYTES: u64 = 32 << 20;
@@ -45,12 +48,51 @@ pub(super) fn inspect(
 ) -> Result<Vec<Result<Inspected, PushRefusal>>, ServiceError> {
     let received = quarantine.reader(&core.repository)?;
     let held = core.repository.still_reader()?;
-    let inspector = Inspector { core, received: &received, held: &held };
-    Ok(push.updates.iter().map(|update| inspector.look_at(update)).collect())
+    let names = Names::of(core, push)?;
+    let inspector = Inspector { core, push, received: &received, held: &held };
+    let look = |update: &RefUpdate| names.check(update).and_then(|()| inspector.look_at(update));
+    Ok(push.updates.iter().map(look).collect())
+}
+
+/// The refs that there are, and those that a push makes.
+struct Names(BTreeMap<String, bool>);
+
+impl Names {
+    fn of(core: &Core, push: &Push) -> Result<Self, ServiceError> {
+        let mut names: BTreeMap<String, bool> =
+            core.pushable_refs(Which::Config)?.into_iter().map(|(name, _)| (name, false)).collect();
+        for update in push.updates.iter().filter(|update| update.new.is_some()) {
+            names.entry(update.name.clone()).or_insert(true);
+        }
+        Ok(Names(names))
+    }
+
+    /// That a ref can be beside the others: none is a folder of another.
+    fn check(&self, update: &RefUpdate) -> Result<(), PushRefusal> {
+        if update.new.is_none() {
+            return Ok(());
+        }
+        let below = format!("{}/", update.name);
+        let inner = self
+            .0
+            .range(below.clone()..)
+            .next()
+            .map(|(name, _)| name)
+            .filter(|name| name.starts_with(&below));
+        let ends = update.name.match_indices('/').map(|(at, _)| &update.name[..at]);
+        let outer = ends.filter_map(|outer| self.0.get_key_value(outer)).map(|(name, _)| name).next();
+        match inner.or(outer) {
+            None => Ok(()),
+            Some(other) => {
+                Err(PushRefusal::NoSuchRef { reason: format!("{} cannot be beside {other}", update.name) })
+            }
+        }
+    }
 }
 
 struct Inspector<'a> {
     core: &'a Core,
+    push: &'a Push,
     received: &'a Reader,
     /// What the repository held before.
     held: &'a Reader,
@@ -75,6 +117,7 @@ impl Inspector<'_> {
             && self.core.environments().iter().any(|environment| environment.branch == *branch)
         {
             self.check_files(branch, new)?;
+            self.check_chain(branch, new)?;
         }
         Ok(Inspected { update: update.clone(), target, lineage, follows })
     }
@@ -100,7 +143,7 @@ impl Inspector<'_> {
         let state = self.core.index.snapshot();
         let before = state.branches.get(branch).and_then(|branch| branch.tree);
         let tree = self.received.commit(new)?.tree;
-        let changes = self.received.changed_files(before, Some(tree), MOST_CHANGED)?;
+        let changes = self.changes(before, tree, MOST_CHANGED)?;
         let mut faults = Vec::new();
         for name in &changes.skipped {
             faults.push(file_fault(name, "its name is no UTF-8; give it another".to_owned()));
@@ -116,6 +159,47 @@ impl Inspector<'_> {
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(PushRefusal::Content(faults)) }
+    }
+
+    fn changes(&self, before: Option<ObjectId>, tree: ObjectId, most: usize) -> Result<Changes, PushRefusal> {
+        match self.received.changed_files(before, Some(tree), most) {
+            Err(ReadError::TooManyFiles { .. }) => Err(too_much()),
+            changes => Ok(changes?),
+        }
+    }
+
+    /// That what the commits on the way change can be followed one by one, and says of none what the server says of its own.
+    fn check_chain(&self, branch: &Arc<str>, new: Revision) -> Result<(), PushRefusal> {
+        let state = self.core.index.snapshot();
+        let head = state.branches.get(branch).and_then(|branch| branch.head);
+        let chain = first_parent_chain(self.received, head, new)?;
+        let (mut files, mut bytes) = (MOST_CHANGED, 0);
+        let mut before = match head {
+            Some(head) => Some(self.received.commit(head)?.tree),
+            None => None,
+        };
+        for id in chain {
+            let commit = self.received.commit(id)?;
+            if !self.push.grant.is_unrestricted()
+                && !self.held.contains(id)?
+                && commit.message.lines().any(is_read_again)
+            {
+                let reason = format!(
+                    "the commit {id} ends with a line that the server writes of promotions and rollbacks; take it out of the message"
+                );
+                return Err(PushRefusal::NoSuchRef { reason });
+            }
+            let changes = self.changes(before, commit.tree, files)?;
+            files = files.saturating_sub(changes.files.len() + 1);
+            for (_, blob) in changes.files.iter().filter_map(|change| change.new) {
+                bytes += self.received.header(blob)?.map_or(0, |(_, size)| size);
+            }
+            if files == 0 || bytes > MOST_CHANGED_BYTES {
+                return Err(too_much());
+            }
+            before = Some(commit.tree);
+        }
+        Ok(())
     }
 
     fn fault(&self, change: &FileChange) -> Result<Option<Diagnostic>, PushRefusal> {
@@ -142,6 +226,11 @@ impl Inspector<'_> {
             }
         }
     }
+}
+
+fn too_much() -> PushRefusal {
+    let reason = "the commits of the push change more than can be followed at once; push in several steps";
+    PushRefusal::Behind { reason: reason.to_owned() }
 }
 
 /// What a name stands for; only branches and tags can be pushed.

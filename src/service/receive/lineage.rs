@@ -8,6 +8,9 @@ use crate::model::{Revision, Timestamp};
 /// How many commits one push may bring.
 pub(super) const MOST_COMMITS: usize = 100_000;
 
+/// The largest commit, in bytes: its message is shown.
+const MOST_COMMIT_BYTES: u64 = 1 << 20;
+
 /// How many older commits are looked at for whether one leads to another.
 const MOST_ANCESTORS: usize = 1_000_000;
 
@@ -39,6 +42,11 @@ impl Lineage {
                     format!("the push brings more than {MOST_COMMITS} commits; push in several steps");
                 return Err(PushRefusal::Behind { reason });
             }
+            let size = received.header(id)?.map_or(0, |(_, size)| size);
+            if size > MOST_COMMIT_BYTES {
+                let reason = format!("the commit {id} has {size} bytes, more than {MOST_COMMIT_BYTES}");
+                return Err(PushRefusal::Behind { reason });
+            }
             waiting.extend(received.commit(id)?.parents);
         }
         Ok(lineage)
@@ -46,6 +54,11 @@ impl Lineage {
 
     /// Whether an older commit leads to the new one.
     pub fn leads_from(&self, old: Revision, held: &Reader) -> Result<bool, PushRefusal> {
+        self.leads_from_within(old, held, MOST_ANCESTORS)
+    }
+
+    /// The same among the newest of so many.
+    pub fn leads_from_within(&self, old: Revision, held: &Reader, most: usize) -> Result<bool, PushRefusal> {
         if self.boundary.contains(&old) {
             return Ok(true);
         }
@@ -63,7 +76,7 @@ impl Lineage {
                     waiting.push(Waiting { time: held.commit(parent)?.time, id: parent });
                 }
             }
-            if met.len() > MOST_ANCESTORS {
+            if met.len() > most {
                 break;
             }
         }

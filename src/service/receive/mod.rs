@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub(super) use self::inspect::{Inspected, Target};
+pub(super) use self::lineage::Lineage;
 pub(super) use self::settings::ReceivedSettings;
 use super::ServiceError;
 use super::core::Core;
@@ -23,7 +24,7 @@ use crate::model::{Diagnostic, Environments, ObjectId, Path, Rule, Sequence};
 pub const PUSH_LIMITS: ReceiveLimits = ReceiveLimits {
     pack_bytes: 512 << 20,
     objects: 2_000_000,
-    memory_bytes: 1 << 30,
+    memory_bytes: 640 << 20,
     cpu: Duration::from_secs(300),
 };
 
@@ -50,10 +51,21 @@ pub struct Push {
     pub updates: Vec<RefUpdate>,
     /// Whether all of them move or none.
     pub is_atomic: bool,
-    /// Whether a branch that moved on meanwhile may be merged with, entry by entry.
-    pub may_merge: bool,
+    /// What happens where a branch moved on meanwhile.
+    pub merging: Merging,
     /// The id of the request, for the trailer of a merge.
     pub request_id: Option<String>,
+}
+
+/// What happens to a branch that moved on since who pushes saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merging {
+    /// It stays; who pushes has to fetch.
+    Never,
+    /// Both sides are merged entry by entry, unless both changed the same.
+    Refuse,
+    /// They are merged, and where both changed the same, what is pushed counts.
+    TakeTheirs,
 }
 
 /// What became of one ref.
@@ -78,6 +90,8 @@ pub struct MovedRef {
     pub is_merged: bool,
     /// The change set, where it is the branch of an environment.
     pub sequence: Option<Sequence>,
+    /// The entries that both sides changed, where what was pushed counts.
+    pub overruled: Vec<Path>,
 }
 
 /// Why a ref did not move.
@@ -122,6 +136,28 @@ impl PushRefusal {
             ) => "try again",
             PushRefusal::Service(_) => "refused",
         }
+    }
+}
+
+impl PushRefusal {
+    /// Why, with each place that is wrong.
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons = vec![self.to_string()];
+        match self {
+            PushRefusal::Content(faults) | PushRefusal::Conflicts(faults) => {
+                reasons.extend(faults.iter().map(ToString::to_string));
+            }
+            PushRefusal::Service(ServiceError::Problems(faults)) => {
+                reasons.extend(faults.iter().map(ToString::to_string));
+            }
+            PushRefusal::Service(ServiceError::Findings(findings)) => {
+                reasons.extend(
+                    findings.iter().map(|found| format!("{}: {}", found.environment, found.diagnostic)),
+                );
+            }
+            _ => {}
+        }
+        reasons
     }
 }
 
@@ -201,29 +237,38 @@ pub(super) const PUSHABLE: [&str; 2] = ["refs/heads/", "refs/tags/"];
 impl Project {
     /// Decides a push whose pack is here, and waits until what it moves is durable. Blocks.
     pub fn receive(&self, push: Push, quarantine: Quarantine) -> Result<Vec<Verdict>, ServiceError> {
-        let core = self.core();
-        core.writable()?;
-        let found = inspect::inspect(core, &push, &quarantine)?;
-        let is_void = push.is_atomic && found.iter().any(Result::is_err);
-        let (mut inspected, mut verdicts) = (Vec::new(), Vec::new());
-        for found in found {
-            verdicts.push(match found {
-                Ok(_) if is_void => Some(Verdict::Refused(PushRefusal::NotAlone)),
-                Ok(found) => {
-                    inspected.push(found);
-                    None
-                }
-                Err(refusal) => Some(Verdict::Refused(refusal)),
-            });
-        }
-        let decided = match inspected.is_empty() {
-            true => Vec::new(),
-            false => self.hand_over_push(Received { push, quarantine, inspected })?,
-        };
-        let mut decided = decided.into_iter();
-        let all = verdicts.into_iter().filter_map(|verdict| verdict.or_else(|| decided.next()));
-        Ok(all.collect())
+        judge(self.core(), push, quarantine, |received| self.hand_over_push(received))
     }
+}
+
+/// Looks at a push, and lets the committer decide what nothing speaks against.
+pub(super) fn judge(
+    core: &Core,
+    push: Push,
+    quarantine: Quarantine,
+    hand_over: impl FnOnce(Received) -> Result<Vec<Verdict>, ServiceError>,
+) -> Result<Vec<Verdict>, ServiceError> {
+    core.writable()?;
+    let found = inspect::inspect(core, &push, &quarantine)?;
+    let is_void = push.is_atomic && found.iter().any(Result::is_err);
+    let (mut inspected, mut verdicts) = (Vec::new(), Vec::new());
+    for found in found {
+        verdicts.push(match found {
+            Ok(_) if is_void => Some(Verdict::Refused(PushRefusal::NotAlone)),
+            Ok(found) => {
+                inspected.push(found);
+                None
+            }
+            Err(refusal) => Some(Verdict::Refused(refusal)),
+        });
+    }
+    let decided = match inspected.is_empty() {
+        true => Vec::new(),
+        false => hand_over(Received { push, quarantine, inspected })?,
+    };
+    let mut decided = decided.into_iter();
+    let all = verdicts.into_iter().filter_map(|verdict| verdict.or_else(|| decided.next()));
+    Ok(all.collect())
 }
 
 /// What is asked of somebody who makes the branch of an environment lose commits, or removes it.

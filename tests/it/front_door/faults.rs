@@ -262,3 +262,75 @@ fn kill_9_amid_pushes_loses_nothing_that_was_reported() {
     server.put("/app/host", json!("goes on")).expect(200);
     assert_clean(&project);
 }
+
+#[test]
+fn refs_that_cannot_be_together() {
+    let project = project();
+    let server = project.serve();
+    let clone = Clone::of(&server, &server.key);
+    clone.commit("app.yaml", "host: beside\nport: 1\n");
+    let told = clone.refused(&["origin", "main", "main:refs/heads/x", "main:refs/heads/x/y"]);
+    assert!(told.contains("refs/heads/x cannot be beside refs/heads/x/y"), "{told}");
+    // What can be is there, and writes go on.
+    assert_eq!(server.get("/v1/config/app/host").expect(200).json(), "beside");
+    server.put("/app/host", json!("on")).expect(200);
+    let told = clone.refused(&["origin", "main:refs/heads/main/below"]);
+    assert!(told.contains("cannot be beside refs/heads/main"), "{told}");
+    let head = project.git(&["rev-parse", "main"]).trim().to_owned();
+    let twice = [(ZERO, head.as_str(), "refs/heads/t"), (ZERO, head.as_str(), "refs/heads/t")];
+    let told = send(&server, &body_of(&twice, CAPABILITIES, &pack(0, &[]))).expect(400).text();
+    assert!(told.contains("named twice"), "{told}");
+    server.put("/app/host", json!("and on")).expect(200);
+    assert_clean(&project);
+}
+
+#[test]
+fn a_push_waits_for_a_lock_that_somebody_holds() {
+    let project = project();
+    let server = project.serve();
+    let clone = Clone::of(&server, &server.key);
+    clone.commit("app.yaml", "host: waited\nport: 1\n");
+    let lock = project.config_git().join("refs/heads/main.lock");
+    std::fs::write(&lock, "").unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(2_500));
+            std::fs::remove_file(&lock).unwrap();
+        });
+        clone.push(&[]);
+    });
+    assert_eq!(server.get("/v1/config/app/host").expect(200).json(), "waited");
+    assert_clean(&project);
+}
+
+#[test]
+fn a_tree_that_names_one_file_a_million_times() {
+    let project = project();
+    let server = project.serve();
+    let clone = Clone::of(&server, &server.key);
+    let tree = |entries: &str| {
+        let mut child = crate::harness::git_command(&clone.dir);
+        let mut child = child
+            .arg("mktree")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(entries.as_bytes()).unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+    };
+    clone.write("one.yaml", "a: 1\n");
+    let blob = clone.git(&["hash-object", "-w", "one.yaml"]).trim().to_owned();
+    let wide =
+        |kind: &str, id: &str| (0..1_000).map(|n| format!("{kind} {id}\tn{n:04}\n")).collect::<String>();
+    let mut at = tree(&wide("100644 blob", &blob));
+    at = tree(&wide("040000 tree", &at));
+    for _ in 0..200 {
+        at = tree(&format!("040000 tree {at}\t{}\n", "d".repeat(200)));
+    }
+    let bomb = clone.git(&["commit-tree", "-m", "bomb", "-p", "HEAD", &at]).trim().to_owned();
+    let told = clone.refused(&["origin", &format!("{bomb}:main")]);
+    assert!(told.contains("push in several steps") || told.contains("nested deeper"), "{told}");
+    server.put("/app/host", json!("still here")).expect(200);
+    assert_clean(&project);
+}

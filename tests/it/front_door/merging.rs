@@ -30,7 +30,8 @@ fn a_branch_that_moved_on_is_merged_by_entry() {
     clone.write("notes.md", "no configuration\n");
     let pushed = clone.commit_all("mine");
     let told = push_late(&server, &clone, &base, CAPABILITIES);
-    assert!(told.contains("ok refs/heads/main") && told.contains("option new-oid"), "{told}");
+    // What the client does not have yet it is not told to note.
+    assert!(told.contains("ok refs/heads/main") && !told.contains("option new-oid"), "{told}");
     assert!(told.contains("it had moved on and was merged, entry by entry"), "{told}");
     assert_eq!(app(&server), json!({ "extra": [1], "host": "theirs", "more": { "a": 1 }, "port": 5 }));
     // The server's own is the first parent, and what was pushed is there with its id.
@@ -80,10 +81,58 @@ fn what_both_changed_is_a_conflict() {
 }
 
 #[test]
+fn who_asks_for_no_merge_gets_none() {
+    let project = project();
+    let server = project.serve();
+    let clone = Clone::of(&server, &server.key);
+    let base = clone.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    server.put("/app/host", json!("theirs")).expect(200);
+    let new = clone.commit("web/new.yaml", "x: y\n");
+    let pack = pack_of(&clone.dir, &format!("{new}\n^{base}\n"), &["--thin"]);
+    let options = [b"000cno-merge0000".as_slice(), &pack].concat();
+    let body =
+        body_of(&[(&base, &new, "refs/heads/main")], "report-status push-options side-band-64k", &options);
+    let told = send(&server, &body).expect(200).text();
+    assert!(told.contains("ng refs/heads/main fetch first") && told.contains("no-merge asks"), "{told}");
+    // A branch that is gone is not made again by who did not see that.
+    clone.push(&["origin", "--delete", "prod"]);
+    let prod = clone.git(&["rev-parse", "origin/main"]).trim().to_owned();
+    let stale =
+        send(&server, &body_of(&[(&prod, &new, "refs/heads/prod")], CAPABILITIES, &pack)).expect(200).text();
+    assert!(stale.contains("ng refs/heads/prod fetch first"), "{stale}");
+    // Links and modes are not merged here.
+    clone.git(&["reset", "-q", "--hard", &base]);
+    clone.write("run.sh", "true\n");
+    clone.git(&["add", "-A"]);
+    clone.git(&["update-index", "--chmod=+x", "run.sh"]);
+    clone.git(&["commit", "-qm", "a program"]);
+    let told = push_late(&server, &clone, &base, CAPABILITIES);
+    assert!(told.contains("no plain one"), "{told}");
+}
+
+#[test]
+fn what_is_hidden_meanwhile_is_hidden() {
+    let project = project();
+    let server = project.serve();
+    let clone = Clone::of(&server, &server.key);
+    clone.git(&["checkout", "-q", "prod"]);
+    let base = clone.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    server.request("PUT", "/api/config/app/host?env=prod", &[], br#"{"value": "of prod"}"#).expect(201);
+    let new = clone.commit("web/site.yaml", "title: null\n");
+    let pack = pack_of(&clone.dir, &format!("{new}\n^{base}\n"), &["--thin"]);
+    let told =
+        send(&server, &body_of(&[(&base, &new, "refs/heads/prod")], CAPABILITIES, &pack)).expect(200).text();
+    assert!(told.contains("ok refs/heads/prod"), "{told}");
+    let shown = server.get("/v1/config/?env=prod").expect(200).json();
+    assert_eq!(shown["web"], Value::Null, "{shown}");
+    assert_eq!(shown["app"]["host"], "of prod");
+}
+
+#[test]
 fn pushes_race_writers_and_nothing_is_lost() {
-    const WRITERS: usize = 16;
+    const WRITERS: usize = 64;
     const PUSHERS: usize = 3;
-    const ROUNDS: usize = 8;
+    const ROUNDS: usize = 6;
     let project = project();
     let server = project.serve();
     std::thread::scope(|scope| {

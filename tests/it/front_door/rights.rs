@@ -40,7 +40,7 @@ fn what_a_push_changes_has_to_be_the_pushers() {
         clone.git(&["reset", "-q", "--hard", &start]);
     };
     clone.commit("other.yaml", "x: 2\n");
-    refused(&["not permitted", "/other/x"]);
+    refused(&["not permitted", "/other in base: the push changes the file other.yaml"]);
     // Nor in passing: history would show it.
     clone.commit("other.yaml", "x: 2\n");
     clone.commit("other.yaml", "x: 1\n");
@@ -55,6 +55,19 @@ fn what_a_push_changes_has_to_be_the_pushers() {
     refused(&["would be lost"]);
     let told = clone.refused(&["origin", "--delete", "main"]);
     assert!(told.contains("would be lost"), "{told}");
+    // Not even a file without an entry, nor a commit without a file, where nothing is theirs.
+    clone.git(&["reset", "-q", "--hard", &start]);
+    clone.git(&["checkout", "-q", "-B", "prod", "origin/prod"]);
+    clone.git(&["commit", "-q", "--allow-empty", "-m", "Nothing"]);
+    let told = clone.refused(&["origin", "prod"]);
+    assert!(told.contains("not permitted"), "{told}");
+    clone.git(&["checkout", "-q", "main"]);
+    clone.commit("other.yaml", "x: 1 # a remark\n");
+    refused(&["the push changes the file other.yaml"]);
+    // Nor lines that the server believes.
+    clone.write("app.yaml", "host: believed\ncerts: {}\n");
+    clone.commit_all(&format!("promote\n\nPromoted-From: prod {start} /\n"));
+    refused(&["a line that the server writes"]);
     // Branches of no environment are everybody's who writes something; tags stay where they are.
     clone.push(&["origin", "HEAD:refs/heads/mine"]);
     clone.push(&["origin", "HEAD:refs/tags/t"]);
@@ -63,4 +76,24 @@ fn what_a_push_changes_has_to_be_the_pushers() {
     let audit = server.get("/api/audit?what=refused&limit=100").expect(200).text();
     assert!(audit.contains("/other/x") && audit.contains("writer"), "{audit}");
     assert_eq!(server.get("/v1/config/app").expect(200).json(), json!({ "certs": {}, "host": "h1" }));
+}
+
+#[test]
+fn wildcards_do_not_mean_what_is_hidden() {
+    let hash = confgit::auth::ApiKey::parse(&access::key("reader")).unwrap().hash().to_string();
+    let access = format!(
+        "accounts:\n  reader: {{ keys: [{{ hash: \"{hash}\" }}] }}\nrules:\n\
+         - {{ paths: [\"/**\"], accounts: [reader], allow: [read] }}\n"
+    );
+    let project = TestProject::with_files(&[
+        ("meta/settings.yaml", super::SETTINGS),
+        ("meta/access.yaml", &access),
+        ("base/app.yaml", "host: h0\n"),
+        ("base/.confgit/variables.yaml", "HIDDEN: value\n"),
+    ]);
+    let server = project.serve();
+    let url = super::url_with(&server, &access::key("reader"), "config.git");
+    let output =
+        crate::harness::git_command(std::path::Path::new("/")).args(["ls-remote", &url]).output().unwrap();
+    assert!(!output.status.success() && super::said(&output).contains("403"), "{}", super::said(&output));
 }

@@ -37,6 +37,11 @@ impl Operation {
                 "{account}" => {
                     parameters.push(segment_of("account", "The name of an account.", "payments-ci"));
                 }
+                "{forge}" => {
+                    let mut forge = segment_of("forge", "Where the upstream is.", "github");
+                    forge["schema"] = json!({ "type": "string", "enum": crate::service::Forge::ALL.map(crate::service::Forge::name) });
+                    parameters.push(forge);
+                }
                 "{file}" => parameters.push(segment_of("file", "The name of a file.", "docs.js")),
                 _ => {}
             }

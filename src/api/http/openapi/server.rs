@@ -13,6 +13,9 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
     let seen = [("application/json", components.answer::<wire::Clients>())];
     let acknowledge = [("application/json", components.request::<wire::Acknowledge>())];
     let acknowledged = [("application/json", components.answer::<wire::Acknowledged>())];
+    let taken = [("application/json", components.answer::<wire::WebhookTaken>())];
+    let accept = [("application/json", components.request::<wire::AcceptUpstream>())];
+    let accepted = [("application/json", components.answer::<wire::AcceptUpstream>())];
     let archive = [("application/x-tar", json!({ "type": "string", "contentEncoding": "binary" }))];
     let metrics = [("application/openmetrics-text", json!({ "type": "string" }))];
     let of_project = [
@@ -35,6 +38,23 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
             .says("For the account that it watches with: it is not missed.")
             .answers(204, "It was noted.", &["Cache-Control"], &[])
             .problems(&[404]),
+        Operation::new("post", "/api/webhooks/{forge}", "take_webhook", "Says that the upstream has news")
+            .tagged("server")
+            .says(
+                "What a forge posts after a push, as it signs it: `X-Hub-Signature-256`, `X-Gitea-Signature` and Bitbucket's \
+                 `X-Hub-Signature` are HMAC-SHA-256 of the body with the secret that `upstream: { webhook }` in the settings \
+                 names, `X-Gitlab-Token` is that secret. It is a hint: the server then asks the upstream.",
+            )
+            .open()
+            .body(&[("application/json", json!({}))])
+            .answers(202, "The upstream is asked.", &[], &taken)
+            .answers(200, "The same was taken before.", &[], &taken)
+            .problems(&[404]),
+        Operation::new("post", "/api/upstream/accept", "accept_upstream", "Takes in what the upstream has, though it lost commits")
+            .tagged("server")
+            .says("For administrators. What is lost is kept for history; the branch goes where the upstream has it.")
+            .body(&accept)
+            .answers(202, "It is taken in with the next round.", &[], &accepted),
         get("/api/whoami", "who_am_i", "Who is calling, and what that account may do").answers(
             200,
             "The caller.",

@@ -11,8 +11,8 @@ use crate::service::ServiceError;
 use crate::service::committer::request::PromotedEntry;
 use crate::service::committer::stage::{Draft, Stage};
 use crate::service::load::{MOST_FILES, configuration_blob};
-use crate::service::receive::PushRefusal;
-use crate::snapshot::{Blobs as _, Plan, Snapshot, Update};
+use crate::service::receive::{Merging, PushRefusal};
+use crate::snapshot::{Blobs as _, Node, Plan, Snapshot, Update};
 
 /// How many conflicts are told.
 const MOST_NAMED: usize = 100;
@@ -22,13 +22,14 @@ type Held = Option<(EntryKind, ObjectId)>;
 
 impl Batch<'_> {
     /// Merges a commit that follows `base` into a branch that does as well. Files that one side alone changed are taken
-    /// as they are; of those that both changed, the entries are.
+    /// as they are; of those that both changed, the entries are. Answers also the entries that both changed, where what was
+    /// pushed counts.
     pub(super) fn decide_merge(
         &mut self,
         branch: &Arc<str>,
-        base: Revision,
-        pushed: Revision,
-    ) -> Result<Decided, PushRefusal> {
+        (base, pushed): (Revision, Revision),
+        merging: Merging,
+    ) -> Result<(Decided, Vec<Path>), PushRefusal> {
         let working = self.branch(branch)?;
         let ours = working.snapshot.clone();
         let reader = self.texts.reader();
@@ -40,14 +41,21 @@ impl Batch<'_> {
         let theirs_plan = self.plan(&before, their_changes.files.iter().map(|change| (change, change.new)));
         let paths: BTreeSet<Path> = theirs_plan.changes().iter().map(|change| change.path.clone()).collect();
         let theirs = before.apply(theirs_plan, &mut |_| None);
-        let LayerMerge { taken: entries, conflicts } = merge_layers(&paths, &before, &theirs, &ours);
-        if !conflicts.is_empty() {
+        let LayerMerge { taken: mut entries, conflicts } = merge_layers(&paths, &before, &theirs, &ours);
+        let takes_theirs = merging == Merging::TakeTheirs;
+        if !conflicts.is_empty() && !takes_theirs {
             return Err(self.conflicts(conflicts.iter().map(|path| (path, &*ours))));
         }
+        entries.extend(conflicts.iter().map(|path| (path.clone(), Says::of(&theirs, path))));
+        entries.sort_by(|one, other| one.0.cmp(&other.0));
         let our_files: BTreeMap<&str, Held> =
             our_changes.files.iter().map(|change| (change.path.as_str(), change.new)).collect();
         let (mut taken, mut both) = (FileBlobs::new(), BTreeSet::new());
         let mut faults = Vec::new();
+        for change in their_changes.files.iter().filter(|change| !is_plain(change)) {
+            let message = "a file that is no plain one, or is no longer, is not merged here; fetch, merge and push again";
+            faults.push(fault(Some(&change.path), None, message.to_owned()));
+        }
         for change in &their_changes.files {
             let file: Arc<str> = change.path.as_str().into();
             match our_files.get(change.path.as_str()) {
@@ -58,13 +66,16 @@ impl Batch<'_> {
                 Some(ours) if is_configuration(change, *ours) => {
                     both.insert(file);
                 }
+                Some(_) if takes_theirs => {
+                    taken.insert(file, change.new.map(|(_, blob)| blob));
+                }
                 Some(_) => faults.push(fault(Some(&file), None, "both sides changed the file".to_owned())),
             }
         }
         if !faults.is_empty() {
             return Err(PushRefusal::Conflicts(faults));
         }
-        let promoted = promoted(&entries, &both, &before);
+        let promoted = promoted(&entries, &both, (&before, &theirs));
         let files = self.staged(&ours, &promoted)?;
         for file in taken.iter().filter(|(_, blob)| blob.is_some()).map(|(file, _)| file) {
             if ours.file(file).is_none() && !before_has(&their_changes.files, file) {
@@ -74,7 +85,7 @@ impl Batch<'_> {
         let plan = self.merged_plan(&ours, &their_changes.files, &taken, &files);
         check_merge(&plan, &entries)?;
         let content = Content::Merge(Merged { pushed, taken, files });
-        Ok(Decided { branch: branch.clone(), content, plan })
+        Ok((Decided { branch: branch.clone(), content, plan }, conflicts))
     }
 
     /// The drafts of the files that both sides changed, with what comes over.
@@ -151,6 +162,14 @@ impl Batch<'_> {
     }
 }
 
+/// Whether a file is a plain one, and was.
+fn is_plain(change: &FileChange) -> bool {
+    let is_file = |held: Held| held.is_none_or(|(kind, _)| kind == EntryKind::File);
+    let kept_bit =
+        change.old.zip(change.new).is_some_and(|(old, new)| old.0 == EntryKind::Executable && old.0 == new.0);
+    (is_file(change.old) && is_file(change.new)) || kept_bit || (change.new.is_none() && change.old.is_some())
+}
+
 /// Whether a file that both sides changed holds entries on both.
 fn is_configuration(change: &FileChange, ours: Held) -> bool {
     let holds = |held: Held| configuration_blob(&FileChange { new: held, ..change.clone() }).is_some();
@@ -164,16 +183,19 @@ fn before_has(changes: &[FileChange], file: &str) -> bool {
 }
 
 /// What comes over into files that both sides changed.
-fn promoted(entries: &[(Path, Says)], both: &BTreeSet<Arc<str>>, before: &Snapshot) -> Vec<PromotedEntry> {
-    let is_in_both = |path: &Path, says: &Says| {
-        let theirs = says.entry().map(|entry| entry.file().clone());
-        let was = Says::of(before, path).entry().map(|entry| entry.file().clone());
-        let hidden = matches!(says, Says::Hidden);
-        theirs.is_some_and(|file| both.contains(&file))
-            || was.is_some_and(|file| both.contains(&file))
-            || hidden
+fn promoted(
+    entries: &[(Path, Says)],
+    both: &BTreeSet<Arc<str>>,
+    (before, theirs): (&Snapshot, &Snapshot),
+) -> Vec<PromotedEntry> {
+    let is_in_both = |path: &Path| {
+        let is_there = |layer: &Snapshot| match layer.find(path) {
+            Some(Node::Entry(entry)) => both.contains(entry.file()),
+            _ => false,
+        };
+        is_there(theirs) || is_there(before)
     };
-    let taken = entries.iter().filter(|(path, says)| is_in_both(path, says));
+    let taken = entries.iter().filter(|(path, _)| is_in_both(path));
     taken
         .map(|(path, says)| {
             let value = match says {

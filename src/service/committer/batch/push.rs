@@ -1,6 +1,6 @@
 //! Pushes: what a branch becomes is somebody else's commit, and asked of it is what is asked of any write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::commit::MadeChangeSet;
@@ -13,9 +13,13 @@ use crate::index::Branch;
 use crate::model::{ChangeSet, Move, ObjectId, Path, Revision};
 use crate::service::ServiceError;
 use crate::service::live::Moved;
-use crate::service::receive::{Inspected, MovedRef, Push, PushRefusal, demand_force};
+use crate::service::load::MOST_FILES;
+use crate::service::receive::{Inspected, Lineage, Merging, MovedRef, Push, PushRefusal, demand_force};
 use crate::service::replay::Replay;
-use crate::snapshot::{Plan, Snapshot};
+use crate::snapshot::{Plan, Snapshot, base_path};
+
+/// How many commits may have come since a client saw a branch that it pushes to.
+const MOST_MISSED: usize = 20_000;
 
 /// Why the branches of a push do not move.
 pub(in crate::service::committer) enum PushFailure {
@@ -40,6 +44,7 @@ struct DecidedBranch {
     decided: Option<Decided>,
     is_forced: bool,
     is_merged: bool,
+    overruled: Vec<Path>,
     old: Option<Revision>,
 }
 
@@ -72,13 +77,23 @@ impl Batch<'_> {
                 .iter()
                 .map(|decided| (decided.branch.clone(), changed_paths(&decided.plan)))
                 .collect();
+            let roots: Vec<_> = decided.iter().map(|decided| decided.plan.root().digest()).collect();
             let message = merge_message(push);
             let mut made = self.begin_change_set(grant.account());
             for decided in decided {
                 self.commit_branch(&mut made, decided, &message).map_err(PushFailure::Broken)?;
             }
             let MadeChangeSet { change_set, versions, moved, .. } = made;
-            if let Err(refusal) = self.permit_passing(grant, &plans, &versions) {
+            // What commits on the way leave of files that do not parse must not be another thing than was judged.
+            let as_judged =
+                moved.iter().zip(roots).all(|(moved, root)| moved.after.snapshot.root().digest() == root);
+            let permitted = match as_judged {
+                true => self.permit_passing(grant, &plans, &versions),
+                false => Err(PushRefusal::Behind {
+                    reason: "a file of the branch does not parse, and the commits of the push change it on the way; mend it with one commit".to_owned(),
+                }),
+            };
+            if let Err(refusal) = permitted {
                 self.take_back(&moved);
                 return Err(refused(refusal));
             }
@@ -86,13 +101,14 @@ impl Batch<'_> {
             self.accept(change_set, versions, moved);
         }
         let mut moved = Vec::new();
-        for ((name, _), DecidedBranch { is_forced, is_merged, old, .. }) in group.iter().zip(branches) {
+        for ((name, _), decided) in group.iter().zip(branches) {
+            let DecidedBranch { is_forced, is_merged, overruled, old, .. } = decided;
             let new = self.branches.get(name).and_then(|working| working.head);
             let sequence = sequence.filter(|_| old != new);
             if let (true, Some(old)) = (is_forced && old != new, old) {
                 dropped.push(old);
             }
-            moved.push(MovedRef { old, new, is_forced, is_merged, sequence });
+            moved.push(MovedRef { old, new, is_forced, is_merged, sequence, overruled });
         }
         Ok((moved, dropped))
     }
@@ -106,14 +122,21 @@ impl Batch<'_> {
     ) -> Result<DecidedBranch, PushRefusal> {
         let old = self.branch(branch)?.head;
         let step = self.step(push, grant, branch, inspected)?;
-        let (decided, is_forced, is_merged) = match step {
-            Step::Nothing => (None, false, false),
-            Step::Goes { is_forced } => {
-                (Some(self.decide_move(branch, inspected.update.new)?), is_forced, false)
+        if !matches!(step, Step::Nothing) {
+            self.permit_files(grant, branch, inspected.update.new)?;
+        }
+        let (mut is_forced, mut is_merged, mut overruled) = (false, false, Vec::new());
+        let decided = match step {
+            Step::Nothing => None,
+            Step::Goes { is_forced: forced } => {
+                is_forced = forced;
+                Some(self.decide_move(branch, inspected.update.new)?)
             }
             Step::Merges { base } => {
                 let pushed = inspected.update.new.unwrap_or(Revision::ZERO);
-                (Some(self.decide_merge(branch, base, pushed)?), false, true)
+                let (decided, lost) = self.decide_merge(branch, (base, pushed), push.merging)?;
+                (is_merged, overruled) = (true, lost);
+                Some(decided)
             }
         };
         if let Some(Decided { plan, .. }) = &decided {
@@ -124,7 +147,7 @@ impl Batch<'_> {
                 return Err(ServiceError::Problems(new).into());
             }
         }
-        Ok(DecidedBranch { decided, is_forced, is_merged, old })
+        Ok(DecidedBranch { decided, is_forced, is_merged, overruled, old })
     }
 
     /// What is to become of a branch, by what the client saw and where it is now.
@@ -150,7 +173,7 @@ impl Batch<'_> {
         let demand_force =
             || named.iter().try_for_each(|name| demand_force(grant, name)).map_err(PushRefusal::from);
         let follows_now = match now {
-            None => true,
+            None => update.old.is_none(),
             Some(now) => {
                 inspected.lineage.boundary.contains(&now) || (update.old == Some(now) && inspected.follows)
             }
@@ -162,8 +185,14 @@ impl Batch<'_> {
                 demand_force()?;
                 Ok(Step::Goes { is_forced: true })
             }
-            (Some(_), Some(_)) => match update.old {
-                Some(base) if inspected.follows && push.may_merge => Ok(Step::Merges { base }),
+            (Some(now), Some(_)) => match update.old {
+                Some(base)
+                    if inspected.follows
+                        && push.merging != Merging::Never
+                        && self.is_ancestor(base, now)? =>
+                {
+                    Ok(Step::Merges { base })
+                }
                 Some(_) if inspected.follows => behind(
                     "the branch moved on meanwhile, and -o no-merge asks that it be left so; fetch, merge and push again",
                 ),
@@ -173,6 +202,41 @@ impl Batch<'_> {
             },
             _ => behind("the branch is elsewhere than it was seen; fetch first"),
         }
+    }
+
+    /// Whether a branch was where a client says that it saw it, not too long ago.
+    fn is_ancestor(&self, base: Revision, head: Revision) -> Result<bool, PushRefusal> {
+        let lineage = Lineage { boundary: HashSet::from([head]), new: 0 };
+        lineage.leads_from_within(base, self.texts.reader(), MOST_MISSED)
+    }
+
+    /// Lets a push change files beyond their entries: comments, layout, what is no configuration.
+    fn permit_files(
+        &self,
+        grant: &WriteGrant,
+        branch: &Arc<str>,
+        to: Option<Revision>,
+    ) -> Result<(), PushRefusal> {
+        if grant.is_unrestricted() {
+            return Ok(());
+        }
+        let reader = self.texts.reader();
+        let tree = match to {
+            Some(commit) => Some(reader.commit(commit)?.tree),
+            None => None,
+        };
+        let changes = reader.changed_files(self.branch(branch)?.tree_id, tree, MOST_FILES)?;
+        for environment in self.context.environments.iter().filter(|other| other.branch == *branch) {
+            // Also who changes nothing: the commit is there all the same.
+            grant.demand_some(Action::Write, &environment.name, &Path::root())?;
+            for change in &changes.files {
+                let base = base_path(&change.path).unwrap_or_else(|_| Path::root());
+                grant.demand_some(Action::Write, &environment.name, &base).map_err(|refused| {
+                    refused.because(format!("the push changes the file {}", change.path))
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes a branch to a commit that is here.

@@ -1,0 +1,210 @@
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::process::alone;
+use super::repository::Repository;
+use crate::model::{ObjectId, Revision};
+
+/// How long a conversation with another repository may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How much of what Git prints and says is kept.
+const MOST_PRINTED_BYTES: u64 = 16 << 20;
+const MOST_SAID_BYTES: usize = 2 << 10;
+
+/// How often it is looked whether a process has ended.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Another repository, as Git would clone it.
+#[derive(Clone)]
+pub struct Remote {
+    /// Its address.
+    pub url: String,
+    /// `Basic …`, for addresses of https. Goes to no other.
+    pub authorization: Option<String>,
+}
+
+/// Why a conversation with another repository came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// Git says why.
+    #[error("{0}")]
+    Failed(String),
+    /// A ref moved there meanwhile, or it is not to be moved so.
+    #[error("{0}")]
+    Rejected(String),
+    /// It took longer than it may.
+    #[error("it took more than {} seconds", .0.as_secs())]
+    TooSlow(Duration),
+    /// There is no Git on this machine, or no process could be started.
+    #[error("git cannot be run: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Repository {
+    /// The branches of another repository, with their heads.
+    pub fn remote_branches(&self, remote: &Remote) -> Result<BTreeMap<String, ObjectId>, RemoteError> {
+        let printed = self.talk(remote, &["ls-remote", "--heads", "--", &remote.url])?;
+        let lines = printed.lines().filter_map(|line| {
+            let (id, name) = line.split_once('\t')?;
+            Some((name.strip_prefix("refs/heads/")?.to_owned(), id.parse().ok()?))
+        });
+        Ok(lines.collect())
+    }
+
+    /// Fetches branches of another repository; each comes to the ref of the same name below `into`, whatever that was.
+    pub fn fetch_from(&self, remote: &Remote, branches: &[&str], into: &str) -> Result<(), RemoteError> {
+        let specs: Vec<String> =
+            branches.iter().map(|branch| format!("+refs/heads/{branch}:{into}/{branch}")).collect();
+        let mut arguments = vec![
+            "-c",
+            "fetch.fsckObjects=true",
+            "-c",
+            "transfer.unpackLimit=1",
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--",
+            &remote.url,
+        ];
+        arguments.extend(specs.iter().map(String::as_str));
+        self.talk(remote, &arguments).map(drop)
+    }
+
+    /// Moves a branch of another repository forward.
+    pub fn push_to(&self, remote: &Remote, head: ObjectId, branch: &str) -> Result<(), RemoteError> {
+        let spec = format!("{head}:refs/heads/{branch}");
+        self.talk(remote, &["push", "--quiet", "--porcelain", "--", &remote.url, &spec]).map(drop).map_err(
+            |error| match error {
+                RemoteError::Failed(said)
+                    if said.contains("[rejected]") || said.contains("[remote rejected]") =>
+                {
+                    RemoteError::Rejected(said)
+                }
+                error => error,
+            },
+        )
+    }
+
+    /// The last commit that two have in common; none where they have none.
+    pub fn merge_base(&self, one: Revision, other: Revision) -> Result<Option<Revision>, RemoteError> {
+        let output = self.asked(&["merge-base", &one.to_string(), &other.to_string()])?;
+        Ok(output.trim().parse().ok())
+    }
+
+    /// How many commits one has that the other has not, and the other way round.
+    pub fn ahead_behind(&self, one: Revision, other: Revision) -> Result<(u64, u64), RemoteError> {
+        let output = self.asked(&["rev-list", "--count", "--left-right", &format!("{one}...{other}")])?;
+        let mut counts = output.split_whitespace().map(|count| count.parse().unwrap_or(0));
+        Ok((counts.next().unwrap_or(0), counts.next().unwrap_or(0)))
+    }
+
+    /// What Git says of this repository alone.
+    fn asked(&self, arguments: &[&str]) -> Result<String, RemoteError> {
+        let mut command = Command::new("git");
+        command.args(["-c", "safe.directory=*"]).args(arguments);
+        alone(&mut command);
+        let output = command.env("GIT_DIR", self.dir()).stdin(Stdio::null()).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn talk(&self, remote: &Remote, arguments: &[&str]) -> Result<String, RemoteError> {
+        let mut command = Command::new("git");
+        // A redirect could carry the token to somewhere else; one that stalls is given up.
+        command.args(["-c", "safe.directory=*", "-c", "http.followRedirects=false"]);
+        command.args([
+            "-c",
+            "http.lowSpeedLimit=1000",
+            "-c",
+            "http.lowSpeedTime=30",
+            "-c",
+            "protocol.ext.allow=never",
+        ]);
+        command.args(arguments);
+        alone(&mut command);
+        // What ssh needs to find its keys and known hosts.
+        for name in
+            ["HOME", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]
+        {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        if std::env::var_os("GIT_SSH_COMMAND").is_none() {
+            command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=20");
+        }
+        command.env("GIT_DIR", self.dir()).env("GIT_TERMINAL_PROMPT", "0");
+        if let Some(authorization) = remote.authorization.as_ref().filter(|_| remote.url.starts_with("http"))
+        {
+            // Not an argument: those are for everybody to see.
+            command
+                .env("GIT_CONFIG_COUNT", "1")
+                .env("GIT_CONFIG_KEY_0", format!("http.{}.extraHeader", remote.url))
+                .env("GIT_CONFIG_VALUE_0", format!("Authorization: {authorization}"));
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let printed = child.stdout.take().map(|stdout| thread::spawn(move || all_of(stdout)));
+        let said = child.stderr.take().map(|stderr| thread::spawn(move || all_of(stderr)));
+        let ended = wait(&mut child);
+        let text = |reading: Option<thread::JoinHandle<String>>| {
+            reading.and_then(|reading| reading.join().ok()).unwrap_or_default()
+        };
+        let (printed, said) = (text(printed), text(said));
+        if ended? {
+            return Ok(printed);
+        }
+        Err(RemoteError::Failed(told(&format!("{printed}\n{said}"), remote)))
+    }
+}
+
+/// Waits for a process, which succeeds or not, for as long as it may take.
+fn wait(child: &mut Child) -> Result<bool, RemoteError> {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status.success());
+        }
+        if begun.elapsed() > PATIENCE {
+            child.kill()?;
+            child.wait()?;
+            return Err(RemoteError::TooSlow(PATIENCE));
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+fn all_of(stream: impl Read) -> String {
+    let mut bytes = Vec::new();
+    let mut stream = stream.take(MOST_PRINTED_BYTES);
+    // What was read until it broke is all there is.
+    let _ = stream.read_to_end(&mut bytes);
+    let _ = io::copy(&mut stream.into_inner(), &mut io::sink());
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What Git says in one line, without the token.
+fn told(said: &str, remote: &Remote) -> String {
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && *line != "Done");
+    let lines: Vec<&str> = lines.filter(|line| !line.starts_with("hint:")).collect();
+    let mut text: String =
+        lines.join("; ").chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    if let Some(authorization) = &remote.authorization {
+        text = text.replace(authorization.as_str(), "…");
+    }
+    if text.is_empty() {
+        text = "git failed, and did not say why".to_owned();
+    }
+    text.chars().take(MOST_SAID_BYTES).collect()
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("url", &self.url).finish_non_exhaustive()
+    }
+}

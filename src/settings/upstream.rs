@@ -1,0 +1,180 @@
+use std::time::Duration;
+
+use super::Parser;
+use super::clients::duration;
+use crate::model::{Object, Value};
+
+/// How often a forge is asked unless told otherwise.
+const POLL: Duration = Duration::from_secs(60);
+
+/// The forge whose branches a project follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// What Git would clone: https, ssh, or a path of this machine.
+    pub url: String,
+    /// The name that goes with the token.
+    pub user: String,
+    /// The name of the secret that opens an https address.
+    pub token: Option<String>,
+    /// How often it is asked for news, beside what its webhooks tell.
+    pub poll: Duration,
+    /// The name of the secret that its webhooks are signed with; none are taken without.
+    pub webhook: Option<String>,
+    /// Whether a write is acknowledged only once the upstream has it.
+    pub writes_wait: bool,
+}
+
+const MEMBERS: [&str; 6] = ["url", "user", "token", "poll", "webhook", "writes"];
+
+impl Parser<'_> {
+    pub(super) fn upstream(&mut self, root: &Object) -> Option<Upstream> {
+        let members = match root.get("upstream") {
+            None | Some(Value::Null) => return None,
+            Some(Value::Object(members)) => members,
+            Some(_) => {
+                self.wrong(
+                    &["upstream"],
+                    "expected at least `url`, such as `{ url: https://forge.example/config.git }`",
+                );
+                return None;
+            }
+        };
+        for key in members.keys().filter(|key| !MEMBERS.contains(&key.as_str())) {
+            self.wrong(
+                &["upstream", key],
+                format!("unknown member `{key}`; there are: {}", MEMBERS.join(", ")),
+            );
+        }
+        let mut text = |name: &str| match members.get(name) {
+            None => None,
+            Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
+            Some(_) => {
+                self.wrong(&["upstream", name], format!("`{name}` is a text"));
+                None
+            }
+        };
+        let (url, user, token, webhook) = (text("url"), text("user"), text("token"), text("webhook"));
+        let poll = match members.get("poll") {
+            None => POLL,
+            Some(value) => duration(value).unwrap_or_else(|| {
+                self.wrong(
+                    &["upstream", "poll"],
+                    "`poll` is a number of seconds, minutes or hours, such as 30s or 5m; at most 12h",
+                );
+                POLL
+            }),
+        };
+        let writes_wait = match members.get("writes") {
+            None => false,
+            Some(Value::String(text)) if text == "require" => true,
+            Some(_) => {
+                self.wrong(
+                    &["upstream", "writes"],
+                    "`writes` is `require`, or left out: then writes are pushed afterwards",
+                );
+                false
+            }
+        };
+        let Some(url) = url.filter(|url| is_address(url)) else {
+            self.wrong(
+                &["upstream", "url"],
+                "`url` is what Git would clone: https://…, ssh://…, user@host:path, file://… or a path that begins with `/`; \
+                 without a password, which is a secret that `token` names",
+            );
+            return None;
+        };
+        if token.is_some() && !url.starts_with("https://") && !url.starts_with("http://") {
+            self.wrong(&["upstream", "token"], "a token goes with an address of https");
+        }
+        Some(Upstream {
+            url,
+            user: user.unwrap_or_else(|| "confgit".to_owned()),
+            token,
+            poll,
+            webhook,
+            writes_wait,
+        })
+    }
+}
+
+/// Whether Git takes this for an address, and for nothing else: no option, no helper of its own (`ext::`), no password.
+fn is_address(url: &str) -> bool {
+    let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic()) && url.len() <= 2_000;
+    let with_scheme =
+        ["https://", "http://", "ssh://", "file:///"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    let is_right = match with_scheme {
+        Some(rest) => {
+            let authority = rest.split('/').next().unwrap_or_default();
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+            let is_web = url.starts_with("http");
+            !host.starts_with('-')
+                && !user.contains(':')
+                && !(is_web && (host.is_empty() || !user.is_empty()))
+        }
+        None => {
+            let is_scp = |(before, path): (&str, &str)| {
+                let host = before.rsplit_once('@').map_or(before, |(_, host)| host);
+                let is_host =
+                    host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_[]".contains(&byte));
+                is_host
+                    && !host.is_empty()
+                    && !before.starts_with('-')
+                    && !host.starts_with('-')
+                    && !path.starts_with(':')
+                    && !before.contains('/')
+            };
+            url.starts_with('/') || url.split_once(':').is_some_and(is_scp)
+        }
+    };
+    is_plain && is_right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ProjectSettings;
+    use super::*;
+
+    #[test]
+    fn upstreams_are_read() {
+        let read = |text: &str| {
+            let text = format!("environments:\n  base: {{branch: main}}\nupstream: {text}\n");
+            ProjectSettings::parse(text.as_bytes()).map(|settings| settings.upstream)
+        };
+        let found =
+            read("{url: 'https://forge.example/a.git', token: t, webhook: w, poll: 30s}").unwrap().unwrap();
+        assert_eq!((found.user.as_str(), found.poll), ("confgit", Duration::from_secs(30)));
+        for good in [
+            "ssh://git@forge.example/a.git",
+            "git@forge.example:a/b.git",
+            "file:///srv/a.git",
+            "/srv/a.git",
+            "http://127.0.0.1:1/a.git",
+        ] {
+            assert!(read(&format!("{{url: '{good}'}}")).is_ok(), "{good}");
+        }
+        assert_eq!(read("null").unwrap(), None);
+        assert!(read("{url: /a, writes: require}").unwrap().unwrap().writes_wait);
+        for bad in [
+            "5",
+            "{}",
+            "{url: 5}",
+            "{url: 'ext::sh -c id'}",
+            "{url: '--upload-pack=x'}",
+            "{url: 'a b'}",
+            "{url: '../a'}",
+            "{url: 'https://u:p@forge.example/a'}",
+            "{url: 'https:///a'}",
+            "{url: 'ssh://-oProxyCommand=x/a'}",
+            "{url: '-x@host:a'}",
+            "{url: 'a::b'}",
+            "{url: 'ssh://h/a', token: t}",
+            "{url: '/a', poll: 0s}",
+            "{url: '/a', poll: 13h}",
+            "{url: '/a', branch: x}",
+            "{url: '/a', writes: reconcile}",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+}

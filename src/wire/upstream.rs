@@ -1,0 +1,73 @@
+use serde::{Deserialize, Serialize};
+
+/// How the upstream is followed, in `GET /api/status`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UpstreamStatus {
+    /// Its address.
+    pub url: String,
+    /// When it was reached last (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_contact: Option<String>,
+    /// What went wrong the last time; absent once it goes well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// When that was (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_at: Option<String>,
+    /// The branches of environments.
+    pub branches: Vec<UpstreamBranch>,
+    /// Entries that both sides changed, where the upstream's value was taken, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overruled: Vec<OverruledEntry>,
+}
+
+/// How one branch is followed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UpstreamBranch {
+    /// The branch.
+    pub branch: String,
+    /// Where the upstream has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// `same`, `ahead`, `absent`; or, until somebody does something, `rewritten`, `unrelated`, `refused`.
+    pub state: String,
+    /// Why it is refused, with each place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    /// How many commits are here and not there.
+    pub ahead: u64,
+    /// How many are there and not here.
+    pub behind: u64,
+}
+
+/// An entry that both sides changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OverruledEntry {
+    /// The change set that merged both: the first parent of its commit has what was here.
+    pub sequence: u64,
+    /// The entry.
+    pub path: String,
+}
+
+/// Body of `POST /api/upstream/accept`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AcceptUpstream {
+    /// The branch.
+    pub branch: String,
+    /// Where the upstream has it, as `/api/status` shows it; absent where it is gone there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+}
+
+/// What `POST /api/webhooks/{forge}` answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WebhookTaken {
+    /// Whether the upstream is asked; not where the same was said before.
+    pub taken: bool,
+}
