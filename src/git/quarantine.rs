@@ -85,10 +85,6 @@ impl Quarantine {
         let objects = fs::canonicalize(repository.dir().join("objects"))?;
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&objects)?;
         fs::create_dir(dir.path().join("pack"))?;
-        fs::create_dir(dir.path().join("info"))?;
-        let mut alternates = objects.as_os_str().as_encoded_bytes().to_vec();
-        alternates.push(b'\n');
-        fs::write(dir.path().join("info/alternates"), alternates)?;
         Ok(Quarantine { dir, pack: None })
     }
 
@@ -115,7 +111,12 @@ impl Quarantine {
 
     /// Reads what was sent, and all that the repository holds.
     pub fn reader(&self, repository: &Repository) -> io::Result<Reader> {
-        repository.reader_at(self.dir.path())
+        repository.reader_with(self.dir.path())
+    }
+
+    /// Reads nothing but what was sent. Objects that a thin pack was completed with are among it.
+    pub fn own_reader(&self, repository: &Repository) -> io::Result<Reader> {
+        repository.reader_of(self.dir.path())
     }
 
     /// Whether anything was sent.
@@ -180,6 +181,7 @@ impl Quarantine {
         alone(&mut command);
         command.env("GIT_DIR", fs::canonicalize(repository.dir())?);
         command.env("GIT_OBJECT_DIRECTORY", self.dir.path());
+        command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&repository.dir().join("objects"))?);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command.spawn()?)
     }
@@ -216,6 +218,20 @@ impl TakenOver {
             }
         }
     }
+}
+
+/// A folder for a variable in which a colon parts them, as Git quotes it: git(1).
+fn quoted(folder: &Path) -> io::Result<std::ffi::OsString> {
+    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+    let mut quoted = vec![b'"'];
+    for byte in fs::canonicalize(folder)?.as_os_str().as_bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            quoted.push(b'\\');
+        }
+        quoted.push(*byte);
+    }
+    quoted.push(b'"');
+    Ok(std::ffi::OsString::from_vec(quoted))
 }
 
 /// The first twelve bytes: gitformat-pack(5).

@@ -81,6 +81,8 @@ type Store = gix::odb::Cache<gix::odb::store::Handle<Arc<gix::odb::Store>>>;
 /// there are new ones; one that is missing even then is an error.
 pub struct Reader {
     store: Store,
+    /// Objects beside the repository, which are looked for first.
+    beside: Option<Store>,
     boundary: Arc<Boundary>,
     trees: RefCell<RecentTrees>,
 }
@@ -109,7 +111,12 @@ impl Reader {
         store.set_pack_cache(|| {
             Box::new(gix::odb::pack::cache::lru::StaticLinkedList::<64>::new(BASE_CACHE_BYTES))
         });
-        Reader { store, boundary, trees: RefCell::default() }
+        Reader { store, beside: None, boundary, trees: RefCell::default() }
+    }
+
+    /// The same with objects of another folder, which are looked for first.
+    pub(super) fn beside(self, store: &Arc<gix::odb::Store>) -> Self {
+        Reader { beside: Some(store.to_cache_arc()), ..self }
     }
 
     /// A reader that looks at the directory of packs once.
@@ -126,7 +133,12 @@ impl Reader {
 
     /// Kind and size in bytes of an object; none when the repository does not hold it.
     pub fn header(&self, id: ObjectId) -> Result<Option<(ObjectKind, u64)>, ReadError> {
-        let header = self.store.try_header(&object::to_gix(id)).map_err(|error| store_error(id, &error))?;
+        let gix = object::to_gix(id);
+        let header_in = |store: &Store| store.try_header(&gix).map_err(|error| store_error(id, &error));
+        let header = match self.beside.as_ref().map(header_in).transpose()?.flatten() {
+            Some(header) => Some(header),
+            None => header_in(&self.store)?,
+        };
         Ok(header.map(|header| (header.kind().into(), header.size())))
     }
 
@@ -234,13 +246,19 @@ impl Reader {
     /// The content of an object of this kind.
     pub(super) fn content(&self, id: ObjectId, expected: ObjectKind) -> Result<Vec<u8>, ReadError> {
         let mut content = Vec::new();
-        let found = self.store.try_find(&object::to_gix(id), &mut content);
-        let found = found.map_err(|error| store_error(id, &error))?.ok_or(ReadError::Missing { id })?;
-        let actual = found.kind.into();
+        let gix = object::to_gix(id);
+        let mut size_in = |store: &Store| -> Result<_, ReadError> {
+            let found = store.try_find(&gix, &mut content).map_err(|error| store_error(id, &error))?;
+            Ok(found.map(|found| (found.kind.into(), found.data.len())))
+        };
+        let found = match self.beside.as_ref().map(&mut size_in).transpose()?.flatten() {
+            Some(found) => Some(found),
+            None => size_in(&self.store)?,
+        };
+        let (actual, size): (ObjectKind, usize) = found.ok_or(ReadError::Missing { id })?;
         if actual != expected {
             return Err(ReadError::WrongKind { id, expected, actual });
         }
-        let size = found.data.len();
         if expected != ObjectKind::Blob && size as u64 > Self::MAX_TREE {
             return Err(ReadError::TooLarge { id, actual: size as u64, limit: Self::MAX_TREE });
         }

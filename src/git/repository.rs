@@ -147,9 +147,24 @@ impl Repository {
         Reader::new(&self.shared.store.load(), self.shared.boundary.clone())
     }
 
-    /// A reader of a folder of objects that has those of the repository as its alternates.
-    pub(super) fn reader_at(&self, objects: &Path) -> io::Result<Reader> {
-        Ok(Reader::new(&Arc::new(open_objects(objects.to_owned())?), self.shared.boundary.clone()))
+    /// A reader of a folder of objects, and of the repository besides.
+    pub(super) fn reader_with(&self, objects: &Path) -> io::Result<Reader> {
+        Ok(self.reader().beside(&Arc::new(open_objects(objects.to_owned())?)))
+    }
+
+    /// A reader of nothing but a folder of objects.
+    pub(super) fn reader_of(&self, objects: &Path) -> io::Result<Reader> {
+        Ok(Reader::still(&Arc::new(open_objects(objects.to_owned())?), self.shared.boundary.clone()))
+    }
+
+    /// A reference that this one cannot be beside: one that is a folder of it, or within it.
+    pub fn neighbour_in_the_way(&self, full_name: &str) -> io::Result<Option<String>> {
+        for (at, _) in full_name.match_indices('/').skip(2) {
+            if self.find_ref(&full_name[..at])? != RefState::Absent {
+                return Ok(Some(full_name[..at].to_owned()));
+            }
+        }
+        Ok(self.refs(&format!("{full_name}/"))?.into_iter().next().map(|(name, _)| name))
     }
 
     /// A reader of what is there now and of nothing that comes later: for what may well be missing. While packs

@@ -68,7 +68,8 @@ pub(super) async fn accept(State(app): State<App>, request: Request) -> Result<R
         None => None,
         Some(Ok(revision)) => Some(revision),
         Some(Err(_)) => {
-            return Err(Problem::malformed("`revision` is a commit's whole id, as /api/status shows it"));
+            let reason = "`revision` is a commit's whole id, as /api/status shows it".to_owned();
+            return Err(ServiceError::NoSuchPoint { reason }.into());
         }
     };
     let accepted = app.project.core().accept_upstream(&Arc::from(branch.as_str()), revision);

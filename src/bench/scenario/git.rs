@@ -211,8 +211,15 @@ async fn beside_writes(
         .noted(format!("p50 {}; {arrived} of {sent} arrived", Measure::latency(pushes.latency.quantile(0.5))))
         .checked(&pushes);
     if arrived != sent as u64 || pushed < sent as u64 {
-        push_row =
-            Row::failed(SCENARIO, push_row.what, format!("of {sent} pushes {arrived} branches are there"));
+        push_row = Row::failed(
+            SCENARIO,
+            push_row.what,
+            format!(
+                "of {sent} pushes {arrived} branches are there, {} failed: {}",
+                pushes.errors,
+                pushes.first_error.as_deref().unwrap_or("-")
+            ),
+        );
     }
     let what = format!("PUT p99 at {WRITES_PER_SECOND}/s beside {PUSHES_PER_SECOND} pushes/s");
     let mut put_row = Row::shown(SCENARIO, what, Measure::latency(puts.latency.quantile(0.99)))
@@ -220,7 +227,15 @@ async fn beside_writes(
         .noted(format!("p50 {}; {written} commits", Measure::latency(puts.latency.quantile(0.5))))
         .checked(&puts);
     if written != put {
-        put_row = Row::failed(SCENARIO, put_row.what, format!("{put} answers, {written} commits"));
+        put_row = Row::failed(
+            SCENARIO,
+            put_row.what,
+            format!(
+                "{put} answers, {written} commits, {} failed: {}",
+                puts.errors,
+                puts.first_error.as_deref().unwrap_or("-")
+            ),
+        );
     }
     Ok(vec![push_row, put_row])
 }

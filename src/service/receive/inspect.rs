@@ -1,9 +1,10 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::lineage::Lineage;
-use super::{PUSHABLE, Push, PushRefusal, RefUpdate, Which, file_fault, kind_name};
+use super::{PUSHABLE, Push, PushRefusal, RefUpdate, file_fault, kind_name};
 use crate::git::{Changes, EntryKind, FileChange, ObjectKind, Quarantine, ReadError, Reader, check_name};
+use crate::index::State;
 use crate::model::{Diagnostic, ObjectId, Revision};
 use crate::service::ServiceError;
 use crate::service::core::Core;
@@ -47,69 +48,62 @@ pub(super) fn inspect(
     quarantine: &Quarantine,
 ) -> Result<Vec<Result<Inspected, PushRefusal>>, ServiceError> {
     let received = quarantine.reader(&core.repository)?;
-    let held = core.repository.still_reader()?;
-    let names = Names::of(core, push)?;
-    let inspector = Inspector { core, push, received: &received, held: &held };
-    let look = |update: &RefUpdate| names.check(update).and_then(|()| inspector.look_at(update));
+    let own = quarantine.own_reader(&core.repository)?;
+    let state = core.index.snapshot();
+    // What a thin pack was completed with is sent, and is no news.
+    let heads = state.branches.values().filter_map(|branch| branch.head);
+    let known = heads.chain(push.updates.iter().filter_map(|update| update.old)).collect();
+    let inspector = Inspector { core, push, state: &state, received: &received, own: &own, known };
+    let look = |update: &RefUpdate| inspector.check_name(update).and_then(|()| inspector.look_at(update));
     Ok(push.updates.iter().map(look).collect())
-}
-
-/// The refs that there are, and those that a push makes.
-struct Names(BTreeMap<String, bool>);
-
-impl Names {
-    fn of(core: &Core, push: &Push) -> Result<Self, ServiceError> {
-        let mut names: BTreeMap<String, bool> =
-            core.pushable_refs(Which::Config)?.into_iter().map(|(name, _)| (name, false)).collect();
-        for update in push.updates.iter().filter(|update| update.new.is_some()) {
-            names.entry(update.name.clone()).or_insert(true);
-        }
-        Ok(Names(names))
-    }
-
-    /// That a ref can be beside the others: none is a folder of another.
-    fn check(&self, update: &RefUpdate) -> Result<(), PushRefusal> {
-        if update.new.is_none() {
-            return Ok(());
-        }
-        let below = format!("{}/", update.name);
-        let inner = self
-            .0
-            .range(below.clone()..)
-            .next()
-            .map(|(name, _)| name)
-            .filter(|name| name.starts_with(&below));
-        let ends = update.name.match_indices('/').map(|(at, _)| &update.name[..at]);
-        let outer = ends.filter_map(|outer| self.0.get_key_value(outer)).map(|(name, _)| name).next();
-        match inner.or(outer) {
-            None => Ok(()),
-            Some(other) => {
-                Err(PushRefusal::NoSuchRef { reason: format!("{} cannot be beside {other}", update.name) })
-            }
-        }
-    }
 }
 
 struct Inspector<'a> {
     core: &'a Core,
     push: &'a Push,
+    state: &'a State,
+    /// What was sent, and what the repository holds.
     received: &'a Reader,
-    /// What the repository held before.
-    held: &'a Reader,
+    /// What was sent.
+    own: &'a Reader,
+    /// Commits that the repository holds.
+    known: HashSet<Revision>,
 }
 
 impl Inspector<'_> {
+    /// That a ref can be beside the others: none is a folder of another.
+    fn check_name(&self, update: &RefUpdate) -> Result<(), PushRefusal> {
+        if update.new.is_none() || (update.old.is_some() && self.push.updates.len() == 1) {
+            return Ok(());
+        }
+        target(&update.name)?;
+        let (name, below) = (&update.name, format!("{}/", update.name));
+        let is_in_the_way = |other: &&RefUpdate| {
+            other.name.starts_with(&below) || name.starts_with(&format!("{}/", other.name))
+        };
+        let other = self.push.updates.iter().filter(|other| other.new.is_some()).find(is_in_the_way);
+        let other = match other {
+            Some(other) => Some(other.name.clone()),
+            None if update.old.is_some() => None,
+            None => self.core.repository.neighbour_in_the_way(name)?,
+        };
+        match other {
+            None => Ok(()),
+            Some(other) => Err(PushRefusal::NoSuchRef { reason: format!("{name} cannot be beside {other}") }),
+        }
+    }
+
     fn look_at(&self, update: &RefUpdate) -> Result<Inspected, PushRefusal> {
         let target = target(&update.name)?;
         let lineage = match update.new {
             None => Lineage::default(),
             Some(new) => {
                 let commit = self.commit_of(&target, new)?;
-                Lineage::of(commit, self.received, self.held)?
+                Lineage::of(commit, self.received, self.own, &self.known)?
             }
         };
         let follows = match (update.old, update.new) {
-            (Some(old), Some(_)) if target != Target::Tag => lineage.leads_from(old, self.held)?,
+            (Some(old), Some(_)) if target != Target::Tag => lineage.leads_from(old, self.received)?,
             (Some(_), _) => false,
             (None, _) => true,
         };
@@ -140,8 +134,7 @@ impl Inspector<'_> {
 
     /// That nothing comes into the branch of an environment which no checkout, or no reader, could be served with.
     fn check_files(&self, branch: &Arc<str>, new: Revision) -> Result<(), PushRefusal> {
-        let state = self.core.index.snapshot();
-        let before = state.branches.get(branch).and_then(|branch| branch.tree);
+        let before = self.state.branches.get(branch).and_then(|branch| branch.tree);
         let tree = self.received.commit(new)?.tree;
         let changes = self.changes(before, tree, MOST_CHANGED)?;
         let mut faults = Vec::new();
@@ -170,8 +163,7 @@ impl Inspector<'_> {
 
     /// That what the commits on the way change can be followed one by one, and says of none what the server says of its own.
     fn check_chain(&self, branch: &Arc<str>, new: Revision) -> Result<(), PushRefusal> {
-        let state = self.core.index.snapshot();
-        let head = state.branches.get(branch).and_then(|branch| branch.head);
+        let head = self.state.branches.get(branch).and_then(|branch| branch.head);
         let chain = first_parent_chain(self.received, head, new)?;
         let (mut files, mut bytes) = (MOST_CHANGED, 0);
         let mut before = match head {
@@ -181,7 +173,7 @@ impl Inspector<'_> {
         for id in chain {
             let commit = self.received.commit(id)?;
             if !self.push.grant.is_unrestricted()
-                && !self.held.contains(id)?
+                && self.own.contains(id)?
                 && commit.message.lines().any(is_read_again)
             {
                 let reason = format!(

@@ -24,15 +24,25 @@ pub(in crate::service) struct Lineage {
 }
 
 impl Lineage {
-    /// Follows a commit back to what the repository holds.
-    pub fn of(new: Revision, received: &Reader, held: &Reader) -> Result<Self, PushRefusal> {
+    /// Where nothing is new.
+    pub fn known(commit: Revision) -> Self {
+        Lineage { boundary: HashSet::from([commit]), new: 0 }
+    }
+
+    /// Follows a commit back to what the repository held before, or to commits that are known to be there.
+    pub fn of(
+        new: Revision,
+        received: &Reader,
+        own: &Reader,
+        known: &HashSet<Revision>,
+    ) -> Result<Self, PushRefusal> {
         let mut lineage = Lineage::default();
         let (mut met, mut waiting) = (HashSet::new(), vec![new]);
         while let Some(id) = waiting.pop() {
             if !met.insert(id) {
                 continue;
             }
-            if held.contains(id)? {
+            if known.contains(&id) || !own.contains(id)? {
                 lineage.boundary.insert(id);
                 continue;
             }

@@ -38,10 +38,12 @@ impl Project {
                 "settings are on refs/heads/main, which stays; nothing else is pushed here",
             )]);
         };
-        let (received, held) = (quarantine.reader(&self.core().meta)?, self.core().meta.still_reader()?);
-        let follows = match Lineage::of(new, &received, &held) {
+        let (received, own) =
+            (quarantine.reader(&self.core().meta)?, quarantine.own_reader(&self.core().meta)?);
+        let known = update.old.into_iter().collect();
+        let follows = match Lineage::of(new, &received, &own, &known) {
             Ok(lineage) => match update.old {
-                Some(old) => lineage.leads_from(old, &held),
+                Some(old) => lineage.leads_from(old, &received),
                 None => Ok(false),
             },
             Err(refusal) => Err(refusal),
@@ -50,7 +52,7 @@ impl Project {
             Ok(follows) => follows,
             Err(refusal) => return Ok(vec![Verdict::Refused(refusal)]),
         };
-        drop((received, held));
+        drop((received, own));
         let received = ReceivedSettings { grant, update: update.clone(), quarantine, follows };
         self.hand_over_settings(received)
     }

@@ -189,6 +189,6 @@ impl Follower<'_> {
 
 /// Whether one commit leads to another.
 fn leads(reader: &Reader, from: Revision, to: Revision) -> Result<bool, RemoteError> {
-    let found = Lineage::of(to, reader, reader).and_then(|lineage| lineage.leads_from(from, reader));
+    let found = Lineage::known(to).leads_from(from, reader);
     found.map_err(|refusal| RemoteError::Failed(refusal.to_string()))
 }

@@ -93,6 +93,14 @@ fn table() -> Vec<Row> {
             refused(404, 404),
         ),
         row("delete /api/clients/{client}", "/api/clients/nobody", none(), refused(404, 404)),
+        // Nobody is followed here.
+        row("post /api/webhooks/{forge}", "/api/webhooks/github", json!({}), [404; 6]),
+        row(
+            "post /api/upstream/accept",
+            "/api/upstream/accept",
+            json!({"branch": "main"}),
+            refused(403, 400),
+        ),
         row("get /api/status", "/api/status", none(), refused(200, 200)),
         row("get /api/whoami", "/api/whoami", none(), [200, 401, 401, 401, 200, 200]),
         row("get /api/backup", "/api/backup", none(), refused(403, 200)),

@@ -1,6 +1,6 @@
 //! Pushes: what a branch becomes is somebody else's commit, and asked of it is what is asked of any write.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::commit::MadeChangeSet;
@@ -206,8 +206,7 @@ impl Batch<'_> {
 
     /// Whether a branch was where a client says that it saw it, not too long ago.
     fn is_ancestor(&self, base: Revision, head: Revision) -> Result<bool, PushRefusal> {
-        let lineage = Lineage { boundary: HashSet::from([head]), new: 0 };
-        lineage.leads_from_within(base, self.texts.reader(), MOST_MISSED)
+        Lineage::known(head).leads_from_within(base, self.texts.reader(), MOST_MISSED)
     }
 
     /// Lets a push change files beyond their entries: comments, layout, what is no configuration.
