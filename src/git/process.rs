@@ -6,12 +6,23 @@ impl Repository {
     /// The `git` of this machine at work in this repository, behind whatever else wants a processor. It knows nothing of
     /// other settings of this machine than those of the repository.
     pub fn git_command(&self) -> Command {
-        let mut command = Command::new("nice");
+        let mut command = program("nice");
         command.args(["-n", "10", "git", "-c", "safe.directory=*"]);
         alone(&mut command);
         command.current_dir(self.dir());
         command
     }
+}
+
+/// The shell, by its place: a program that has to be looked for with other variables than our own costs a copy of this
+/// process.
+pub(super) const SHELL: &str = "/bin/sh";
+
+/// A program that a shell finds and becomes.
+pub(super) fn program(name: &str) -> Command {
+    let mut command = Command::new(SHELL);
+    command.args(["-c", "exec \"$0\" \"$@\"", name]);
+    command
 }
 
 /// Takes away all variables but the one that says where programs are.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::process::alone;
+use super::process::{SHELL, alone};
 use super::publish::PublishError;
 use super::publish::install::Install;
 use super::reader::Reader;
@@ -172,10 +172,18 @@ impl Quarantine {
             limits.memory_bytes / 1024,
             limits.cpu.as_secs().max(1)
         );
-        let mut command = Command::new("sh");
+        let mut command = Command::new(SHELL);
         // Every object is taken into memory, so that none is larger than that.
         command.args(["-c", &script, "sh", "nice", "-n", "10", "git", "-c", "safe.directory=*"]);
-        command.args(["-c", "core.bigFileThreshold=16g"]);
+        // What it makes is flushed before it has its name.
+        command.args([
+            "-c",
+            "core.bigFileThreshold=16g",
+            "-c",
+            "core.fsync=all",
+            "-c",
+            "core.fsyncMethod=fsync",
+        ]);
         command.args(["index-pack", "--stdin", "--fix-thin", "--strict", "--threads=1"]);
         command.arg(format!("--max-input-size={}", limits.pack_bytes));
         alone(&mut command);

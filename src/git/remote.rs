@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::process::alone;
+use super::process::{alone, program};
 use super::repository::Repository;
 use crate::model::{ObjectId, Revision};
 
@@ -106,7 +106,7 @@ impl Repository {
 
     /// What Git says of this repository alone.
     fn asked(&self, arguments: &[&str]) -> Result<String, RemoteError> {
-        let mut command = Command::new("git");
+        let mut command = program("git");
         command.args(["-c", "safe.directory=*"]).args(arguments);
         alone(&mut command);
         let output = command.env("GIT_DIR", self.dir()).stdin(Stdio::null()).output()?;
@@ -114,7 +114,7 @@ impl Repository {
     }
 
     fn talk(&self, remote: &Remote, arguments: &[&str]) -> Result<String, RemoteError> {
-        let mut command = Command::new("git");
+        let mut command = program("git");
         // A redirect could carry the token to somewhere else; one that stalls is given up.
         command.args(["-c", "safe.directory=*", "-c", "http.followRedirects=false"]);
         command.args([

@@ -61,6 +61,9 @@ struct Shared {
 /// How many packs can be known at a time. The store's own default of 32 is passed within a second.
 const SLOTS: u16 = 4096;
 
+/// The same of a folder that holds one. Each slot costs something when the store goes.
+const FEW_SLOTS: u16 = 8;
+
 /// Git must not repack behind our back from a push, and what it does write it shall flush.
 pub(super) const CONFIG: &str = "[core]
 \trepositoryformatversion = 0
@@ -149,12 +152,13 @@ impl Repository {
 
     /// A reader of a folder of objects, and of the repository besides.
     pub(super) fn reader_with(&self, objects: &Path) -> io::Result<Reader> {
-        Ok(self.reader().beside(&Arc::new(open_objects(objects.to_owned())?)))
+        Ok(self.reader().beside(&Arc::new(open_objects(objects.to_owned(), FEW_SLOTS)?)))
     }
 
     /// A reader of nothing but a folder of objects.
     pub(super) fn reader_of(&self, objects: &Path) -> io::Result<Reader> {
-        Ok(Reader::still(&Arc::new(open_objects(objects.to_owned())?), self.shared.boundary.clone()))
+        let store = open_objects(objects.to_owned(), FEW_SLOTS)?;
+        Ok(Reader::still(&Arc::new(store), self.shared.boundary.clone()))
     }
 
     /// A reference that this one cannot be beside: one that is a folder of it, or within it.
@@ -221,12 +225,12 @@ fn make_folders(dir: &Path) -> io::Result<()> {
 }
 
 fn open_store(dir: &Path) -> io::Result<gix::odb::Store> {
-    open_objects(dir.join("objects"))
+    open_objects(dir.join("objects"), SLOTS)
 }
 
-fn open_objects(objects: PathBuf) -> io::Result<gix::odb::Store> {
+fn open_objects(objects: PathBuf, slots: u16) -> io::Result<gix::odb::Store> {
     let options = gix::odb::store::init::Options {
-        slots: gix::odb::store::init::Slots::Given(SLOTS),
+        slots: gix::odb::store::init::Slots::Given(slots),
         alloc_limit_bytes: Some(Reader::MAX_OBJECT as usize),
         ..Default::default()
     };

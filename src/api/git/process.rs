@@ -19,6 +19,9 @@ use crate::api::http::problem::{Problem, internal};
 /// How many clones and fetches are served at once: each packs what it sends.
 static AT_ONCE: Semaphore = Semaphore::const_new(16);
 
+/// How many are told at once which refs there are, which takes a moment: those whose clients are slow hold up no others.
+static TOLD_AT_ONCE: Semaphore = Semaphore::const_new(16);
+
 /// How long one waits for its turn, and a client may take nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -35,11 +38,17 @@ const MOST_SAID_BYTES: u64 = 4 << 10;
 /// Waits for a place among those that are served.
 pub async fn place() -> Result<SemaphorePermit<'static>, Problem> {
     let place = timeout(PATIENCE, AT_ONCE.acquire()).await.ok().and_then(Result::ok);
-    place.ok_or_else(|| Problem::busy("too many clones and fetches are under way; try again"))
+    place.ok_or_else(busy)
+}
+
+fn busy() -> Problem {
+    Problem::busy("too many clones and fetches are under way; try again")
 }
 
 /// Runs a process to its end; what it prints, which is little.
 pub async fn printed(mut command: Command) -> Result<Vec<u8>, Problem> {
+    let place = timeout(PATIENCE, TOLD_AT_ONCE.acquire()).await.ok().and_then(Result::ok);
+    let _place = place.ok_or_else(busy)?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let output = timeout(PATIENCE, command.output()).await.map_err(|_| internal("git took too long"))?;
     let output = output.map_err(|error| not_started(&error))?;

@@ -19,7 +19,6 @@ const PROTOCOL: &str = "git-protocol";
 /// `GET …/info/refs?service=git-upload-pack`.
 pub(super) async fn advertise(app: App, which: Which, request: Request) -> Result<Response, Problem> {
     may_fetch(&app, which, request.headers(), request.uri())?;
-    let _place = process::place().await?;
     let version = protocol(request.headers());
     let command = upload_pack(&app, which, version, true);
     let printed = process::printed(command).await?;

@@ -55,20 +55,17 @@ impl Install {
     }
 
     /// Takes pack and index from another folder of this file system, where they have their names already, and keep them:
-    /// they get further ones. Both are flushed.
+    /// they get further ones. Whoever made them has flushed them.
     pub(in crate::git) fn adopt(&mut self, from: &Path) -> Result<(), PublishError> {
         for (to, extension) in unfinished(&self.dir, &self.name).into_iter().zip(["pack", "idx"]) {
             let file = from.join(format!("pack-{}.{extension}", self.name));
             let linked = fs::hard_link(&file, &to).or_else(|error| match error.kind() {
                 ErrorKind::AlreadyExists => fs::remove_file(&to).and_then(|()| fs::hard_link(&file, &to)),
                 // A file system without links.
-                _ => fs::copy(&file, &to).map(drop),
+                _ => fs::copy(&file, &to).and_then(|_| File::open(&to)?.sync_all()),
             });
             linked.map_err(PublishError::writing)?;
-            self.undo.push(to.clone());
-            let file = File::open(&to).map_err(PublishError::writing)?;
-            file.set_permissions(Permissions::from_mode(0o444)).map_err(PublishError::writing)?;
-            file.sync_all().map_err(PublishError::flushing)?;
+            self.undo.push(to);
         }
         Ok(())
     }

@@ -100,7 +100,10 @@ impl Worker {
         match outcome {
             Outcome::Published => {
                 taken.settle();
-                core.repository.flush_refs(others.iter().map(|step| step.name.as_str()))?;
+                // Publishing flushes the folder of the first alone.
+                if self.journal != journal || others.len() > 1 {
+                    core.repository.flush_refs(others.iter().map(|step| step.name.as_str()))?;
+                }
                 if self.journal == journal {
                     core.packs_added(1);
                 }
