@@ -153,9 +153,11 @@ impl Hints {
              {program} history /myapp/database/pool_size\n\
              {program} rollback /myapp/database/pool_size 1\n\
              git -C {repository} log --stat -3\n\
+             git clone {clone}    # edit, commit, push\n\
              \n\
              Ctrl-C ends the demo.\n",
             data = data.display(),
+            clone = format_args!("{}/config.git", server.replacen("://", "://me:$TOKEN@", 1)),
             repository = quoted(&FilePath::new(data).join("config.git")),
         )
     }

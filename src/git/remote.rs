@@ -1,8 +1,13 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::process::{alone, program};
 use super::repository::Repository;
@@ -25,6 +30,8 @@ pub struct Remote {
     pub url: String,
     /// `Basic …`, for addresses of https. Goes to no other.
     pub authorization: Option<String>,
+    /// Set when conversations with it are to end.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Why a conversation with another repository came to nothing.
@@ -36,6 +43,9 @@ pub enum RemoteError {
     /// A ref moved there meanwhile, or it is not to be moved so.
     #[error("{0}")]
     Rejected(String),
+    /// It was given up, for the project closes.
+    #[error("it was given up")]
+    Stopped,
     /// It took longer than it may.
     #[error("it took more than {} seconds", .0.as_secs())]
     TooSlow(Duration),
@@ -148,10 +158,11 @@ impl Repository {
                 .env("GIT_CONFIG_VALUE_0", format!("Authorization: {authorization}"));
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
+        // A group of its own: what Git starts ends with it.
+        let mut child = command.process_group(0).spawn()?;
         let printed = child.stdout.take().map(|stdout| thread::spawn(move || all_of(stdout)));
         let said = child.stderr.take().map(|stderr| thread::spawn(move || all_of(stderr)));
-        let ended = wait(&mut child);
+        let ended = wait(&mut child, &remote.stop);
         let text = |reading: Option<thread::JoinHandle<String>>| {
             reading.and_then(|reading| reading.join().ok()).unwrap_or_default()
         };
@@ -164,16 +175,23 @@ impl Repository {
 }
 
 /// Waits for a process, which succeeds or not, for as long as it may take.
-fn wait(child: &mut Child) -> Result<bool, RemoteError> {
+fn wait(child: &mut Child, stop: &AtomicBool) -> Result<bool, RemoteError> {
     let begun = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status.success());
         }
-        if begun.elapsed() > PATIENCE {
-            child.kill()?;
+        let why = match (stop.load(Ordering::Relaxed), begun.elapsed() > PATIENCE) {
+            (true, _) => Some(RemoteError::Stopped),
+            (false, true) => Some(RemoteError::TooSlow(PATIENCE)),
+            (false, false) => None,
+        };
+        if let Some(why) = why {
+            let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+            // One that ended meanwhile needs no end.
+            let _ = group.map(|group| kill_process_group(group, Signal::KILL));
             child.wait()?;
-            return Err(RemoteError::TooSlow(PATIENCE));
+            return Err(why);
         }
         thread::sleep(LOOK);
     }

@@ -314,7 +314,7 @@ impl Drop for Project {
         self.watching.clear();
         self.core.fold.stop();
         self.core.retention.stop();
-        self.core.upstream.news.stop();
+        self.core.upstream.stop();
         self.core.live.timeline.close();
         self.refs_stop.stop();
         for thread in self.threads.drain(..) {

@@ -236,3 +236,16 @@ fn one_confgit_follows_another_with_a_key() {
     let arguments = ["fsck", "--full", "--strict"];
     assert!(git_command(Path::new(&project.config_git())).args(arguments).output().unwrap().status.success());
 }
+
+#[test]
+fn an_upstream_that_says_nothing_holds_up_nobody() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let project = follower(&format!("http://{}/config.git", silent.local_addr().unwrap()), "");
+    let server = project.serve();
+    // Somebody asks, and is not answered.
+    let _asked = silent.accept().unwrap();
+    server.put("/app/host", json!("goes on")).expect(201);
+    let begun = std::time::Instant::now();
+    server.stop();
+    assert!(begun.elapsed() < std::time::Duration::from_secs(15), "{:?}", begun.elapsed());
+}

@@ -113,6 +113,11 @@ fn may_fetch(app: &App, which: Which, headers: &HeaderMap, uri: &Uri) -> Result<
     }
 }
 
+/// A refusal as Git clients show it.
+pub(super) fn refused(problem: Problem) -> Response {
+    answered(Err(problem))
+}
+
 /// An answer as Git clients show it: what goes wrong as plain text, and a 401 that makes them ask for a password.
 fn answered(result: Result<Response, Problem>) -> Response {
     let problem = match result {

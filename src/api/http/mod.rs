@@ -57,6 +57,7 @@ use tower::{Layer as _, ServiceExt as _};
 use tracing::Span;
 
 pub use self::body::BodyRoom;
+use self::problem::Problem;
 use self::routes::Routes;
 pub use self::shield::{CorsOrigins, MalformedOrigin};
 use self::site::{Mounted, Site};
@@ -191,16 +192,18 @@ async fn route(project: Option<&Mounted>, mut request: Request) -> Response {
     if let Err(refusal) = caller::check_host(&request).and_then(|()| caller::check_origin(app, &request)) {
         return refusal.into();
     }
-    if git::is_repository(request.uri().path()) {
+    let is_git = git::is_repository(request.uri().path());
+    if is_git {
         caller::take_password(request.headers_mut());
     }
+    let refused = |refusal: Problem| if is_git { git::refused(refusal) } else { refusal.into() };
     let origin = caller::origin(&request);
     let response = match caller::check_token(app, request.headers()).await {
         Ok(()) => match caller::admit(app, request.headers()) {
             Ok(()) => routed(project, request).await,
-            Err(refusal) => refusal.into(),
+            Err(refusal) => refused(refusal),
         },
-        Err(refusal) => refusal.into(),
+        Err(refusal) => refused(refusal),
     };
     if let Some(denied) = response.extensions().get::<Arc<Denied>>() {
         app.project.core().audit_trail().denied(denied, &origin);

@@ -147,8 +147,11 @@ fn round(
     settings: &ProjectSettings,
     upstream: &Upstream,
 ) -> Result<(), String> {
-    let remote =
-        Remote { url: upstream.url.clone(), authorization: authorization(core, settings, upstream)? };
+    let remote = Remote {
+        url: upstream.url.clone(),
+        authorization: authorization(core, settings, upstream)?,
+        stop: core.upstream.stop.clone(),
+    };
     for _ in 0..MOST_RACES {
         let follower = Follower { core, committer, remote: &remote };
         match follower.round() {

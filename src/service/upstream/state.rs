@@ -1,4 +1,5 @@
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -99,6 +100,8 @@ pub(in crate::service) struct UpstreamBoard {
     heard: Mutex<VecDeque<[u8; 32]>>,
     /// The last change set all of which the upstream has.
     has: watch::Sender<Sequence>,
+    /// Set when the project closes.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl UpstreamBoard {
@@ -113,9 +116,16 @@ impl UpstreamBoard {
                 race,
                 heard: Mutex::default(),
                 has: watch::Sender::new(Sequence(0)),
+                stop: Arc::default(),
             },
             receiver,
         )
+    }
+
+    /// Ends the thread that follows it, and what it says to it.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.news.stop();
     }
 
     /// How it is followed; none where there is none.
