@@ -79,6 +79,25 @@ fn what_a_push_changes_has_to_be_the_pushers() {
 }
 
 #[test]
+fn what_came_meanwhile_is_not_the_pushers() {
+    let project = project();
+    let server = project.serve();
+    let clone = Clone::of(&server, &access::key("writer"));
+    let base = clone.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    server.put("/other/x", json!(2)).expect(200);
+    let new = clone.commit("app.yaml", "host: late\ncerts: {}\n");
+    let pack = super::pack_of(&clone.dir, &format!("{new}\n^{base}\n"), &["--thin"]);
+    let body = super::body_of(&[(&base, &new, "refs/heads/main")], "report-status side-band-64k", &pack);
+    let bearer = format!("Bearer {}", access::key("writer"));
+    let headers =
+        [("Authorization", bearer.as_str()), ("Content-Type", "application/x-git-receive-pack-request")];
+    let told = server.request("POST", "/config.git/git-receive-pack", &headers, &body).expect(200).text();
+    assert!(told.contains("ok refs/heads/main") && told.contains("merged"), "{told}");
+    assert_eq!(server.get("/v1/config/other/x").expect(200).json(), json!(2));
+    assert_eq!(server.get("/v1/config/app/host").expect(200).json(), json!("late"));
+}
+
+#[test]
 fn wildcards_do_not_mean_what_is_hidden() {
     let hash = confgit::auth::ApiKey::parse(&access::key("reader")).unwrap().hash().to_string();
     let access = format!(

@@ -122,8 +122,17 @@ impl Batch<'_> {
     ) -> Result<DecidedBranch, PushRefusal> {
         let old = self.branch(branch)?.head;
         let step = self.step(push, grant, branch, inspected)?;
-        if !matches!(step, Step::Nothing) {
-            self.permit_files(grant, branch, inspected.update.new)?;
+        match step {
+            Step::Nothing => {}
+            Step::Goes { .. } => {
+                let before = self.branch(branch)?.tree_id;
+                self.permit_files(grant, branch, (before, inspected.update.new))?;
+            }
+            // What came meanwhile is not the pusher's.
+            Step::Merges { base } => {
+                let before = Some(self.texts.reader().commit(base)?.tree);
+                self.permit_files(grant, branch, (before, inspected.update.new))?;
+            }
         }
         let (mut is_forced, mut is_merged, mut overruled) = (false, false, Vec::new());
         let decided = match step {
@@ -214,7 +223,7 @@ impl Batch<'_> {
         &self,
         grant: &WriteGrant,
         branch: &Arc<str>,
-        to: Option<Revision>,
+        (before, to): (Option<ObjectId>, Option<Revision>),
     ) -> Result<(), PushRefusal> {
         if grant.is_unrestricted() {
             return Ok(());
@@ -224,7 +233,7 @@ impl Batch<'_> {
             Some(commit) => Some(reader.commit(commit)?.tree),
             None => None,
         };
-        let changes = reader.changed_files(self.branch(branch)?.tree_id, tree, MOST_FILES)?;
+        let changes = reader.changed_files(before, tree, MOST_FILES)?;
         for environment in self.context.environments.iter().filter(|other| other.branch == *branch) {
             // Also who changes nothing: the commit is there all the same.
             grant.demand_some(Action::Write, &environment.name, &Path::root())?;
