@@ -17,7 +17,7 @@ mod stage;
 mod texts;
 mod trial;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ enum Work {
     Adopt(Box<Adopted>),
     /// Branches that somebody else moved; the same.
     TakeIn,
-    /// A push; the same.
+    /// A push; the same, after the writes that wait.
     Receive(Box<Received>, oneshot::Sender<Judged>),
     /// A push to the settings; the same.
     ReceiveSettings(Box<ReceivedSettings>, oneshot::Sender<Judged>),
@@ -89,6 +89,14 @@ pub(super) struct Waiting {
     since: Instant,
     /// The request that it came with.
     span: Span,
+}
+
+/// The same for a push.
+struct WaitingPush {
+    received: Box<Received>,
+    to: oneshot::Sender<Judged>,
+    answer: oneshot::Sender<Result<Written, ServiceError>>,
+    since: Instant,
 }
 
 /// The same for a write.
@@ -121,6 +129,8 @@ pub(super) struct Worker {
     prunings: u64,
     /// Set by a failure that only a restart mends.
     broken: Option<String>,
+    /// Pushes that wait for their turn: no more than are received at once.
+    pushes: VecDeque<WaitingPush>,
 }
 
 /// What an attempt at a batch came to.
@@ -157,6 +167,7 @@ impl Worker {
             last_time,
             prunings: 0,
             broken: None,
+            pushes: VecDeque::new(),
         };
         worker.reset();
         worker
@@ -201,13 +212,20 @@ impl Worker {
                     let _ = answer.send(self.judged(result, received.quarantine, to));
                 }
                 Work::Receive(received, to) => {
-                    self.process_writes(std::mem::take(&mut writes));
-                    let result = self.receive(&received, since);
-                    let _ = answer.send(self.judged(result, received.quarantine, to));
+                    self.pushes.push_back(WaitingPush { received, to, answer, since });
                 }
             }
         }
         self.process_writes(writes);
+        if let Some(WaitingPush { received, to, answer, since }) = self.pushes.pop_front() {
+            let result = self.receive(&received, since);
+            let _ = answer.send(self.judged(result, received.quarantine, to));
+        }
+    }
+
+    /// Whether pushes wait for their turn.
+    pub fn has_pushes(&self) -> bool {
+        !self.pushes.is_empty()
     }
 
     /// Takes a batch of writes through to the answers.

@@ -203,8 +203,15 @@ fn stopped() -> ServiceError {
 pub(in crate::service) fn run(mut worker: Worker, core: &Arc<Core>, mut receiver: mpsc::Receiver<Waiting>) {
     let mut begun = Instant::now();
     let mut last_size = 0;
-    while let Some(first) = receiver.blocking_recv() {
-        let mut waiting = vec![first];
+    loop {
+        let mut waiting = Vec::new();
+        // Pushes go one by one, each after the writes that came meanwhile.
+        if !worker.has_pushes() {
+            match receiver.blocking_recv() {
+                Some(first) => waiting.push(first),
+                None => return,
+            }
+        }
         // A lone writer is never kept waiting. Several are waited for, a moment, until as many are here as
         // last time: those that were just answered are about to write again.
         let until = begun + LEAST_DISTANCE;
@@ -215,13 +222,19 @@ pub(in crate::service) fn run(mut worker: Worker, core: &Arc<Core>, mut receiver
                 waiting.push(next);
             }
             let left = until.saturating_duration_since(Instant::now());
-            if last_size <= 1 || waiting.len() >= last_size.min(MOST_IN_BATCH) || left.is_zero() {
+            if worker.has_pushes()
+                || last_size <= 1
+                || waiting.len() >= last_size.min(MOST_IN_BATCH)
+                || left.is_zero()
+            {
                 break;
             }
             std::thread::sleep(left.min(Duration::from_micros(200)));
         }
         begun = Instant::now();
-        last_size = waiting.len();
+        if !waiting.is_empty() {
+            last_size = waiting.len();
+        }
         for waiting in &waiting {
             core.metrics.took(Phase::Queue, begun.duration_since(waiting.since));
         }
