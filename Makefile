@@ -30,8 +30,8 @@ deploy-check: $(VENV)/ready $(HELM) ## ask systemd, hadolint, Helm and the schem
 		|| { echo "systemd-analyze is missing: install it with 'apt-get install systemd'"; exit 1; }
 	HELM=$(abspath $(HELM)) VENV_BIN=$(abspath $(VENV)/bin) deploy/check.sh
 
-openapi: ## renew schemas/openapi.json from the code
-	CONFGIT_RENEW_OPENAPI=1 $(CARGO) test --features failpoints --lib -- api::http::openapi
+openapi: ## renew schemas/openapi.json and schemas/proposal.schema.json from the code
+	CONFGIT_RENEW_OPENAPI=1 $(CARGO) test --features failpoints --lib -- api::http::openapi proposal::tests
 
 bench: ## measure against a bare handler and etcd; writes bench/results.md
 	@command -v etcd >/dev/null || { apt-get update -qq && apt-get install -y -qq etcd-server; } \

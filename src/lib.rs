@@ -18,6 +18,7 @@ pub mod merge;
 pub mod model;
 pub mod patch;
 pub mod present;
+pub mod proposal;
 pub mod resolve;
 pub mod secret;
 pub mod server;

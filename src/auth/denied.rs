@@ -100,6 +100,12 @@ impl fmt::Display for RuleName {
 }
 
 impl Refused {
+    /// The refusal of somebody who may do something nowhere.
+    pub fn anything(account: &Arc<str>, action: Action) -> Self {
+        let decision = Decision { is_allowed: false, by: None };
+        Refused::of(account, action, Object::Anything, None, &decision)
+    }
+
     pub(super) fn at(
         account: &Arc<str>,
         action: Action,

@@ -85,7 +85,7 @@ impl Principal {
     }
 
     /// The same account as it would write: what it may, each path is asked for.
-    pub(super) fn as_writer(&self) -> WriteGrant {
+    pub fn as_writer(&self) -> WriteGrant {
         WriteGrant { account: self.account.clone(), rights: self.rights.clone() }
     }
 

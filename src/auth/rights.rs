@@ -32,6 +32,7 @@ pub struct Ruled {
     by_place: HashMap<Box<str>, Vec<Candidate>>,
     /// Whether the account administers the project, and no rule denies it anything.
     is_unrestricted: bool,
+    teams: Vec<Arc<str>>,
 }
 
 /// One pattern of a rule.
@@ -75,7 +76,14 @@ impl Ruled {
             rule.approvals.is_some() && (rule.names_nobody() || is_mine(rule))
         };
         let approving = (0..rules.len()).filter(approves).collect();
-        let mut ruled = Ruled { rules: rules.clone(), mine, approving, by_place, is_unrestricted: false };
+        let mut ruled = Ruled {
+            rules: rules.clone(),
+            mine,
+            approving,
+            by_place,
+            is_unrestricted: false,
+            teams: teams.to_vec(),
+        };
         let denies = |index: &usize| Action::ALL.iter().any(|action| rules[*index].denies(*action));
         ruled.is_unrestricted =
             ruled.decide(Action::Admin, None, &Path::root()).is_allowed && !ruled.mine.iter().any(denies);
@@ -250,8 +258,7 @@ impl Rights {
     pub fn decide_for_view(&self, environment: &str, path: &Path) -> Option<Decision<'_>> {
         let ruled = self.ruled().err()?;
         let of_views = |rule: &AccessRule| rule.covers == Covers::View;
-        let found = described(path);
-        let subjects = if found.is_empty() { vec![path.clone()] } else { found };
+        let subjects = subjects(path);
         let decisions =
             subjects.iter().map(|at| ruled.decide_by(Action::Write, Some(environment), at, &of_views));
         decisions.filter(|decision| decision.by.is_some()).min_by_key(|decision| decision.is_allowed)
@@ -265,38 +272,39 @@ impl Rights {
         }
     }
 
-    /// The rule by which others have to agree to a change, where one is asked for. Whoever administers the place is
-    /// not held up: such accounts may change the rule.
+    /// The rules by which others have to agree to a change. Whoever administers the place is not held up: such accounts
+    /// may change the rules.
     /// `is_shown`: the change is one of another layer; `is_whole`: it is one of all that is below, too.
     pub fn needs_approval(
         &self,
         environment: &str,
         path: &Path,
         (is_shown, is_whole): (bool, bool),
-    ) -> Option<&AccessRule> {
-        let ruled = self.ruled().err()?;
-        let mut subjects = described(path);
-        if subjects.is_empty() {
-            subjects.push(path.clone());
+    ) -> Vec<&AccessRule> {
+        let Err(ruled) = self.ruled() else { return Vec::new() };
+        if ruled.approving.is_empty() {
+            return Vec::new();
         }
+        let subjects = subjects(path);
         let means = |glob: &PathGlob, subject: &Path| {
             if is_whole { glob.reaches(subject) } else { glob.matches(subject) }
         };
         let rules = ruled.approving.iter().map(|index| &ruled.rules[*index]);
-        for rule in rules.filter(|rule| rule.holds_in(Some(environment))) {
-            if is_shown && rule.covers != Covers::View {
-                continue;
-            }
-            let met = subjects
+        let holds = |rule: &&AccessRule| {
+            rule.holds_in(Some(environment)) && (!is_shown || rule.covers == Covers::View)
+        };
+        let binds = |rule: &&AccessRule| {
+            let mut met = subjects
                 .iter()
-                .find(|subject| rule.patterns().iter().any(|pattern| means(&pattern.glob, subject)));
-            if let Some(subject) = met
-                && !ruled.decide(Action::Admin, Some(environment), subject).is_allowed
-            {
-                return Some(rule);
-            }
-        }
-        None
+                .filter(|subject| rule.patterns().iter().any(|pattern| means(&pattern.glob, subject)));
+            met.any(|subject| !ruled.decide(Action::Admin, Some(environment), subject).is_allowed)
+        };
+        rules.filter(holds).filter(binds).collect()
+    }
+
+    /// Whether all that a path is about is administered.
+    pub fn administers(&self, environment: &str, path: &Path) -> bool {
+        self.decide(Action::Admin, Some(environment), path).is_allowed
     }
 
     /// Whether an action may be done anywhere at all.
@@ -328,10 +336,7 @@ impl Rights {
             Ok(is_allowed) => return is_allowed(action),
             Err(ruled) => ruled,
         };
-        let mut subjects = described(path);
-        if subjects.is_empty() {
-            subjects.push(path.clone());
-        }
+        let mut subjects = subjects(path);
         if path.as_str() == CONFGIT {
             subjects.push(Path::root());
         }
@@ -388,6 +393,14 @@ impl Rights {
         !decision.is_allowed && decision.by.is_some()
     }
 
+    /// The teams that whoever has them belongs to.
+    pub fn teams(&self) -> &[Arc<str>] {
+        match self {
+            Rights::Ruled(ruled) => &ruled.teams,
+            _ => &[],
+        }
+    }
+
     /// Whether nothing need be asked: everything is allowed.
     pub fn is_unrestricted(&self) -> bool {
         self.ruled().is_ok_and(|is_allowed| is_allowed(Action::Admin))
@@ -425,4 +438,10 @@ fn described(path: &Path) -> Vec<Path> {
     let ends = (1..segments.len()).filter(|end| MEMBERS.contains(&&*segments[*end]));
     let found: Vec<Path> = ends.filter_map(|end| Path::from_segments(&segments[..end]).ok()).collect();
     if found.is_empty() { Path::from_segments(&segments).into_iter().collect() } else { found }
+}
+
+/// What is asked for where a path is: what the metadata there describes, else the path itself.
+fn subjects(path: &Path) -> Vec<Path> {
+    let found = described(path);
+    if found.is_empty() { vec![path.clone()] } else { found }
 }

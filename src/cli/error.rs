@@ -242,6 +242,7 @@ fn of_service(error: &ServiceError) -> Exit {
         | ServiceError::NotFound { .. }
         | ServiceError::NoEntry { .. }
         | ServiceError::NoClient { .. }
+        | ServiceError::NoProposal { .. }
         | ServiceError::NoVersion { .. } => Exit::NotFound,
         ServiceError::Problems(problems) if !problems.iter().any(|problem| problem.rule.is_conflict()) => {
             Exit::Refused
@@ -249,6 +250,8 @@ fn of_service(error: &ServiceError) -> Exit {
         ServiceError::Findings(_)
         | ServiceError::Unresolvable(_)
         | ServiceError::NotExpressible(_)
+        | ServiceError::NothingToPropose
+        | ServiceError::NeedsApproval { .. }
         | ServiceError::Forbidden(_)
         | ServiceError::Denied(_) => Exit::Refused,
         ServiceError::Account(error) => match **error {
@@ -259,6 +262,9 @@ fn of_service(error: &ServiceError) -> Exit {
         },
         ServiceError::PreconditionFailed(_)
         | ServiceError::Conflict(_)
+        | ServiceError::NotApproved { .. }
+        | ServiceError::Proposal(_)
+        | ServiceError::Unmergeable { .. }
         | ServiceError::Problems(_)
         | ServiceError::EnvironmentExists { .. } => Exit::Conflict,
         ServiceError::NoSuchPoint { .. }
@@ -272,6 +278,7 @@ fn of_service(error: &ServiceError) -> Exit {
         | ServiceError::TooLarge { .. }
         | ServiceError::Busy
         | ServiceError::TooManyWatchers { .. }
+        | ServiceError::TooManyProposals { .. }
         | ServiceError::Secret(_)
         | ServiceError::WritesUnavailable { .. }
         | ServiceError::NotReady { .. }

@@ -45,6 +45,7 @@ mod path_argument;
 mod preview;
 mod progress;
 mod promote;
+mod proposal;
 mod ready;
 mod restore;
 mod rollback;
@@ -118,6 +119,7 @@ enum Command {
     Rollback(rollback::Rollback),
     Preview(preview::Preview),
     Promote(promote::Promote),
+    Proposal(proposal::Proposal),
     Env(env::Env),
     Account(account::Account),
     Access(access::Access),
@@ -194,6 +196,7 @@ fn dispatch(command: Command, options: &Options, output: &mut Output) -> Result<
         Command::Client(client) => client.run(options, output),
         Command::Rollback(rollback) => rollback.run(options, output),
         Command::Preview(preview) => preview.run(options, output),
+        Command::Proposal(proposal) => proposal.run(options, output),
         Command::Promote(promote) => promote.run(options, output),
         Command::Status(status) => status.run(options, output),
         Command::Ready(ready) => ready.run(options, output),

@@ -163,6 +163,10 @@ pub fn print(written: &Written, value: Option<&Json>, output: &mut Output) -> Re
     match written {
         Written::Entry(entry) => output
             .line(format!("{}{said}  (version {}, sequence {})", entry.path, entry.version, entry.sequence)),
+        Written::Proposal(made) => output.line(format!(
+            "others have to agree first: proposal {} was made of it; see {}",
+            made.proposal, made.url
+        )),
         Written::Object(object) => {
             let count = match object.entries.len() {
                 0 => "nothing changed".to_owned(),

@@ -7,7 +7,9 @@ pub fn preview(preview: &Preview) -> wire::Preview {
     wire::Preview {
         sequence: preview.sequence.0,
         changed: preview.changed,
-        accepted: preview.findings.is_empty() && preview.forbidden.is_none(),
+        accepted: preview.findings.is_empty()
+            && preview.forbidden.is_none()
+            && preview.needs_approval.is_none(),
         environments: preview.environments.iter().map(environment).collect(),
         problems: preview
             .forbidden
@@ -18,12 +20,17 @@ pub fn preview(preview: &Preview) -> wire::Preview {
                 message: refused.to_string(),
                 ..Default::default()
             })
+            .chain(preview.needs_approval.iter().map(|why| wire::ProblemItem {
+                rule: Some("approvals".to_owned()),
+                message: why.clone(),
+                ..Default::default()
+            }))
             .chain(preview.findings.iter().map(finding_item))
             .collect(),
     }
 }
 
-fn environment(environment: &PreviewedEnvironment) -> wire::PreviewedEnvironment {
+pub(super) fn environment(environment: &PreviewedEnvironment) -> wire::PreviewedEnvironment {
     wire::PreviewedEnvironment {
         env: environment.environment.to_string(),
         entries: environment.entries,

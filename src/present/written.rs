@@ -5,6 +5,9 @@ use crate::wire;
 
 /// What became of a write of one path; none where nothing was asked for.
 pub fn written(written: &Written) -> Option<wire::Written> {
+    if let Some(proposed) = super::proposed(written) {
+        return Some(wire::Written::Proposal(proposed));
+    }
     let edit = written.edits.first()?;
     let env = edit.environment.to_string();
     let revision = written.revisions.get(&edit.environment).map(ToString::to_string).unwrap_or_default();
@@ -36,6 +39,7 @@ pub fn batch(written: &Written) -> wire::BatchWritten {
         sequence: written.sequence.0,
         entries: entries.collect(),
         revisions: revisions.collect(),
+        proposal: written.proposal,
     }
 }
 

@@ -14,6 +14,7 @@ use super::outside_gate::OutsideGate;
 use super::pace::Pace;
 use super::packs::Packs;
 use super::past_cache::PastCache;
+use super::proposals::ProposalBoard;
 use super::signal::Signal;
 use super::upstream::UpstreamBoard;
 use super::view_checks::ViewChecks;
@@ -46,6 +47,7 @@ pub struct Core {
     pub(super) packs: Packs,
     pub(super) outside: OutsideGate,
     pub(super) live: Live,
+    pub(super) proposals: ProposalBoard,
     pub(super) fold: Signal,
     pub(super) retention: Signal,
     pub(super) upstream: UpstreamBoard,

@@ -7,6 +7,7 @@ use crate::git::ReadError;
 use crate::history::HistoryError;
 use crate::model::{Diagnostic, Path, Sequence, Version};
 use crate::patch::PatchError;
+use crate::proposal::{ActError, Need, Requirement};
 use crate::secret::SecretError;
 use crate::telemetry::Refusal;
 use crate::validation::Finding;
@@ -143,6 +144,46 @@ pub enum ServiceError {
         /// Why, and what to do.
         reason: String,
     },
+    /// Others have to agree first.
+    #[error("{}", told_needs(needs))]
+    NeedsApproval {
+        /// To what.
+        needs: Vec<Need>,
+    },
+    /// Others have not agreed to a proposal yet.
+    #[error("proposal {number} cannot be merged yet: {}", told_requirements(missing))]
+    NotApproved {
+        /// Which.
+        number: u64,
+        /// What is missing.
+        missing: Vec<Requirement>,
+    },
+    /// There is no such proposal.
+    #[error("there is no proposal {number}")]
+    NoProposal {
+        /// Which.
+        number: u64,
+    },
+    /// Something cannot be done to a proposal.
+    #[error(transparent)]
+    Proposal(#[from] ActError),
+    /// A proposal and its branches do not go together.
+    #[error("proposal {number} cannot be merged: {}", told(faults, "things are in the way"))]
+    Unmergeable {
+        /// Which.
+        number: u64,
+        /// What is in the way.
+        faults: Vec<Diagnostic>,
+    },
+    /// A proposal of nothing.
+    #[error("nothing would change, so there is nothing to propose")]
+    NothingToPropose,
+    /// Too many proposals wait.
+    #[error("{most} proposals are open, which is the most; merge or close some")]
+    TooManyProposals {
+        /// How many there may be.
+        most: usize,
+    },
     /// The value cannot stand at the path, or cannot be edited in place.
     #[error("{0}")]
     Conflict(Diagnostic),
@@ -263,21 +304,31 @@ impl ServiceError {
             | ServiceError::Gone { .. }
             | ServiceError::Pruned { .. }
             | ServiceError::NotKept { .. }
+            | ServiceError::NoProposal { .. }
             | ServiceError::NoSuchPoint { .. } => Refusal::NotFound,
-            ServiceError::Forbidden(_) | ServiceError::Denied(_) => Refusal::Forbidden,
+            ServiceError::Forbidden(_) | ServiceError::Denied(_) | ServiceError::NeedsApproval { .. } => {
+                Refusal::Forbidden
+            }
             ServiceError::Account(_) => Refusal::Invalid,
             ServiceError::PreconditionFailed(_) => Refusal::Precondition,
             ServiceError::Invalid { .. }
+            | ServiceError::NothingToPropose
             | ServiceError::Settings(_)
             | ServiceError::Patch { .. }
             | ServiceError::Cursor { .. } => Refusal::Invalid,
-            ServiceError::Conflict(_) | ServiceError::EnvironmentExists { .. } => Refusal::Conflict,
+            ServiceError::Conflict(_)
+            | ServiceError::EnvironmentExists { .. }
+            | ServiceError::NotApproved { .. }
+            | ServiceError::Proposal(_)
+            | ServiceError::Unmergeable { .. } => Refusal::Conflict,
             ServiceError::Problems(_)
             | ServiceError::Findings(_)
             | ServiceError::Unresolvable(_)
             | ServiceError::NotExpressible(_) => Refusal::Problems,
             ServiceError::TooLarge { .. } => Refusal::TooLarge,
-            ServiceError::Busy | ServiceError::TooManyWatchers { .. } => Refusal::Busy,
+            ServiceError::Busy
+            | ServiceError::TooManyWatchers { .. }
+            | ServiceError::TooManyProposals { .. } => Refusal::Busy,
             ServiceError::WritesUnavailable { .. }
             | ServiceError::NotReady { .. }
             | ServiceError::AuditUnavailable { .. }
@@ -286,6 +337,39 @@ impl ServiceError {
             ServiceError::Repository(_) | ServiceError::Io(_) => Refusal::Failed,
         }
     }
+}
+
+/// Whose agreement a change needs, and how to ask for it.
+fn told_needs(needs: &[Need]) -> String {
+    let Some(Need { rule, count, teams, environment, path, layer, .. }) = needs.first() else {
+        return "the change needs the agreement of others".to_owned();
+    };
+    let of = if teams.is_empty() { String::new() } else { format!(" of {}", teams.join(", ")) };
+    let shown = layer
+        .as_ref()
+        .map_or_else(String::new, |layer| format!(" ({environment} shows what changes in {layer})"));
+    let more = if needs.len() > 1 { format!(", and {} more", needs.len() - 1) } else { String::new() };
+    format!(
+        "rule {rule} of access.yaml asks for the agreement of {count}{of} to changes of {path} in {environment}{shown}{more}; propose the change: \
+         POST /api/proposals, or git push origin HEAD:refs/for/{}",
+        layer.as_ref().unwrap_or(environment)
+    )
+}
+
+/// What agreement is missing.
+fn told_requirements(missing: &[Requirement]) -> String {
+    let told = missing.iter().map(|requirement| {
+        let Requirement { rule, count, teams, environment, paths, approved_by, .. } = requirement;
+        let of = if teams.is_empty() { String::new() } else { format!(" of {}", teams.join(", ")) };
+        let path = paths.first().map(ToString::to_string).unwrap_or_default();
+        let more = if paths.len() > 1 { format!(" and {} more", paths.len() - 1) } else { String::new() };
+        let so_far = match approved_by.is_empty() {
+            true => "nobody did".to_owned(),
+            false => format!("{} did", approved_by.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+        };
+        format!("rule {rule} asks {count}{of} to agree to {path}{more} in {environment}, and {so_far}")
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 /// One by itself; of several how many there are.

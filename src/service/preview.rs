@@ -30,6 +30,8 @@ pub struct Preview {
     pub findings: Vec<Finding>,
     /// Why whoever asks may not make the write, where that is so.
     pub forbidden: Option<Box<Refused>>,
+    /// Why it becomes a proposal, where others have to agree first.
+    pub needs_approval: Option<String>,
 }
 
 /// What one environment would show.
@@ -54,19 +56,27 @@ impl Core {
         self.require_history()?;
         let (state, grant) = (reading.state(), reading.grant());
         let trial = try_out(self, state, &grant.as_writer(), edits)?;
-        let mut room = PageRoom::default();
-        let limits = self.limits();
-        let environments = trial.environments.iter().map(|tried| previewed(grant, tried, &limits, &mut room));
-        let environments =
-            environments.filter(|environment| environment.entries > 0 || !environment.through.is_empty());
         Ok(Preview {
             sequence: state.sequence,
             changed: trial.changed,
-            environments: environments.collect(),
+            environments: previewed_all(grant, &trial.environments, &self.limits()),
             findings: trial.findings,
             forbidden: trial.forbidden,
+            needs_approval: (!trial.needs.is_empty())
+                .then(|| ServiceError::NeedsApproval { needs: trial.needs }.to_string()),
         })
     }
+}
+
+/// What somebody sees of environments that would show something else.
+pub(super) fn previewed_all(
+    grant: &ReadGrant,
+    tried: &[TriedEnvironment],
+    limits: &Limits,
+) -> Vec<PreviewedEnvironment> {
+    let mut room = PageRoom::default();
+    let environments = tried.iter().map(|tried| previewed(grant, tried, limits, &mut room));
+    environments.filter(|environment| environment.entries > 0 || !environment.through.is_empty()).collect()
 }
 
 fn previewed(

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use super::audit_trail::AuditTrail;
 use super::bodies::BodyCache;
 use super::checkpoint;
-use super::committer::{Committer, NewEnvironment, Worker, Write, Written};
+use super::committer::{Committer, NewEnvironment, ProposalWork, Worker, Write, Written};
 use super::core::Core;
 use super::fold;
 use super::health::Health;
@@ -29,6 +29,7 @@ use super::pace::Pace;
 use super::packs::Packs;
 use super::past_cache::PastCache;
 use super::prepare::{self, Prepared};
+use super::proposals::{self, ProposalBoard};
 use super::receive::{Received, ReceivedSettings, Verdict};
 use super::recover::{self, JournalState};
 use super::refs_follower::{RefsFollower, StopFollowing};
@@ -45,6 +46,7 @@ use crate::git::{Reader, Repository};
 use crate::history::History;
 use crate::index::{Branch, Index, State};
 use crate::model::Timestamp;
+use crate::proposal::Proposal;
 use crate::settings::ProjectSettings;
 use crate::telemetry::ProjectMetrics;
 
@@ -100,6 +102,7 @@ impl Project {
         let moved = outside::moved_refs(&repository, &state).map_err(unreadable)?;
         let is_current = history.covered() == journal.sequence && moved.is_empty();
         let audit = AuditTrail::open(dir, SystemTime::now().into())?;
+        let proposals = ProposalBoard::load(&repository).map_err(unreadable)?;
         let (fold, fold_receiver) = Signal::new(fold::PACKS_PER_FOLD);
         let (retention, retention_receiver) = Signal::new(retention::CHANGE_SETS_PER_LOOK);
         let (upstream, upstream_news) = UpstreamBoard::new();
@@ -122,6 +125,7 @@ impl Project {
             whole_loads: Mutex::default(),
             packs: Packs::default(),
             outside: OutsideGate::default(),
+            proposals,
             fold,
             retention,
             upstream,
@@ -189,6 +193,12 @@ impl Project {
             spawn("upstream", move || upstream::run(&core, &committer, &upstream_news))
         };
         threads.push(following_upstream.map_err(|e| unreadable(e.into()))?);
+        let (proposing, proposals_stop) = mpsc::channel();
+        let merging = {
+            let (core, committer) = (core.clone(), committer.watch());
+            spawn("proposals", move || proposals::run(&core, &committer, &proposals_stop))
+        };
+        threads.push(merging.map_err(|e| unreadable(e.into()))?);
         let (watching, stop) = mpsc::channel();
         let (checking, checks_stop) = mpsc::channel();
         let (alerting, alerts_stop) = mpsc::channel();
@@ -209,7 +219,7 @@ impl Project {
         Ok(Project {
             core,
             committer: Some(committer),
-            watching: vec![watching, checking, alerting],
+            watching: vec![watching, checking, alerting, proposing],
             refs_stop,
             threads,
             _lock: lock,
@@ -272,6 +282,14 @@ impl Project {
     ) -> Result<Vec<Verdict>, ServiceError> {
         match &self.committer {
             Some(committer) => committer.receive_settings_blocking(&self.core, received),
+            None => Err(ServiceError::NotReady { part: "the committer" }),
+        }
+    }
+
+    /// Does something about a proposal, and waits until it is durable. Blocks.
+    pub(super) fn propose_work(&self, work: ProposalWork) -> Result<Arc<Proposal>, ServiceError> {
+        match &self.committer {
+            Some(committer) => committer.propose_blocking(&self.core, work),
             None => Err(ServiceError::NotReady { part: "the committer" }),
         }
     }

@@ -285,8 +285,13 @@ impl Project {
             if edits.is_empty() {
                 let revisions = self.core().reading(read).revision(&asked.to);
                 let revisions = revisions.map(|revision| (asked.to.clone(), revision)).into_iter().collect();
-                let written =
-                    Written { sequence: plan.sequence, revisions, changed: false, edits: Vec::new() };
+                let written = Written {
+                    sequence: plan.sequence,
+                    revisions,
+                    changed: false,
+                    edits: Vec::new(),
+                    proposal: None,
+                };
                 return Ok(Promoted { plan, written: Some(written) });
             }
             let write = Write {

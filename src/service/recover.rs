@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::refs::{OUTSIDE_TRAILER, branch_moves, branch_ref};
+use super::refs::{OUTSIDE_TRAILER, REF_TRAILER, branch_moves, branch_ref, ref_of_trailer};
 use super::{ServiceError, replay};
 use crate::git::{Pack, PublishError, Reader, RefMove, RefState, Repository, journal, publish, restore_ref};
 use crate::model::{ChangeSet, Environments, Move, Revision, Sequence, Timestamp};
@@ -39,7 +39,10 @@ pub(super) fn bring_refs_to_journal(
     };
     // What others had moved before it was journaled was never ours to finish.
     if !last.trailers.iter().any(|(key, _)| key == OUTSIDE_TRAILER) {
-        finish_steps(repository, &branch_moves(last.change_sets.iter()))?;
+        let mut steps = branch_moves(last.change_sets.iter());
+        let others = last.trailers.iter().filter(|(key, _)| key == REF_TRAILER);
+        steps.extend(others.filter_map(|(_, value)| ref_of_trailer(value)));
+        finish_steps(repository, &steps)?;
     }
     let newest = last.change_sets.last();
     Ok(JournalState {

@@ -14,6 +14,7 @@ pub mod grpc;
 mod listing;
 mod preview;
 mod promotion;
+mod proposal;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,10 @@ pub use listing::{ListItem, Listing};
 pub use preview::{Preview, PreviewedEnvironment};
 pub use promotion::{
     ConflictSide, MOST_RESOLUTIONS, Promote, Promoted, PromotionBase, PromotionConflict, Resolution, Side,
+};
+pub use proposal::{
+    NewProposal, Proposal, ProposalAct, ProposalConflict, ProposalDetails, ProposalEvent, ProposalHead,
+    ProposalRequirement, Proposals, WrittenProposal,
 };
 pub use upstream::{AcceptUpstream, OverruledEntry, UpstreamBranch, UpstreamStatus, WebhookTaken};
 
@@ -198,6 +203,8 @@ pub enum Written {
     Entry(WrittenEntry),
     /// A subtree was written.
     Object(WrittenObject),
+    /// Others have to agree first: a proposal was made of it.
+    Proposal(WrittenProposal),
 }
 
 /// A path and its version.
@@ -320,6 +327,9 @@ pub struct BatchWritten {
     pub revisions: BTreeMap<String, String>,
     /// Every entry that changed.
     pub entries: Vec<PathVersion>,
+    /// The proposal that was made of it (202), where others have to agree first: nothing has changed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<u64>,
 }
 
 /// The body of `POST /api/batch/get`.

@@ -27,6 +27,7 @@ mod outside_gc;
 mod past;
 mod paths;
 mod problems;
+mod proposals;
 mod rest;
 mod retention;
 mod running;

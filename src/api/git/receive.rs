@@ -21,7 +21,8 @@ use crate::api::http::problem::Problem;
 use crate::auth::{AdminGrant, Denied, WriteGrant};
 use crate::model::ObjectId;
 use crate::service::{
-    MOST_REF_UPDATES, Merging, Push, PushRefusal, RefUpdate, RequestOrigin, ServiceError, Verdict, Which,
+    MOST_REF_UPDATES, Merging, Proposing, Push, PushRefusal, RefUpdate, RequestOrigin, ServiceError, Verdict,
+    Which,
 };
 
 /// How many pushes are received at once; further ones wait.
@@ -101,12 +102,17 @@ pub(super) async fn serve(app: App, which: Which, request: Request) -> Result<Re
         // What Git sends to find out whether its password is taken.
         return Ok(answer(Bytes::new()));
     }
-    if let Some(unknown) = asked.options.iter().find(|option| **option != *NO_MERGE) {
-        let detail = format!("there is no push option `{unknown}`; there is `{NO_MERGE}`");
-        let problem = Problem::malformed(detail);
-        return Ok(answer(report::undecided(asked.style, &asked.updates, &problem, "unknown push option")));
-    }
-    let merging = if asked.options.is_empty() { Merging::Refuse } else { Merging::Never };
+    let (merging, proposing) = match read_options(&asked.options) {
+        Ok(read) => read,
+        Err(problem) => {
+            return Ok(answer(report::undecided(
+                asked.style,
+                &asked.updates,
+                &problem,
+                "unknown push option",
+            )));
+        }
+    };
     let (feed, pack) = inflow.into_reader();
     let Asked { updates, style, is_atomic, has_pack, .. } = asked;
     let work = move || {
@@ -122,7 +128,8 @@ pub(super) async fn serve(app: App, which: Which, request: Request) -> Result<Re
         };
         let decided = match pusher {
             Pusher::Writer(grant) => {
-                let push = Push { grant, updates: updates.clone(), is_atomic, merging, request_id };
+                let push =
+                    Push { grant, updates: updates.clone(), is_atomic, merging, request_id, proposing };
                 app.project.receive(push, quarantine)
             }
             Pusher::Administrator(grant) => app.project.receive_settings(grant, &updates, quarantine),
@@ -143,6 +150,30 @@ pub(super) async fn serve(app: App, which: Which, request: Request) -> Result<Re
     // The client may go away; what was handed over is decided all the same.
     let ((), report) = tokio::join!(feed, worked);
     Ok(answer(report.map_err(Problem::stopped)?))
+}
+
+/// What the options of a push say.
+fn read_options(options: &[String]) -> Result<(Merging, Proposing), Problem> {
+    let (mut merging, mut proposing) = (Merging::Refuse, Proposing::default());
+    for option in options {
+        match option.split_once('=') {
+            None if option == NO_MERGE => merging = Merging::Never,
+            Some(("title", title)) => proposing.title = Some(title.to_owned()),
+            Some(("description", text)) => proposing.description = Some(text.to_owned()),
+            Some(("proposal", number)) => {
+                let number = number.parse().map_err(|_| {
+                    Problem::malformed(format!("`proposal={number}` names no proposal; give its number"))
+                })?;
+                proposing.number = Some(number);
+            }
+            _ => {
+                return Err(Problem::malformed(format!(
+                    "there is no push option `{option}`; there are `{NO_MERGE}` and, for proposals, `title=…`, `description=…` and `proposal=<number>`"
+                )));
+            }
+        }
+    }
+    Ok((merging, proposing))
 }
 
 /// A pack of no objects: what a push that only deletes brings.

@@ -109,6 +109,13 @@ fn id(id: Option<ObjectId>) -> ObjectId {
 fn good_news(update: &RefUpdate, moved: &MovedRef) -> Vec<String> {
     let name = short(&update.name);
     let mut words = Vec::new();
+    if let Some((number, version)) = moved.proposal {
+        words.push(format!("{name}: this is proposal {number}, version {version}: /api/proposals/{number}"));
+        words.push(format!(
+            "  to give it other commits: git push -o proposal={number} origin HEAD:{}",
+            update.name
+        ));
+    }
     if let Some(sequence) = moved.sequence {
         words.push(format!("{name}: change set {sequence} is in force"));
     }

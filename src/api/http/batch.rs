@@ -45,6 +45,9 @@ pub(super) async fn write(State(app): State<App>, request: Request) -> Result<Re
     let (message, edits, body) = read.await.map_err(Problem::stopped)??;
     let write = Write { grant, message, request_id, edits };
     let written = write::commit(&app, write, Some(body)).await?;
+    if written.proposal.is_some() {
+        return super::accounts::answer(StatusCode::ACCEPTED, &present::batch(&written));
+    }
     let body = present::batch(&written);
     let body = serde_json::to_vec(&body).map_err(|error| internal(&error.to_string()))?;
     let reply = Reply { tag: None, revision: None, sequence: written.sequence };
@@ -57,9 +60,16 @@ pub(super) fn read_batch(
     environments: &Environments,
 ) -> Result<(Option<String>, Vec<Edit>), Problem> {
     let batch: wire::Batch = body.json()?;
-    check_count(batch.edits.len(), "edits", wire::MOST_BATCH_EDITS)?;
-    let edits = batch.edits.into_iter().enumerate().map(|(index, edit)| read_edit(index, edit, environments));
-    Ok((batch.message, edits.collect::<Result<_, _>>()?))
+    Ok((batch.message, read_edits(batch.edits, environments)?))
+}
+
+/// The edits, as they stand in a batch.
+pub(super) fn read_edits(
+    edits: Vec<wire::BatchEdit>,
+    environments: &Environments,
+) -> Result<Vec<Edit>, Problem> {
+    check_count(edits.len(), "edits", wire::MOST_BATCH_EDITS)?;
+    edits.into_iter().enumerate().map(|(index, edit)| read_edit(index, edit, environments)).collect()
 }
 
 fn read_edit(index: usize, edit: wire::BatchEdit, environments: &Environments) -> Result<Edit, Problem> {

@@ -29,6 +29,7 @@ mod page;
 mod preview;
 pub(in crate::api) mod problem;
 mod promote;
+mod proposals;
 pub(in crate::api) mod put_body;
 mod query;
 mod read;
@@ -251,6 +252,10 @@ fn project_routes() -> Routes<App> {
         .delete("/api/clients/{client}", clients::leave)
         .post("/api/webhooks/{forge}", upstream::webhook)
         .post("/api/upstream/accept", upstream::accept)
+        .get("/api/proposals", proposals::list)
+        .post("/api/proposals", proposals::open)
+        .get("/api/proposals/{number}", proposals::one)
+        .post("/api/proposals/{number}/{act}", proposals::act)
         .get("/api/status", operations::status)
         .get("/api/backup", backup::backup)
         .get("/api/whoami", operations::whoami)

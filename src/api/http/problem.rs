@@ -11,6 +11,7 @@ use crate::auth::{Denied, EditAccessError, Object, Refused};
 use crate::git::ReadError;
 use crate::model::{Diagnostic, PathError};
 use crate::present::{finding_item, problem_item};
+use crate::proposal::ActError;
 use crate::service::ServiceError;
 use crate::wire;
 
@@ -235,6 +236,25 @@ impl From<ServiceError> for Problem {
                     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
                 }
             },
+            ServiceError::NoProposal { .. } => {
+                Problem::new(StatusCode::NOT_FOUND, "unknown-proposal", detail)
+            }
+            ServiceError::NeedsApproval { .. } => {
+                Problem::new(StatusCode::FORBIDDEN, "needs-approval", detail)
+            }
+            ServiceError::NotApproved { .. } => Problem::new(StatusCode::CONFLICT, "needs-approval", detail),
+            ServiceError::Proposal(ActError::Text { .. }) => {
+                Problem::new(StatusCode::BAD_REQUEST, "invalid", detail)
+            }
+            ServiceError::Proposal(_) => Problem::new(StatusCode::CONFLICT, "conflict", detail),
+            ServiceError::Unmergeable { faults, .. } => {
+                Problem::new(StatusCode::CONFLICT, "merge-conflict", detail).about(&faults)
+            }
+            ServiceError::NothingToPropose => {
+                let item = wire::ProblemItem { message: detail.clone(), ..Default::default() };
+                let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", detail);
+                Problem { errors: Box::new([item]), ..problem }
+            }
             ServiceError::NoClient { .. } => Problem::new(StatusCode::NOT_FOUND, "unknown-client", detail),
             ServiceError::NoVersion { path, .. } | ServiceError::NoEntry { path, .. } => {
                 Problem::new(StatusCode::NOT_FOUND, "no-version", detail).at_path(&path)
@@ -288,7 +308,9 @@ impl From<ServiceError> for Problem {
             ServiceError::TooLarge { path, .. } => {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail).at_path(&path)
             }
-            ServiceError::Busy | ServiceError::TooManyWatchers { .. } => {
+            ServiceError::Busy
+            | ServiceError::TooManyWatchers { .. }
+            | ServiceError::TooManyProposals { .. } => {
                 Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail)
             }
             ServiceError::WritesUnavailable { .. }
@@ -333,6 +355,8 @@ fn title(name: &str) -> &'static str {
         "forbidden" => "Not allowed",
         "foreign-origin" => "A page of another origin may not change anything",
         "foreign-host" => "Without a key only loopback hosts are served",
+        "unknown-proposal" => "There is no such proposal",
+        "needs-approval" => "Others have to agree first",
         "unknown-client" => "There is no such client",
         "unknown-account" => "There is no such account",
         "unknown-environment" => "There is no such environment",

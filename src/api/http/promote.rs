@@ -34,6 +34,9 @@ pub(super) async fn promote(State(app): State<App>, request: Request) -> Result<
         blocking(move || project.promote((&read, &write), &asked, (message, request_id))).await
     });
     let Promoted { plan, written } = promoting.await.map_err(Problem::stopped)???;
+    if let Some(accepted) = written.as_ref().and_then(super::proposals::accepted) {
+        return accepted;
+    }
     match written {
         Some(written) => answer(&present::promoted(&plan, &written), written.sequence.0),
         None => {

@@ -11,7 +11,7 @@ use super::put_body::{self, PutBody, PutType};
 use super::query::Query;
 use super::reply::{Reply, content_tag, tags};
 use super::target::Target;
-use super::{App, caller};
+use super::{App, caller, proposals};
 use crate::auth::WriteGrant;
 use crate::model::Version;
 use crate::present;
@@ -169,6 +169,9 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
 
 /// The answer to a write of one path; `created` says whether 201 may be the answer.
 fn answer(written: &Written, created: bool) -> Result<Response, Problem> {
+    if let Some(accepted) = proposals::accepted(written) {
+        return accepted;
+    }
     let Some(edit) = written.edits.first() else { return Err(Problem::malformed("nothing was written")) };
     let body = serde_json::to_vec(&present::written(written));
     let status =

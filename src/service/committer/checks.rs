@@ -51,9 +51,9 @@ impl Checks {
         self.dependencies.clear();
     }
 
-    /// What would be wrong in any environment that shows a change and is not wrong yet. Where nothing is, the change is
-    /// taken note of.
-    pub fn new_findings(&mut self, planned: &Planned<'_>, limits: &Limits) -> Vec<Finding> {
+    /// What would be wrong in any environment that shows a change and is not wrong yet. Where nothing is, a change that is
+    /// made is taken note of.
+    pub fn new_findings(&mut self, planned: &Planned<'_>, limits: &Limits, is_made: bool) -> Vec<Finding> {
         let environments = planned.environments;
         let changed: HashMap<&Arc<str>, Vec<Path>> = planned.plans.iter().map(changed_paths).collect();
         let (mut told, mut rules_after): (Vec<Finding>, Vec<_>) = (Vec::new(), Vec::new());
@@ -90,7 +90,7 @@ impl Checks {
             }
             rules_after.push((environment.name.clone(), rules));
         }
-        if told.is_empty() {
+        if told.is_empty() && is_made {
             self.rules.extend(rules_after);
             self.note(planned);
         }

@@ -44,7 +44,7 @@ impl Worker {
         }
         let head = self.branches.get(&new.branch).and_then(|working| working.head);
         let revisions = head.map(|head| (new.name.clone(), head)).into_iter().collect::<BTreeMap<_, _>>();
-        Ok(Written { sequence: self.sequence, revisions, changed: true, edits: Vec::new() })
+        Ok(Written { sequence: self.sequence, revisions, changed: true, edits: Vec::new(), proposal: None })
     }
 
     /// Moves the branch of the settings.

@@ -6,6 +6,7 @@ mod checks;
 mod configuration_file;
 mod environment;
 mod file_name;
+mod proposing;
 mod publishing;
 mod queue;
 mod receiving;
@@ -36,11 +37,14 @@ use super::receive::{Received, ReceivedSettings, Verdict};
 use crate::auth::{Access, AccountChange, AdminGrant, Denied};
 use crate::git::{Pack, Quarantine};
 use crate::model::{Environments, Revision, Sequence, Timestamp};
+use crate::proposal::Proposal;
 use crate::settings::ProjectSettings;
 use crate::telemetry::trace;
 
 pub(super) use self::checks::TriedEnvironment;
 pub use self::configuration_file::{ConfigurationFile, FileNameError};
+pub use self::proposing::NewProposal;
+pub(super) use self::proposing::ProposalWork;
 pub(super) use self::queue::QueueWatch;
 pub(super) use self::queue::run;
 pub use self::queue::{Committer, QUEUE_CAPACITY};
@@ -48,7 +52,7 @@ pub use self::request::{
     ChangedEntry, Edit, EditOp, Member, Metadata, NewEnvironment, Precondition, PromotedEntry, Promotion,
     Write, Written, WrittenEdit,
 };
-pub(super) use self::trial::try_out;
+pub(super) use self::trial::{try_heads, try_out};
 
 /// What the committer is asked to do.
 enum Work {
@@ -62,6 +66,8 @@ enum Work {
     Adopt(Box<Adopted>),
     /// Branches that somebody else moved; the same.
     TakeIn,
+    /// Something about a proposal; the same.
+    Propose(Box<ProposalWork>, oneshot::Sender<Arc<Proposal>>),
     /// A push; the same, after the writes that wait.
     Receive(Box<Received>, oneshot::Sender<Judged>),
     /// A push to the settings; the same.
@@ -206,6 +212,14 @@ impl Worker {
                     self.process_writes(std::mem::take(&mut writes));
                     let _ = answer.send(self.take_in_outside_moves().map(|()| self.nothing_written()));
                 }
+                Work::Propose(work, to) => {
+                    self.process_writes(std::mem::take(&mut writes));
+                    let result = self.propose(&work, since).map(|proposal| {
+                        let _ = to.send(proposal);
+                        self.nothing_written()
+                    });
+                    let _ = answer.send(result);
+                }
                 Work::ReceiveSettings(received, to) => {
                     self.process_writes(std::mem::take(&mut writes));
                     let result = self.receive_settings(&received).map(|verdict| vec![verdict]);
@@ -315,7 +329,7 @@ impl Worker {
         }
         if accepted.change_sets.is_empty() {
             self.texts.end_batch(false);
-            return Attempt::Done(answers);
+            return Attempt::Done(self.propose_refused(answers, &writes));
         }
         let changed =
             answers.iter().filter(|answer| answer.result.as_ref().is_ok_and(|written| written.changed));
@@ -323,7 +337,7 @@ impl Worker {
         let span = trace::publish(answers.iter().map(|answer| &answer.span), accepted.change_sets.len());
         let _entered = span.enter();
         match self.publish_batch(pack, accepted) {
-            Outcome::Published => Attempt::Done(answers),
+            Outcome::Published => Attempt::Done(self.propose_refused(answers, &writes)),
             Outcome::Moved => self.after_outside_move(answers, writes),
             Outcome::InTheWay(reason) => {
                 std::thread::sleep(PAUSE);
@@ -331,6 +345,16 @@ impl Worker {
             }
             Outcome::Failed(reason) => Attempt::Failed(answers, reason),
         }
+    }
+
+    /// Makes proposals of the writes that others have to agree to.
+    fn propose_refused(&mut self, mut answers: Vec<Answer>, writes: &[Write]) -> Vec<Answer> {
+        for (answer, write) in answers.iter_mut().zip(writes) {
+            if matches!(answer.result, Err(ServiceError::NeedsApproval { .. })) {
+                answer.result = self.propose_write(write);
+            }
+        }
+        answers
     }
 
     fn after_outside_move(&mut self, answers: Vec<Answer>, writes: Vec<Write>) -> Attempt {
@@ -357,7 +381,13 @@ impl Worker {
     }
 
     fn nothing_written(&self) -> Written {
-        Written { sequence: self.sequence, revisions: BTreeMap::new(), changed: false, edits: Vec::new() }
+        Written {
+            sequence: self.sequence,
+            revisions: BTreeMap::new(),
+            changed: false,
+            edits: Vec::new(),
+            proposal: None,
+        }
     }
 
     /// Whether a branch is elsewhere than readers see it.

@@ -10,7 +10,7 @@ use crate::history::NewVersion;
 use crate::model::{ChangeSet, Revision, Sequence, Timestamp};
 use crate::service::live::{self, Moved};
 use crate::service::recover;
-use crate::service::refs::{AUDIT_TRAILER, KEPT, OUTSIDE_TRAILER, branch_moves};
+use crate::service::refs::{AUDIT_TRAILER, KEPT, OUTSIDE_TRAILER, REF_TRAILER, branch_moves, ref_trailer};
 use crate::telemetry::Phase;
 
 /// The change sets of a batch, with the versions they make.
@@ -64,6 +64,9 @@ impl Worker {
         dropped: &[Revision],
     ) -> Outcome {
         let mut steps = branch_moves(accepted.change_sets.iter().map(|(change_set, _)| change_set));
+        // What the journal says of them, a start after a crash brings about.
+        let told: Vec<String> = others.iter().map(ref_trailer).collect();
+        let trailers: Vec<(&str, &str)> = told.iter().map(|told| (REF_TRAILER, told.as_str())).collect();
         steps.extend(others);
         // Before the journal says that they were left: nothing else would keep them then.
         let kept = self.kept(dropped);
@@ -71,7 +74,7 @@ impl Worker {
             self.reset();
             return Outcome::InTheWay(error.to_string());
         }
-        self.publish(pack, accepted, &steps, &[])
+        self.publish(pack, accepted, &steps, &trailers)
     }
 
     /// The refs that keep heads which branches left, where there are none yet.

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
 
+use super::proposing::ProposalWork;
 use super::request::{NewEnvironment, Write, Written};
 use super::{Adopted, Judged, Waiting, Work, Worker};
 use crate::auth::{AccountChange, AdminGrant};
+use crate::proposal::Proposal;
 use crate::service::ServiceError;
 use crate::service::core::Core;
 use crate::service::receive::{Received, ReceivedSettings, Verdict};
@@ -82,6 +84,21 @@ impl Committer {
         received: Received,
     ) -> Result<Vec<Verdict>, ServiceError> {
         self.verdicts(core, |sender| Work::Receive(Box::new(received), sender))
+    }
+
+    /// Does something about a proposal, and waits until it is durable. A caller in async code does this on a thread that may
+    /// wait.
+    pub(in crate::service) fn propose_blocking(
+        &self,
+        core: &Core,
+        work: ProposalWork,
+    ) -> Result<Arc<Proposal>, ServiceError> {
+        let begun = Instant::now();
+        let (sender, proposal) = oneshot::channel();
+        let answer = self.hand_over(core, Work::Propose(Box::new(work), sender));
+        let result = answer.and_then(|answer| answer.blocking_recv().unwrap_or_else(|_| Err(stopped())));
+        noted(core, begun, result)?;
+        proposal.blocking_recv().map_err(|_| stopped())
     }
 
     /// The same for a push to the settings.
@@ -161,6 +178,19 @@ impl QueueWatch {
         let (answer, receiver) = oneshot::channel();
         let waiting = Waiting { work: Work::TakeIn, answer, since: Instant::now(), span: Span::none() };
         sender.try_send(waiting).is_ok() && receiver.blocking_recv().is_ok_and(|taken| taken.is_ok())
+    }
+
+    /// Does something about a proposal, and waits until it is durable.
+    pub fn propose(&self, work: ProposalWork) -> Result<Arc<Proposal>, ServiceError> {
+        let sender = self.0.upgrade().ok_or_else(stopped)?;
+        let (to, proposal) = oneshot::channel();
+        let (answer, receiver) = oneshot::channel();
+        let work = Work::Propose(Box::new(work), to);
+        let waiting = Waiting { work, answer, since: Instant::now(), span: Span::none() };
+        sender.try_send(waiting).map_err(|_| ServiceError::Busy)?;
+        drop(sender);
+        receiver.blocking_recv().unwrap_or_else(|_| Err(stopped()))?;
+        proposal.blocking_recv().map_err(|_| stopped())
     }
 
     /// Hands a push over, and waits until what it moves is durable.

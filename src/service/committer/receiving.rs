@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::batch::{Batch, Context, PushFailure};
+use super::batch::{Batch, Context, PushFailure, bound_paths};
 use super::publishing::{Accepted, Outcome};
 use super::{MOST_ATTEMPTS, PAUSE, Worker};
 use crate::auth::WriteGrant;
 use crate::git::{Pack, PublishError, RefMove, RefState, publish};
 use crate::model::{Revision, Timestamp};
+use crate::proposal::title_of;
 use crate::service::ServiceError;
 use crate::service::core::Core;
+use crate::service::proposals::person_of;
 use crate::service::receive::{Inspected, MovedRef, PushRefusal, Received, Target, Verdict, demand_other};
 
 /// What an attempt at a push came to.
@@ -48,13 +50,88 @@ impl Worker {
                 self.reset();
                 self.take_in_outside_moves()?;
             }
-            match self.attempt_push(received, since)? {
+            let tried = match &received.inspected[..] {
+                [Inspected { target: Target::Proposal(branch, base), update, .. }] => {
+                    self.attempt_proposal(received, (branch, *base, update.new.unwrap_or(Revision::ZERO)))?
+                }
+                _ => self.attempt_push(received, since)?,
+            };
+            match tried {
                 Tried::Done(verdicts) => return Ok(verdicts),
                 Tried::Again(why) => reason = why,
             }
             std::thread::sleep(PAUSE);
         }
         Err(ServiceError::WritesUnavailable { reason })
+    }
+
+    /// Makes a proposal of what was pushed, or gives one other commits.
+    fn attempt_proposal(
+        &mut self,
+        received: &Received,
+        (branch, base, commit): (&Arc<str>, Option<Revision>, Revision),
+    ) -> Result<Tried, ServiceError> {
+        let core = self.core.clone();
+        let asked = &received.push.proposing;
+        let grant = self.renewed_grant(&received.push.grant)?;
+        let by = person_of(&grant);
+        let held = match asked.number {
+            Some(number) => Some(self.held((number, None))?),
+            None => None,
+        };
+        if let Some(held) = &held {
+            held.proposal.demand_open()?;
+        }
+        self.texts.read_with(received.quarantine.reader(&core.repository)?);
+        let mut refused = None;
+        let judged = self.with_batch(|batch| {
+            batch.judge_head(&grant, branch, (base, commit)).map_err(|refusal| {
+                refused = Some(refusal);
+                ServiceError::Busy
+            })
+        });
+        self.texts.read_with(core.repository.reader());
+        self.prunings = core.packs.prunings();
+        if let Some(refusal) = refused {
+            return Ok(Tried::Done(vec![Verdict::Refused(refusal)]));
+        }
+        let (pack, (head, message)) = judged?;
+        let taken = received
+            .quarantine
+            .take_over(&core.repository)
+            .map_err(|error| ServiceError::WritesUnavailable { reason: error.to_string() })?;
+        let made = match held {
+            Some(held) => {
+                let mut heads = held.proposal.heads.clone();
+                heads.retain(|old| old.branch != head.branch);
+                heads.push(head);
+                bound_paths(&mut heads);
+                self.update(&held, &by, (pack, heads), asked.title.clone())
+            }
+            None => {
+                let (subject, body) = message.trim().split_once('\n').unwrap_or((message.trim(), ""));
+                let description = asked.description.clone().unwrap_or_else(|| body.trim().to_owned());
+                let title = asked.title.as_deref().and_then(title_of);
+                self.open_with(&by, (title, subject.to_owned(), description), None, (pack, vec![head]))
+            }
+        };
+        let proposal = match made {
+            Ok(proposal) => proposal,
+            Err(ServiceError::Busy) => {
+                return Ok(Tried::Again("refs are moved faster than a push gets through".to_owned()));
+            }
+            Err(error) => return Err(error),
+        };
+        taken.settle();
+        Ok(Tried::Done(vec![Verdict::Moved(MovedRef {
+            old: None,
+            new: Some(commit),
+            is_forced: false,
+            is_merged: false,
+            sequence: None,
+            overruled: Vec::new(),
+            proposal: Some((proposal.number, proposal.version)),
+        })]))
     }
 
     fn attempt_push(&mut self, received: &Received, since: Instant) -> Result<Tried, ServiceError> {
@@ -92,7 +169,7 @@ impl Worker {
         };
         let (journal, broken) = (self.journal, self.broken.is_some());
         let outcome = if accepted.change_sets.is_empty() {
-            self.publish_others(&others)
+            self.publish_others(None, &others)
         } else {
             accepted.since = vec![since];
             self.publish_push(pack, accepted, others.clone(), &dropped)
@@ -140,7 +217,7 @@ impl Worker {
         for (at, inspected) in received.inspected.iter().enumerate() {
             let branch = match &inspected.target {
                 Target::Branch(branch) => environments.iter().find(|other| other.branch == *branch),
-                Target::Tag => None,
+                Target::Tag | Target::Proposal(..) => None,
             };
             match branch {
                 Some(environment) => groups.push((at, environment.branch.clone(), inspected)),
@@ -197,9 +274,13 @@ impl Worker {
     }
 
     /// Moves refs that no environment shows: the journal has no part in that.
-    fn publish_others(&mut self, steps: &[RefMove]) -> Outcome {
+    pub(super) fn publish_others(&mut self, pack: Option<Pack>, steps: &[RefMove]) -> Outcome {
         self.texts.end_batch(false);
-        match publish(&self.core.repository, None, None, steps) {
+        let pack = match pack.map(Pack::finish).transpose() {
+            Ok(pack) => pack,
+            Err(error) => return Outcome::Failed(error.to_string()),
+        };
+        match publish(&self.core.repository, pack, None, steps) {
             Ok(()) => Outcome::Published,
             Err(PublishError::Moved { .. }) => Outcome::Moved,
             Err(error @ PublishError::Locked { .. }) => Outcome::InTheWay(error.to_string()),
@@ -235,6 +316,7 @@ fn other_step(
         is_merged: false,
         sequence: None,
         overruled: Vec::new(),
+        proposal: None,
     };
     if now == update.new {
         return Ok(Ok((None, moved(false))));

@@ -28,6 +28,7 @@ impl Worker {
                 is_merged: false,
                 sequence: None,
                 overruled: Vec::new(),
+                proposal: None,
             })
         };
         let Some(new) = update.new.filter(|_| update.new != now) else { return Ok(moved(now)) };

@@ -167,6 +167,8 @@ pub struct Written {
     pub changed: bool,
     /// What became of each edit, in order.
     pub edits: Vec<WrittenEdit>,
+    /// The proposal that was made of it, where others have to agree first: then nothing has changed yet.
+    pub proposal: Option<u64>,
 }
 
 /// What became of one edit.

@@ -1,12 +1,13 @@
 //! What a write would come to, worked out beside the committer on what readers see.
 
-use super::batch::{Batch, Context, Trial, working_of};
+use super::batch::{Batch, Context, HeadsTrial, Merger, Trial, working_of};
 use super::checks::Checks;
 use super::request::Edit;
 use super::texts::Texts;
-use crate::auth::WriteGrant;
+use crate::auth::{Rights, WriteGrant};
 use crate::index::State;
 use crate::model::Timestamp;
+use crate::proposal::Head;
 use crate::service::ServiceError;
 use crate::service::core::Core;
 
@@ -17,6 +18,25 @@ pub(in crate::service) fn try_out(
     grant: &WriteGrant,
     edits: &[Edit],
 ) -> Result<Trial, ServiceError> {
+    on_state(core, state, |batch| batch.try_out(grant, edits))
+}
+
+/// Tries out what merging the heads of a proposal would come to, for somebody and for whoever proposed it.
+pub(in crate::service) fn try_heads(
+    core: &Core,
+    state: &State,
+    (grant, author): (&WriteGrant, Option<&Rights>),
+    heads: &[Head],
+) -> Result<HeadsTrial, ServiceError> {
+    on_state(core, state, |batch| batch.try_heads(heads, &Merger { grant, author }))
+}
+
+/// Works something out on a state, of which nothing is made.
+fn on_state<T>(
+    core: &Core,
+    state: &State,
+    work: impl FnOnce(&mut Batch<'_>) -> Result<T, ServiceError>,
+) -> Result<T, ServiceError> {
     let limits = core.limits();
     let context = Context {
         environments: &state.environments,
@@ -32,5 +52,5 @@ pub(in crate::service) fn try_out(
         state.sequence,
         Timestamp::from_millis(0),
     );
-    batch.try_out(grant, edits)
+    work(&mut batch)
 }

@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::lineage::Lineage;
-use super::{PUSHABLE, Push, PushRefusal, RefUpdate, file_fault, kind_name};
+use super::{PROPOSING, PUSHABLE, Push, PushRefusal, RefUpdate, file_fault, kind_name};
 use crate::git::{Changes, EntryKind, FileChange, ObjectKind, Quarantine, ReadError, Reader, check_name};
 use crate::index::State;
 use crate::model::{Diagnostic, ObjectId, Revision};
@@ -39,6 +39,8 @@ pub(in crate::service) enum Target {
     Branch(Arc<str>),
     /// A tag.
     Tag,
+    /// A proposal for the environment of a branch, made on a commit of that.
+    Proposal(Arc<str>, Option<Revision>),
 }
 
 /// Looks at all that a push wants, each by itself.
@@ -76,6 +78,9 @@ impl Inspector<'_> {
         if update.new.is_none() || (update.old.is_some() && self.push.updates.len() == 1) {
             return Ok(());
         }
+        if update.name.starts_with(PROPOSING) {
+            return Ok(());
+        }
         target(&update.name)?;
         let (name, below) = (&update.name, format!("{}/", update.name));
         let is_in_the_way = |other: &&RefUpdate| {
@@ -94,7 +99,7 @@ impl Inspector<'_> {
     }
 
     fn look_at(&self, update: &RefUpdate) -> Result<Inspected, PushRefusal> {
-        let target = target(&update.name)?;
+        let target = self.target(update)?;
         let lineage = match update.new {
             None => Lineage::default(),
             Some(new) => {
@@ -107,6 +112,13 @@ impl Inspector<'_> {
             (Some(_), _) => false,
             (None, _) => true,
         };
+        if let (Target::Proposal(branch, _), Some(new)) = (&target, update.new) {
+            self.check_files(branch, new)?;
+            self.check_chain(branch, new)?;
+            let base = self.base(branch, &lineage)?;
+            let target = Target::Proposal(branch.clone(), base);
+            return Ok(Inspected { update: update.clone(), target, lineage, follows });
+        }
         if let (Target::Branch(branch), Some(new)) = (&target, update.new)
             && self.core.environments().iter().any(|environment| environment.branch == *branch)
         {
@@ -114,6 +126,49 @@ impl Inspector<'_> {
             self.check_chain(branch, new)?;
         }
         Ok(Inspected { update: update.clone(), target, lineage, follows })
+    }
+
+    /// What a ref is that is to move.
+    fn target(&self, update: &RefUpdate) -> Result<Target, PushRefusal> {
+        let Some(name) = update.name.strip_prefix(PROPOSING) else { return target(&update.name) };
+        let no_such = |reason: String| Err(PushRefusal::NoSuchRef { reason });
+        if self.push.updates.len() > 1 || update.new.is_none() {
+            return no_such(
+                "a proposal is pushed by itself: git push origin HEAD:refs/for/<environment>".to_owned(),
+            );
+        }
+        let environments = self.core.environments();
+        match environments.get(name) {
+            Some(environment) => Ok(Target::Proposal(environment.branch.clone(), None)),
+            None => {
+                let names: Vec<&str> = environments.iter().map(|environment| &*environment.name).collect();
+                no_such(format!("there is no environment `{name}`; there are: {}", names.join(", ")))
+            }
+        }
+    }
+
+    /// The newest commit of a branch that what is pushed was made on.
+    fn base(&self, branch: &Arc<str>, lineage: &Lineage) -> Result<Option<Revision>, PushRefusal> {
+        let Some(head) = self.state.branches.get(branch).and_then(|branch| branch.head) else {
+            return Ok(None);
+        };
+        if lineage.boundary.contains(&head) {
+            return Ok(Some(head));
+        }
+        let mut newest = None;
+        for known in &lineage.boundary {
+            let found = self.core.repository.merge_base(head, *known);
+            let found = found.map_err(|error| PushRefusal::Behind { reason: error.to_string() })?;
+            if let Some(base) = found {
+                newest = newest.max(Some((self.received.commit(base)?.time, base)));
+            }
+        }
+        match newest {
+            Some((_, base)) => Ok(Some(base)),
+            None => Err(PushRefusal::Behind {
+                reason: "what is pushed has no commit in common with the branch; fetch first".to_owned(),
+            }),
+        }
     }
 
     /// The commit that a ref is to lead to. A branch leads to one itself.
@@ -234,7 +289,7 @@ fn target(name: &str) -> Result<Target, PushRefusal> {
         (Some(branch), _) => Ok(Target::Branch(branch.into())),
         (None, Some(_)) => Ok(Target::Tag),
         (None, None) => Err(no_such(format!(
-            "{name} is not for pushing; branches (refs/heads/…) and tags (refs/tags/…) are"
+            "{name} is not for pushing; branches (refs/heads/…), tags (refs/tags/…) and proposals (refs/for/<environment>) are"
         ))),
     }
 }

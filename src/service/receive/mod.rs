@@ -55,6 +55,19 @@ pub struct Push {
     pub merging: Merging,
     /// The id of the request, for the trailer of a merge.
     pub request_id: Option<String>,
+    /// What is said of the proposal that it makes.
+    pub proposing: Proposing,
+}
+
+/// What is said of the proposal that a push to `refs/for/<environment>` makes.
+#[derive(Debug, Clone, Default)]
+pub struct Proposing {
+    /// The proposal that gets other commits; a new one where none is named.
+    pub number: Option<u64>,
+    /// What it is about; the subject of the last commit, where none is given.
+    pub title: Option<String>,
+    /// Why; what else the last commit says.
+    pub description: Option<String>,
 }
 
 /// What happens to a branch that moved on since who pushes saw it.
@@ -92,6 +105,8 @@ pub struct MovedRef {
     pub sequence: Option<Sequence>,
     /// The entries that both sides changed, where what was pushed counts.
     pub overruled: Vec<Path>,
+    /// The proposal that holds it now, rather than a ref, and its version.
+    pub proposal: Option<(u64, u32)>,
 }
 
 /// Why a ref did not move.
@@ -230,6 +245,9 @@ impl Core {
         self.repository_of(which).git_command()
     }
 }
+
+/// Where what is pushed becomes a proposal for the environment that the rest of the name says.
+pub(super) const PROPOSING: &str = "refs/for/";
 
 /// Where refs are that can be pushed.
 pub(super) const PUSHABLE: [&str; 2] = ["refs/heads/", "refs/tags/"];

@@ -9,7 +9,9 @@ use crate::model::{ObjectId, Revision};
 use crate::service::ServiceError;
 use crate::service::committer::QueueWatch;
 use crate::service::core::Core;
-use crate::service::receive::{self, Lineage, Merging, MovedRef, Push, PushRefusal, RefUpdate, Verdict};
+use crate::service::receive::{
+    self, Lineage, Merging, MovedRef, Proposing, Push, PushRefusal, RefUpdate, Verdict,
+};
 
 /// Where the upstream's branches come to.
 const FETCHED: &str = "refs/confgit/upstream";
@@ -141,6 +143,7 @@ impl Follower<'_> {
             is_atomic: false,
             merging: Merging::TakeTheirs,
             request_id: None,
+            proposing: Proposing::default(),
         };
         let verdicts =
             receive::judge(self.core, push, quarantine, |received| self.committer.receive(received))?;

@@ -66,6 +66,20 @@ fn table() -> Vec<Row> {
             refused(200, 200),
         ),
         row(
+            "post /api/proposals",
+            "/api/proposals",
+            json!({"edits": [{"op": "put", "path": "/payments/b", "value": 3}]}),
+            refused(403, 201),
+        ),
+        row("get /api/proposals", "/api/proposals", none(), refused(200, 200)),
+        row("get /api/proposals/{number}", "/api/proposals/1", none(), refused(403, 200)),
+        row(
+            "post /api/proposals/{number}/{act}",
+            "/api/proposals/1/comment",
+            json!({"text": "well"}),
+            refused(403, 200),
+        ),
+        row(
             "post /api/promote",
             "/api/promote",
             json!({"from": "dev", "to": "prod", "dry_run": true}),

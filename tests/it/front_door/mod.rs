@@ -5,6 +5,7 @@ mod faults;
 mod merging;
 mod pushing;
 mod rights;
+mod second_client;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -96,7 +96,7 @@ fn refs_of_every_kind() {
     clone.push(&["origin", "--delete", "feature"]);
     clone.push(&["origin", "--delete", "v1"]);
     assert!(!project.git(&["for-each-ref"]).contains("feature"));
-    for name in ["refs/confgit/journal", "refs/notes/x", "refs/heads/x.lock", "refs/for/prod"] {
+    for name in ["refs/confgit/journal", "refs/notes/x", "refs/heads/x.lock", "refs/for/moon"] {
         let told = clone.refused(&["origin", &format!("main:{name}")]);
         assert!(
             told.contains("no such ref can be pushed") || told.contains("invalid refspec"),
@@ -163,7 +163,7 @@ fn all_or_nothing_and_what_is_asked_of_a_push() {
     assert_eq!(told.matches("change set 3 is in force").count(), 2, "{told}");
     clone.commit("app.yaml", "host: optional\nport: 1\n");
     let told = clone.refused(&["-o", "ci.skip"]);
-    assert!(told.contains("there is no push option `ci.skip`; there is `no-merge`"), "{told}");
+    assert!(told.contains("there is no push option `ci.skip`; there are `no-merge`"), "{told}");
     clone.push(&["-o", "no-merge"]);
     assert_clean(&project);
 }

@@ -48,7 +48,7 @@ fn what_a_push_changes_has_to_be_the_pushers() {
     refused(&["/other/x", "a later one undoes that"]);
     // What an environment shows that needs others to agree.
     clone.commit("app.yaml", "host: h1\ncerts: { a: b }\n");
-    refused(&["/app/certs in prod", "needs the agreement of 1"]);
+    refused(&["/app/certs in prod", "the agreement of 1", "refs/for/base"]);
     // Nobody but an administrator makes a branch lose commits, or go.
     clone.git(&["reset", "-q", "--hard", "HEAD~1"]);
     clone.commit("app.yaml", "host: back\ncerts: {}\n");

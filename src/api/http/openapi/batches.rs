@@ -83,6 +83,12 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
             &["X-Confgit-Sequence", "Cache-Control", "Vary"],
             &[("application/json", components.answer::<wire::BatchWritten>())],
         )
+        .answers(
+            202,
+            "Others have to agree first: a proposal was made of it, and nothing has changed.",
+            &["Cache-Control"],
+            &[("application/json", components.answer::<wire::BatchWritten>())],
+        )
         .of_project()
         .problems(&[404, 409, 412, 422, 503]),
         Operation::new("post", "/api/preview", "preview", "What a batch of edits would come to")

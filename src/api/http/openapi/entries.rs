@@ -111,6 +111,12 @@ fn written(components: &mut Components) -> Vec<Operation> {
         operation
             .tagged("entries")
             .headers(&["If-Match", "If-None-Match: *", "X-Request-Id"])
+            .answers(
+                202,
+                "Others have to agree first: a proposal was made of it, and nothing has changed.",
+                &["Cache-Control"],
+                &answered(),
+            )
             .of_project()
             .problems(&[404, 409, 412, 413, 422, 503])
     };

@@ -82,6 +82,12 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
         .headers(&["X-Request-Id"])
         .body(&[("application/json", components.request::<wire::EnvironmentRollback>())])
         .answers(200, "The layer is as it was at that moment.", &WRITTEN, &written)
+        .answers(
+            202,
+            "Others have to agree first: a proposal was made of it, and nothing has changed.",
+            &["Cache-Control"],
+            &[("application/json", components.answer::<wire::WrittenProposal>())],
+        )
         .of_project()
         .problems(&[404, 409, 410, 503]),
         Operation::new("post", "/api/promote", "promote", "Brings what one environment's layer says to another")
@@ -99,6 +105,12 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
                 "What became of it.",
                 &["X-Confgit-Sequence", "Cache-Control", "Vary"],
                 &[("application/json", components.answer::<wire::Promoted>())],
+            )
+            .answers(
+                202,
+                "Others have to agree first: a proposal was made of it, and nothing has changed.",
+                &["Cache-Control"],
+                &[("application/json", components.answer::<wire::WrittenProposal>())],
             )
             .of_project()
             .problems(&[404, 409, 412, 422, 503]),

@@ -10,6 +10,7 @@ mod entries;
 mod environments;
 mod operation;
 mod parameter;
+mod proposals;
 mod server;
 
 use serde_json::{Map, Value, json};
@@ -40,6 +41,7 @@ fn document() -> Value {
         batches::operations(&mut components),
         changes::operations(&mut components),
         environments::operations(&mut components),
+        proposals::operations(&mut components),
         access::operations(&mut components),
         server::operations(&mut components),
     ];
@@ -72,6 +74,7 @@ fn document() -> Value {
             { "name": "batches", "description": "Many paths at once" },
             { "name": "changes", "description": "What was, and what differs" },
             { "name": "environments", "description": "Branches, by name" },
+            { "name": "proposals", "description": "Changes that others agree to before they are made" },
             { "name": "access", "description": "Accounts, what they may do, and what was done" },
             { "name": "server", "description": "How the server is, and what it is" },
         ],

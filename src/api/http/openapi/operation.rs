@@ -37,6 +37,18 @@ impl Operation {
                 "{account}" => {
                     parameters.push(segment_of("account", "The name of an account.", "payments-ci"));
                 }
+                "{number}" => {
+                    let mut number = segment_of("number", "The number of a proposal.", "7");
+                    number["schema"] =
+                        json!({ "type": "integer", "minimum": 1, "maximum": 9_007_199_254_740_992_u64 });
+                    number["example"] = json!(7);
+                    parameters.push(number);
+                }
+                "{act}" => {
+                    let mut act = segment_of("act", "What is done to it.", "approve");
+                    act["schema"] = json!({ "type": "string", "enum": crate::api::http::proposals::ACTS });
+                    parameters.push(act);
+                }
                 "{forge}" => {
                     let mut forge = segment_of("forge", "Where the upstream is.", "github");
                     forge["schema"] = json!({ "type": "string", "enum": crate::service::Forge::ALL.map(crate::service::Forge::name) });

@@ -106,6 +106,15 @@ pub(super) fn of_query(called: &str, (usual, most): (usize, usize), formats: &[&
         "recursive" => ("Whether all entries below are answered, rather than names.", flag()),
         "after" => ("Where the page begins: the `next` of the page before.", path_text(0)),
         "before" => ("Where the page begins: the `next` of the page before.", ends.clone()),
+        "is" => (
+            "What became of them.",
+            json!({ "type": "string", "enum": ["open", "merged", "closed", "all"], "default": "open" }),
+        ),
+        "author" => ("Who opened them.", json!({ "type": "string", "minLength": 1 })),
+        "older_than" => (
+            "Where the page begins: the `next` of the page before.",
+            json!({ "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_992_u64 }),
+        ),
         "limit" => (
             "How many items a page has.",
             json!({ "type": "integer", "minimum": 1, "maximum": most, "default": usual }),

@@ -42,7 +42,7 @@ impl Batch<'_> {
             }
         }
         self.accept(change_set, versions, moved);
-        Ok(Written { sequence, revisions: self.revisions(write), changed: true, edits })
+        Ok(Written { sequence, revisions: self.revisions(write), changed: true, edits, proposal: None })
     }
 
     /// Makes a change set part of the batch.
@@ -184,7 +184,13 @@ impl Batch<'_> {
                 self.note_versions(edit, &[]);
             }
         }
-        Written { sequence: self.sequence, revisions: self.revisions(write), changed: false, edits }
+        Written {
+            sequence: self.sequence,
+            revisions: self.revisions(write),
+            changed: false,
+            edits,
+            proposal: None,
+        }
     }
 
     fn revisions(&self, write: &Write) -> BTreeMap<Arc<str>, Revision> {

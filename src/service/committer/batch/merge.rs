@@ -17,6 +17,30 @@ use crate::snapshot::{Blobs as _, Node, Plan, Snapshot, Update};
 /// How many conflicts are told.
 const MOST_NAMED: usize = 100;
 
+/// What becomes of what both sides changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OnConflict<'a> {
+    /// Nothing is merged.
+    Refuse,
+    /// What was pushed counts, but for these paths, where the branch stays as it is.
+    TakeTheirs(&'a [Path]),
+}
+
+impl OnConflict<'_> {
+    fn keeps(&self, path: &Path) -> bool {
+        matches!(self, OnConflict::TakeTheirs(kept) if kept.contains(path))
+    }
+}
+
+impl From<Merging> for OnConflict<'_> {
+    fn from(merging: Merging) -> Self {
+        match merging {
+            Merging::Never | Merging::Refuse => OnConflict::Refuse,
+            Merging::TakeTheirs => OnConflict::TakeTheirs(&[]),
+        }
+    }
+}
+
 /// What a file is in a tree.
 type Held = Option<(EntryKind, ObjectId)>;
 
@@ -27,26 +51,30 @@ impl Batch<'_> {
     pub(super) fn decide_merge(
         &mut self,
         branch: &Arc<str>,
-        (base, pushed): (Revision, Revision),
-        merging: Merging,
+        (base, pushed): (Option<Revision>, Revision),
+        on_conflict: OnConflict<'_>,
     ) -> Result<(Decided, Vec<Path>), PushRefusal> {
         let working = self.branch(branch)?;
         let ours = working.snapshot.clone();
         let reader = self.texts.reader();
-        let base_tree = reader.commit(base)?.tree;
-        let our_changes = reader.changed_files(Some(base_tree), working.tree_id, MOST_FILES)?;
+        let base_tree = match base {
+            Some(base) => Some(reader.commit(base)?.tree),
+            None => None,
+        };
+        let our_changes = reader.changed_files(base_tree, working.tree_id, MOST_FILES)?;
         let tree = reader.commit(pushed)?.tree;
-        let their_changes = reader.changed_files(Some(base_tree), Some(tree), MOST_FILES)?;
+        let their_changes = reader.changed_files(base_tree, Some(tree), MOST_FILES)?;
         let before = self.grown(&ours, our_changes.files.iter().map(|change| (change, change.old)));
         let theirs_plan = self.plan(&before, their_changes.files.iter().map(|change| (change, change.new)));
         let paths: BTreeSet<Path> = theirs_plan.changes().iter().map(|change| change.path.clone()).collect();
         let theirs = before.apply(theirs_plan, &mut |_| None);
         let LayerMerge { taken: mut entries, conflicts } = merge_layers(&paths, &before, &theirs, &ours);
-        let takes_theirs = merging == Merging::TakeTheirs;
+        let takes_theirs = !matches!(on_conflict, OnConflict::Refuse);
         if !conflicts.is_empty() && !takes_theirs {
             return Err(self.conflicts(conflicts.iter().map(|path| (path, &*ours))));
         }
-        entries.extend(conflicts.iter().map(|path| (path.clone(), Says::of(&theirs, path))));
+        let overruled = conflicts.iter().filter(|path| !on_conflict.keeps(path));
+        entries.extend(overruled.map(|path| (path.clone(), Says::of(&theirs, path))));
         entries.sort_by(|one, other| one.0.cmp(&other.0));
         let our_files: BTreeMap<&str, Held> =
             our_changes.files.iter().map(|change| (change.path.as_str(), change.new)).collect();

@@ -3,7 +3,7 @@ use crate::service::committer::request::{Edit, EditOp, Write};
 use crate::service::trailers::{promoted_from, restored};
 
 /// The commit message: the writer's, or one made from the edits; then the trailers.
-pub(super) fn message(write: &Write) -> String {
+pub(in crate::service::committer) fn message(write: &Write) -> String {
     let given = write.message.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let mut message = match (given, &write.edits[..]) {
         (Some(text), _) => text.to_owned(),

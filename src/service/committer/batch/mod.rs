@@ -4,6 +4,7 @@ mod merge;
 mod message;
 mod permit;
 mod promote;
+mod propose;
 mod push;
 mod trial;
 mod validate;
@@ -12,6 +13,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(in crate::service::committer) use self::message::message;
+pub(in crate::service) use self::propose::HeadsTrial;
+pub(in crate::service::committer) use self::propose::{Merger, bound_paths};
 pub(in crate::service::committer) use self::push::PushFailure;
 pub(in crate::service) use self::trial::Trial;
 use super::checks::Checks;
@@ -76,6 +80,16 @@ pub(in crate::service::committer) enum BatchError {
 pub(in crate::service::committer) enum Failure {
     Refused(ServiceError),
     Broken(BatchError),
+}
+
+impl Failure {
+    /// What whoever asked is told.
+    pub fn into_service(self) -> ServiceError {
+        match self {
+            Failure::Refused(error) => error,
+            Failure::Broken(error) => ServiceError::WritesUnavailable { reason: error.to_string() },
+        }
+    }
 }
 
 impl<E: Into<ServiceError>> From<E> for Failure {
@@ -176,7 +190,10 @@ impl<'a> Batch<'a> {
         let permitted = self.permit_asked(&write.grant, &write.edits);
         let decided =
             permitted.and_then(|()| self.decide(&write.grant, &write.edits)).and_then(|(decided, edits)| {
-                self.permit(&write.grant, &decided)?;
+                let needs = self.permit(&write.grant, &decided)?;
+                if !needs.is_empty() {
+                    return Err(ServiceError::NeedsApproval { needs });
+                }
                 self.validate(&decided, &write.grant)?;
                 Ok((decided, edits))
             });

@@ -1,13 +1,15 @@
 //! Whether somebody may write what a write does: not only what it names, but every entry that it changes, in every
 //! environment that shows that, and what it has power over beyond.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Batch, Decided};
-use crate::auth::{Action, Covers, Decision, Refused, WriteGrant};
+use crate::auth::{AccessRule, Action, Approvals, Covers, Decision, Refused, Rights, WriteGrant};
 use crate::model::{Diagnostic, Environment, Path};
 use crate::patch::{Patch, Touch};
+use crate::proposal::Need;
 use crate::resolve::{Found, Ingredients, Seen, View};
 use crate::service::ServiceError;
 use crate::service::committer::checks::{Governed, Planned};
@@ -45,21 +47,56 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Refuses a write for anything that it does and the account may not.
-    pub(super) fn permit(&mut self, grant: &WriteGrant, decided: &[Decided]) -> Result<(), ServiceError> {
-        if grant.is_unrestricted() || decided.is_empty() {
-            return Ok(());
+    /// Refuses a write for anything that it does and the account may not. Answers what others have to agree to before.
+    pub(super) fn permit(
+        &mut self,
+        grant: &WriteGrant,
+        decided: &[Decided],
+    ) -> Result<Vec<Need>, ServiceError> {
+        self.permit_for(grant, &[grant.rights()], decided)
+    }
+
+    /// The same of a write that is made for others, too: `bound` are the rights of all whose changes it makes. What who
+    /// makes it administers needs nobody's agreement.
+    pub(super) fn permit_for(
+        &mut self,
+        grant: &WriteGrant,
+        bound: &[&Rights],
+        decided: &[Decided],
+    ) -> Result<Vec<Need>, ServiceError> {
+        match grant.is_unrestricted() {
+            true => Ok(Vec::new()),
+            false => self.look_at_rights(grant, (bound, Some(grant.rights())), decided),
+        }
+    }
+
+    /// What others have to agree to before the changes of somebody are made, whoever makes them.
+    pub(super) fn needs(&mut self, of: &Rights, decided: &[Decided]) -> Result<Vec<Need>, ServiceError> {
+        self.look_at_rights(&WriteGrant::local("confgit".into()), (&[of], None), decided)
+    }
+
+    fn look_at_rights(
+        &mut self,
+        grant: &WriteGrant,
+        (bound, exempt): (&[&Rights], Option<&Rights>),
+        decided: &[Decided],
+    ) -> Result<Vec<Need>, ServiceError> {
+        if decided.is_empty() {
+            return Ok(Vec::new());
         }
         let branches = &*self.branches;
         let present =
             |branch: &str| branches.get(branch).map(|working| working.snapshot.clone()).unwrap_or_default();
         let planned = Batch::planned(self.context.environments, decided, &present);
-        let permit = Permit { grant, planned: &planned };
+        let permit = Permit { grant, bound, exempt, planned: &planned, needs: RefCell::default() };
         let all_governed = self.checks.governed(&planned);
         for Decided { branch, plan, .. } in decided {
             for environment in planned.environments.iter().filter(|other| other.branch == *branch) {
-                let heirs =
-                    if grant.rights().asks_in_views() { permit.heirs(environment) } else { Vec::new() };
+                let asks = std::iter::once(grant.rights()).chain(bound.iter().copied());
+                let heirs = match asks.into_iter().any(Rights::asks_in_views) {
+                    true => permit.heirs(environment),
+                    false => Vec::new(),
+                };
                 let (before, after) = permit.views(environment);
                 let own = Shown { name: &environment.name, before, after };
                 let governs = |path: &Path| {
@@ -72,7 +109,7 @@ impl Batch<'_> {
             }
         }
         all_governed.iter().try_for_each(|governed| permit.governed(governed))?;
-        Ok(())
+        Ok(permit.needs.into_inner())
     }
 }
 
@@ -110,7 +147,13 @@ fn permit_patch(grant: &WriteGrant, environment: &str, path: &Path, patch: &Patc
 /// One write and who wants it.
 struct Permit<'a> {
     grant: &'a WriteGrant,
+    /// The rights of those whose changes need the agreement of others.
+    bound: &'a [&'a Rights],
+    /// What may be administered by these needs none.
+    exempt: Option<&'a Rights>,
     planned: &'a Planned<'a>,
+    /// What others have to agree to, as far as it was found.
+    needs: RefCell<Vec<Need>>,
 }
 
 /// An environment that shows a change, before and after.
@@ -196,13 +239,13 @@ impl Permit<'_> {
             true => None,
             false => Some(self.grant.demand(Action::Write, own.name, path)?),
         };
-        self.approvals(own.name, path, None, false)?;
+        self.approvals(own.name, path, None, false);
         for Reach { path, is_whole } in own.reaches(change) {
             match is_whole {
                 true => self.grant.demand_all(Action::Write, own.name, &path)?,
                 false => self.grant.demand(Action::Write, own.name, &path).map(|_| ())?,
             }
-            self.approvals(own.name, &path, None, is_whole)?;
+            self.approvals(own.name, &path, None, is_whole);
         }
         self.ingredients(own, change)?;
         for heir in heirs {
@@ -212,7 +255,7 @@ impl Permit<'_> {
             for Reach { path, .. } in heir.reaches(change) {
                 if heir.shows_another(&path) {
                     self.shown(own.name, heir, &path, decision)?;
-                    self.approvals(heir.name, &path, Some(own.name), true)?;
+                    self.approvals(heir.name, &path, Some(own.name), true);
                 }
             }
         }
@@ -222,7 +265,7 @@ impl Permit<'_> {
     /// What is asked where a view shows a change of another layer.
     fn shown(
         &self,
-        layer: &str,
+        layer: &Arc<str>,
         heir: &Shown<'_>,
         path: &Path,
         by: Option<Decision<'_>>,
@@ -251,35 +294,33 @@ impl Permit<'_> {
             let refused = Refused::write(self.grant.account(), name, path);
             return Err(refused.because(because()).by(rule));
         }
-        self.approvals(name, path, Some(layer), false)
+        self.approvals(name, path, Some(layer), false);
+        Ok(())
     }
 
-    /// Refuses a change that others have to agree to first.
-    fn approvals(
-        &self,
-        environment: &str,
-        path: &Path,
-        layer: Option<&str>,
-        is_whole: bool,
-    ) -> Result<(), Refused> {
+    /// Notes that others have to agree to a change first.
+    fn approvals(&self, environment: &Arc<str>, path: &Path, layer: Option<&Arc<str>>, is_whole: bool) {
         let how = (layer.is_some(), is_whole);
-        let Some(rule) = self.grant.rights().needs_approval(environment, path, how) else {
-            return Ok(());
-        };
-        let Some(approvals) = &rule.approvals else { return Ok(()) };
-        let whose = match &approvals.teams[..] {
-            [] => String::new(),
-            teams => format!(" of {}", teams.join(", ")),
-        };
-        let shown = layer
-            .map(|layer| format!("{environment} shows what changes in {layer}, and "))
-            .unwrap_or_default();
-        let because = format!(
-            "{shown}the change needs the agreement of {}{whose}; ask somebody who administers the path to make it",
-            approvals.count
-        );
-        let refused = Refused::write(self.grant.account(), environment, path);
-        Err(refused.because(because).by(rule))
+        let mut rules: Vec<&AccessRule> =
+            self.bound.iter().flat_map(|rights| rights.needs_approval(environment, path, how)).collect();
+        rules.sort_by_key(|rule| rule.number);
+        rules.dedup_by_key(|rule| rule.number);
+        if rules.is_empty() || self.exempt.is_some_and(|rights| rights.administers(environment, path)) {
+            return;
+        }
+        let mut needs = self.needs.borrow_mut();
+        for rule in rules {
+            let Some(Approvals { count, teams }) = &rule.approvals else { continue };
+            needs.push(Need {
+                rule: rule.number,
+                count: *count,
+                teams: teams.clone(),
+                environment: environment.clone(),
+                path: path.clone(),
+                layer: layer.cloned(),
+                is_whole,
+            });
+        }
     }
 
     /// What a value is newly made of has to be there for its writer, and what is newly looked at by a schema.
@@ -360,7 +401,7 @@ impl Permit<'_> {
                 refused.because("a schema would demand something else there".to_owned())
             })?;
             self.checked(&shown, place)?;
-            self.approvals(environment, place, None, true)?;
+            self.approvals(environment, place, None, true);
         }
         for path in values {
             let is_value = matches!(shown.after.find(path), Some(Found::Entry(_)));
@@ -373,7 +414,7 @@ impl Permit<'_> {
                 let because = "a variable, template or schema that it is made of would change".to_owned();
                 return Err(self.grant.govern_refusal(environment, path).because(because));
             }
-            self.approvals(environment, path, None, !is_value)?;
+            self.approvals(environment, path, None, !is_value);
         }
         Ok(())
     }

@@ -67,7 +67,10 @@ impl Batch<'_> {
             branches.iter_mut().filter_map(|branch| branch.decided.take()).collect();
         // Several at once are told by the first: the views that show them are of all of them.
         let refused = |refusal: PushRefusal| PushFailure::Refused(0, refusal);
-        self.permit(grant, &decided).map_err(|error| refused(error.into()))?;
+        let needs = self.permit(grant, &decided).map_err(|error| refused(error.into()))?;
+        if !needs.is_empty() {
+            return Err(refused(ServiceError::NeedsApproval { needs }.into()));
+        }
         self.validate(&decided, grant).map_err(|error| refused(error.into()))?;
         let mut dropped = Vec::new();
         let mut sequence = None;
@@ -108,7 +111,7 @@ impl Batch<'_> {
             if let (true, Some(old)) = (is_forced && old != new, old) {
                 dropped.push(old);
             }
-            moved.push(MovedRef { old, new, is_forced, is_merged, sequence, overruled });
+            moved.push(MovedRef { old, new, is_forced, is_merged, sequence, overruled, proposal: None });
         }
         Ok((moved, dropped))
     }
@@ -143,7 +146,7 @@ impl Batch<'_> {
             }
             Step::Merges { base } => {
                 let pushed = inspected.update.new.unwrap_or(Revision::ZERO);
-                let (decided, lost) = self.decide_merge(branch, (base, pushed), push.merging)?;
+                let (decided, lost) = self.decide_merge(branch, (Some(base), pushed), push.merging.into())?;
                 (is_merged, overruled) = (true, lost);
                 Some(decided)
             }
@@ -214,12 +217,12 @@ impl Batch<'_> {
     }
 
     /// Whether a branch was where a client says that it saw it, not too long ago.
-    fn is_ancestor(&self, base: Revision, head: Revision) -> Result<bool, PushRefusal> {
+    pub(super) fn is_ancestor(&self, base: Revision, head: Revision) -> Result<bool, PushRefusal> {
         Lineage::known(head).leads_from_within(base, self.texts.reader(), MOST_MISSED)
     }
 
     /// Lets a push change files beyond their entries: comments, layout, what is no configuration.
-    fn permit_files(
+    pub(super) fn permit_files(
         &self,
         grant: &WriteGrant,
         branch: &Arc<str>,
@@ -327,12 +330,17 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Puts branches back where they were.
+    /// Puts branches back where they were, and forgets what was known of where they were to go.
     fn take_back(&mut self, moved: &[Moved]) {
+        self.put_back(moved);
+        self.checks.forget();
+    }
+
+    /// Puts branches back where they were.
+    pub(super) fn put_back(&mut self, moved: &[Moved]) {
         for Moved { branch, before, .. } in moved {
             self.branches.insert(branch.clone(), Working::of(before));
         }
-        self.checks.forget();
     }
 }
 

@@ -1,5 +1,6 @@
-use super::Batch;
+use super::{Batch, Decided};
 use crate::auth::{Action, Refused, WriteGrant};
+use crate::proposal::Need;
 use crate::service::ServiceError;
 use crate::service::committer::checks::TriedEnvironment;
 use crate::service::committer::request::{Edit, EditOp};
@@ -15,6 +16,8 @@ pub(in crate::service) struct Trial {
     pub changed: bool,
     /// Why whoever asks may not do it, where that is so.
     pub forbidden: Option<Box<Refused>>,
+    /// What others have to agree to first.
+    pub needs: Vec<Need>,
 }
 
 impl Batch<'_> {
@@ -27,6 +30,7 @@ impl Batch<'_> {
             findings: Vec::new(),
             changed: false,
             forbidden: Some(refused),
+            needs: Vec::new(),
         };
         let forbidden = match self.permit_asked(grant, edits) {
             Err(ServiceError::Forbidden(why)) if is_plain => Some(why),
@@ -34,21 +38,22 @@ impl Batch<'_> {
             permitted => permitted.map(|()| None)?,
         };
         let (decided, _) = self.decide(grant, edits)?;
-        let forbidden = match self.permit(grant, &decided) {
-            Err(ServiceError::Forbidden(why)) if is_plain => forbidden.or(Some(why)),
+        let (forbidden, needs) = match self.permit(grant, &decided) {
+            Err(ServiceError::Forbidden(why)) if is_plain => (forbidden.or(Some(why)), Vec::new()),
             Err(ServiceError::Forbidden(why)) => return Ok(refused(why)),
-            permitted => permitted.map(|()| forbidden)?,
+            permitted => (forbidden, permitted?),
         };
-        let findings = match self.validate(&decided, grant) {
-            Ok(()) => Vec::new(),
-            Err(ServiceError::Findings(findings)) => findings,
-            Err(other) => return Err(other),
-        };
+        let findings = self.findings(&decided, grant);
+        let environments = self.tried(&decided);
+        Ok(Trial { environments, findings, changed: !decided.is_empty(), forbidden, needs })
+    }
+
+    /// Every environment that would show what was decided.
+    pub(super) fn tried(&mut self, decided: &[Decided]) -> Vec<TriedEnvironment> {
         let branches = &*self.branches;
         let present =
             |branch: &str| branches.get(branch).map(|working| working.snapshot.clone()).unwrap_or_default();
-        let environments = self.checks.tried(&Batch::planned(self.context.environments, &decided, &present));
-        Ok(Trial { environments, findings, changed: !decided.is_empty(), forbidden })
+        self.checks.tried(&Batch::planned(self.context.environments, decided, &present))
     }
 }
 

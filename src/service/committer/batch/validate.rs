@@ -9,26 +9,36 @@ use crate::model::Environments;
 use crate::service::ServiceError;
 use crate::service::committer::checks::Planned;
 use crate::snapshot::{Blobs as _, Snapshot};
-use crate::validation;
+use crate::validation::{self, Finding};
 
 impl Batch<'_> {
     /// Refuses a write after which an environment would show something wrong that is not wrong yet. What the write does
     /// to each environment that inherits from the one it names counts as well.
     pub(super) fn validate(&mut self, decided: &[Decided], grant: &WriteGrant) -> Result<(), ServiceError> {
+        let findings = self.look_through(decided, grant, true);
+        if findings.is_empty() { Ok(()) } else { Err(ServiceError::Findings(findings)) }
+    }
+
+    /// The same of what is not to be made now.
+    pub(super) fn findings(&mut self, decided: &[Decided], grant: &WriteGrant) -> Vec<Finding> {
+        self.look_through(decided, grant, false)
+    }
+
+    fn look_through(&mut self, decided: &[Decided], grant: &WriteGrant, is_made: bool) -> Vec<Finding> {
         if decided.is_empty() {
-            return Ok(());
+            return Vec::new();
         }
         let branches = &*self.branches;
         let present =
             |branch: &str| branches.get(branch).map(|working| working.snapshot.clone()).unwrap_or_default();
         let planned = Batch::planned(self.context.environments, decided, &present);
-        let mut findings = self.checks.new_findings(&planned, self.context.limits);
+        let mut findings = self.checks.new_findings(&planned, self.context.limits, is_made);
         if findings.is_empty() {
-            return Ok(());
+            return findings;
         }
         let content = |layer: &str, file: &str| self.content_of(layer, file, decided);
         validation::place(&mut findings, &content, self.context.limits);
-        Err(ServiceError::Findings(told_to(grant, findings)))
+        told_to(grant, findings)
     }
 
     pub(super) fn planned<'p>(

@@ -1,0 +1,244 @@
+//! Proposals: a write that others have to agree to, from the API and from a push, until it is merged.
+
+use serde_json::{Value, json};
+
+use crate::access::{self, As, detail};
+use crate::front_door::Clone;
+use crate::harness::{Server, wait_for};
+
+const CERT: &str = "/payments/certs/tls.crt";
+
+/// A write of the certificate in production by somebody who may write it, and may not do so alone.
+fn write_cert(omar: &As<'_>, value: &str) -> Value {
+    let answer = omar.put(&format!("{CERT}?env=prod"), json!(value)).expect(202);
+    let made = answer.json();
+    assert_eq!(answer.header("location"), Some(&*format!("/api/proposals/{}", made["proposal"])));
+    made
+}
+
+fn cert(server: &Server) -> String {
+    let value = server.as_account("omar").get(&format!("/v1/config{CERT}?env=prod")).expect(200).json();
+    value.as_str().unwrap().to_owned()
+}
+
+fn act(who: &As<'_>, number: u64, act: &str, body: Value) -> crate::harness::Answer {
+    who.post(&format!("/api/proposals/{number}/{act}"), body)
+}
+
+fn details(who: &As<'_>, number: u64) -> Value {
+    who.get(&format!("/api/proposals/{number}")).expect(200).json()
+}
+
+#[test]
+fn a_write_that_others_have_to_agree_to_becomes_a_proposal() {
+    let project = access::project();
+    let server = project.serve();
+    let [omar, sec, stray] = ["omar", "sec", "stray"].map(|name| server.as_account(name));
+    let before = cert(&server);
+    let made = write_cert(&omar, "NEW");
+    assert_eq!((made["proposal"].as_u64(), cert(&server)), (Some(1), before.clone()), "nothing changed yet");
+    // Who may not read what it changes neither sees it in the list nor asks for it.
+    let listed = |who: &As<'_>| who.get("/api/proposals").expect(200).json()["proposals"].clone();
+    assert_eq!(listed(&stray), json!([]));
+    stray.get("/api/proposals/1").expect(403);
+    act(&stray, 1, "comment", json!({"text": "hm"})).expect(403);
+    assert_eq!(listed(&sec)[0]["title"], json!(format!("set {CERT}")));
+    // What it would come to, and whose agreement it needs.
+    let seen = details(&omar, 1);
+    assert_eq!(seen["environments"][0]["env"], "prod");
+    assert_eq!(seen["environments"][0]["changes"][0]["path"], CERT);
+    assert_eq!(
+        (&seen["requirements"][0]["teams"], &seen["can_merge"]),
+        (&json!(["security"]), &json!(false))
+    );
+    let refused = act(&omar, 1, "merge", json!({})).expect(409);
+    assert!(detail(&refused).contains("nobody did"), "{}", detail(&refused));
+    act(&omar, 1, "approve", json!({})).expect(403);
+    act(&sec, 1, "approve", json!({"version": 2})).expect(409);
+    act(&sec, 1, "approve", json!({"version": 1, "text": "looked at the chain"})).expect(200);
+    act(&sec, 1, "approve", json!({})).expect(409);
+    // Other commits are agreed to anew.
+    let edit =
+        json!({"edits": [{"op": "put", "path": CERT, "env": "prod", "value": "NEWER"}], "text": "typo"});
+    let edited = act(&omar, 1, "edit", edit).expect(200).json();
+    assert_eq!((&edited["version"], &edited["approved_by"]), (&json!(2), &json!([])));
+    act(&omar, 1, "merge", json!({})).expect(409);
+    act(&sec, 1, "approve", json!({"version": 2})).expect(200);
+    assert_eq!(details(&omar, 1)["can_merge"], true);
+    let merged = act(&omar, 1, "merge", json!({})).expect(200).json();
+    assert_eq!((&merged["state"], cert(&server)), (&json!("merged"), "NEWER".to_owned()));
+    let message = project.git(&["log", "-1", "--format=%B", "prod"]);
+    for line in ["Proposal: 1", "Proposed-By: omar", "Approved-By: sec", "Account: omar"] {
+        assert!(message.contains(line), "{line}: {message}");
+    }
+    act(&omar, 1, "merge", json!({})).expect(409);
+    act(&sec, 1, "comment", json!({"text": "in force by now"})).expect(200);
+    let told: Vec<Value> = details(&omar, 1)["events"].as_array().unwrap().to_vec();
+    let told: Vec<&str> = told.iter().filter_map(|event| event["event"].as_str()).collect();
+    assert_eq!(told, ["opened", "approved", "updated", "approved", "merged", "commented"]);
+    // Nothing waits any more, and no ref of it but the log is left.
+    assert_eq!(listed(&sec), json!([]));
+    let refs = project.git(&["for-each-ref", "--format=%(refname)", "refs/proposals"]);
+    assert_eq!(refs.trim(), "refs/proposals/1/log");
+    project.git(&["fsck", "--strict"]);
+}
+
+#[test]
+fn proposals_are_kept_in_git_and_survive_a_restart() {
+    let project = access::project();
+    let server = project.serve();
+    write_cert(&server.as_account("omar"), "ONE");
+    write_cert(&server.as_account("omar"), "TWO");
+    act(&server.as_account("sec"), 1, "approve", json!({})).expect(200);
+    act(&server.as_account("omar"), 2, "close", json!({"text": "not so"})).expect(200);
+    // A head that is gone, and one that was left, are brought to what the log says.
+    server.stop();
+    project.git(&["update-ref", "refs/proposals/2/heads/prod", "refs/proposals/1/heads/prod"]);
+    project.git(&["update-ref", "refs/proposals/1/heads/prod", "refs/heads/prod"]);
+    let server = project.serve();
+    let sec = server.as_account("sec");
+    assert_eq!(details(&sec, 1)["approved_by"], json!(["sec"]));
+    assert_eq!(details(&sec, 2)["state"], "closed");
+    let refs = project.git(&["for-each-ref", "--format=%(refname)", "refs/proposals"]);
+    assert_eq!(refs.lines().count(), 3, "{refs}");
+    // Numbers go on.
+    assert_eq!(write_cert(&server.as_account("omar"), "THREE")["proposal"], 3);
+    act(&server.as_account("omar"), 1, "merge", json!({})).expect(200);
+    assert_eq!(cert(&server), "ONE");
+    // What both changed since is in the way of the other.
+    act(&sec, 3, "approve", json!({})).expect(200);
+    let seen = details(&sec, 3);
+    assert_eq!((&seen["conflicts"][0]["path"], &seen["can_merge"]), (&json!(CERT), &json!(false)));
+    let refused = act(&server.as_account("omar"), 3, "merge", json!({})).expect(409).json();
+    assert_eq!(
+        (&refused["type"], &refused["errors"][0]["path"]),
+        (&json!("/problems/merge-conflict"), &json!(CERT))
+    );
+}
+
+#[test]
+fn what_is_pushed_to_refs_for_is_a_proposal() {
+    let project = access::project();
+    let server = project.serve();
+    let clone = Clone::of(&server, &access::key("omar"));
+    clone.git(&["checkout", "-q", "-B", "prod", "origin/prod"]);
+    clone.commit("payments/certs/tls.crt", "PUSHED\n");
+    let told = clone.refused(&["origin", "HEAD:prod"]);
+    assert!(told.contains("refs/for/prod"), "{told}");
+    let told = clone.push(&["origin", "HEAD:refs/for/prod", "-o", "title=A certificate"]);
+    assert!(told.contains("proposal 1, version 1"), "{told}");
+    let sec = server.as_account("sec");
+    assert_eq!(details(&sec, 1)["title"], "A certificate");
+    act(&sec, 1, "approve", json!({})).expect(200);
+    clone.commit("payments/certs/tls.crt", "PUSHED AGAIN\n");
+    let told = clone.push(&["origin", "HEAD:refs/for/prod", "-o", "proposal=1"]);
+    assert!(told.contains("proposal 1, version 2"), "{told}");
+    assert_eq!(details(&sec, 1)["approved_by"], json!([]));
+    for (target, expected) in [
+        ("HEAD:refs/for/moon", "there is no environment `moon`"),
+        ("HEAD:refs/proposals/1/heads/prod", "is not for pushing"),
+    ] {
+        let told = clone.refused(&["origin", target]);
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    // What is not valid is refused as a push is.
+    clone.git(&["checkout", "-q", "-B", "bad", "origin/prod"]);
+    clone.commit("payments/bad.yaml", "a: 1\na: 2\n");
+    let told = clone.refused(&["origin", "HEAD:refs/for/prod"]);
+    assert!(told.contains("payments/bad.yaml:2"), "{told}");
+    act(&sec, 1, "approve", json!({})).expect(200);
+    // The branch moves on meanwhile: it is merged by entry.
+    server.as_account("omar").put("/payments/db/host?env=prod", json!("other")).expect(200);
+    act(&server.as_account("omar"), 1, "merge", json!({})).expect(200);
+    assert_eq!(cert(&server), "PUSHED AGAIN\n");
+    let host = server.as_account("omar").get("/v1/config/payments/db/host?env=prod").expect(200).text();
+    assert_eq!(host, "\"other\"");
+    project.git(&["fsck", "--strict"]);
+}
+
+#[test]
+fn a_merge_is_made_at_its_time_once_it_is_agreed_to() {
+    let project = access::project();
+    let server = project.serve();
+    let [omar, sec] = ["omar", "sec"].map(|name| server.as_account(name));
+    let body = |value: &str| {
+        json!({
+            "title": "later",
+            "at": "2026-01-01T00:00:00Z",
+            "edits": [{"op": "put", "path": CERT, "env": "prod", "value": value}],
+        })
+    };
+    omar.post("/api/proposals", body("EARLY")).expect(201);
+    // Its time has come, and nobody agreed: it says so and waits for somebody.
+    wait_for("the proposal is not due any more", || details(&omar, 1)["due"].is_null());
+    let seen = details(&omar, 1);
+    let last = seen["events"].as_array().unwrap().last().unwrap();
+    assert!(last["text"].as_str().unwrap().contains("could not be merged"), "{last}");
+    act(&sec, 1, "approve", json!({})).expect(200);
+    act(&omar, 1, "schedule", json!({"at": "2026-01-01T00:00:00Z"})).expect(200);
+    wait_for("it is merged", || details(&omar, 1)["state"] == "merged");
+    assert_eq!(cert(&server), "EARLY");
+    for (body, status) in [
+        (json!({"edits": []}), 400),
+        (json!({"title": "x"}), 400),
+        (json!({"at": "soon", "edits": [{"op": "delete", "path": CERT}]}), 400),
+        (body("EARLY"), 422),
+    ] {
+        omar.post("/api/proposals", body).expect(status);
+    }
+    for (target, body, status) in [
+        ("/api/proposals/9/approve", json!({}), 404),
+        ("/api/proposals/1/dance", json!({}), 404),
+        ("/api/proposals/1/schedule", json!({}), 400),
+        ("/api/proposals/1/comment", json!({"text": ""}), 400),
+        ("/api/proposals/1/merge", json!({"text": "x"}), 400),
+    ] {
+        sec.post(target, body).expect(status);
+    }
+}
+
+#[test]
+fn the_command_line_opens_shows_agrees_and_merges() {
+    let project = access::project();
+    let server = project.serve();
+    let url = format!("http://{}", server.address);
+    let run = |who: &str, arguments: &[&str]| {
+        let key = access::key(who);
+        let credentials = ["--server", url.as_str(), "--token", key.as_str()];
+        let output = crate::harness::confgit(&[arguments, &credentials[..]].concat());
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.code(), said)
+    };
+    let told = |who: &str, arguments: &[&str], code: i32, expected: &[&str]| {
+        let (status, said) = run(who, arguments);
+        assert_eq!(status, Some(code), "{arguments:?}: {said}");
+        for expected in expected {
+            assert!(said.contains(expected), "{arguments:?}: {expected}: {said}");
+        }
+    };
+    told("omar", &["set", CERT, "NEW", "--env", "prod"], 0, &["proposal 1 was made of it"]);
+    let pair = format!("{CERT}=OTHER");
+    let open = ["proposal", "open", "--env", "prod", &pair, "--title", "Another"];
+    told("omar", &open, 0, &["proposal 2: open (version 1)"]);
+    told("sec", &["proposal", "list"], 0, &["PROPOSAL", "Another", "omar"]);
+    told(
+        "sec",
+        &["proposal", "show", "2"],
+        0,
+        &["Another", CERT, "rule 9 asks 1 of security", "nobody did yet", "opened"],
+    );
+    told("omar", &["proposal", "merge", "2"], 5, &["nobody did"]);
+    told(
+        "sec",
+        &["proposal", "approve", "2", "--version", "1", "--comment", "fine"],
+        0,
+        &["approved by sec"],
+    );
+    told("omar", &["proposal", "merge", "2"], 0, &["proposal 2: merged"]);
+    told("sec", &["proposal", "show", "1"], 0, &["conflict: prod: /payments/certs/tls.crt"]);
+    told("omar", &["proposal", "close", "1", "--comment", "done"], 0, &["closed"]);
+    told("sec", &["proposal", "list"], 0, &["there are none"]);
+    told("sec", &["proposal", "show", "9"], 3, &["there is no proposal 9"]);
+    told("stray", &["proposal", "show", "1"], 4, &["proposal 1 changes it"]);
+}
