@@ -101,6 +101,9 @@ impl Env {
 }
 
 fn print(written: &WrittenEnvironment, said: &str, output: &mut Output) -> Result<(), CliError> {
+    if let (Some(number), OutputFormat::Table) = (written.proposal, output.format()) {
+        return output.line(format!("others have to agree first: proposal {number} was made of it"));
+    }
     if output.format() != OutputFormat::Table {
         return output.data(written);
     }

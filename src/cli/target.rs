@@ -10,6 +10,7 @@ use crate::wire::{
     AccessExplanation, Account, Accounts, Audit, Batch, BatchWritten, Commit, CommitDetails, Diff, Entry,
     EnvironmentRollback, Environments, Explanation, HistoryItem, IssuedKey, Json, NewAccount, NewEnvironment,
     Preview, Promote, Put, RotateKey, Status, Whoami, WrittenEntry, WrittenEnvironment, WrittenObject,
+    WrittenProposal,
 };
 
 /// What a command works on: one method per verb, the same for both.
@@ -289,6 +290,10 @@ impl Target {
 /// What a batch that speaks of one path did to it.
 fn of_batch(place: &Place, batch: BatchWritten) -> Written {
     let (path, sequence) = (place.path.to_string(), batch.sequence);
+    if let Some(proposal) = batch.proposal {
+        let url = format!("/api/proposals/{proposal}");
+        return Written::Proposal(WrittenProposal { proposal, url, sequence });
+    }
     let (env, revision) = batch.revisions.into_iter().next().unwrap_or_default();
     match batch.entries.iter().find(|changed| changed.path == path && !changed.deleted) {
         Some(entry) => Written::Entry(WrittenEntry { path, version: entry.version, revision, sequence, env }),

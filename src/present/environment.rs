@@ -29,5 +29,6 @@ pub fn written_environment(environment: &str, written: &Written) -> wire::Writte
         revision,
         sequence: written.sequence.0,
         entries: changed.map(|changed| super::written::path_version(changed, None)).collect(),
+        proposal: written.proposal,
     }
 }

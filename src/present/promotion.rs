@@ -17,6 +17,7 @@ pub fn promoted(plan: &PromotionPlan, written: &Written) -> wire::Promoted {
         sequence: written.sequence.0,
         revision,
         changed: written.changed,
+        proposal: written.proposal,
         entries: entries.map(|entry| wire::PathVersion { env: None, ..entry }).collect(),
         ..planned(plan)
     }
@@ -40,6 +41,7 @@ fn planned(plan: &PromotionPlan) -> wire::Promoted {
         entries: Vec::new(),
         conflicts: plan.conflicts.iter().map(conflict).collect(),
         preview: None,
+        proposal: None,
     }
 }
 

@@ -55,6 +55,9 @@ pub struct WrittenEnvironment {
     pub sequence: u64,
     /// Every entry that changed.
     pub entries: Vec<super::PathVersion>,
+    /// The proposal that was made of it (202), where others have to agree first: nothing has changed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<u64>,
 }
 
 /// The body of `POST /api/environments/{env}/rollback`.

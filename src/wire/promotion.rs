@@ -95,6 +95,9 @@ pub struct Promoted {
     /// Of a dry run: what every environment would show, conflicts that are to be decided left as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<Preview>,
+    /// The proposal that was made of it (202), where others have to agree first: nothing has changed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<u64>,
 }
 
 /// Since when two environments are compared.

@@ -239,6 +239,12 @@ fn the_command_line_opens_shows_agrees_and_merges() {
     told("sec", &["proposal", "show", "1"], 0, &["conflict: prod: /payments/certs/tls.crt"]);
     told("omar", &["proposal", "close", "1", "--comment", "done"], 0, &["closed"]);
     told("sec", &["proposal", "list"], 0, &["there are none"]);
+    // What else writes says so, too.
+    let made = "others have to agree first: proposal";
+    told("omar", &["env", "rollback", "prod", "1"], 0, &[made]);
+    let cert = CERT.trim_end_matches("/tls.crt");
+    told("omar", &["set", "/payments/certs/tls.crt", "DEV", "--env", "dev"], 0, &["DEV"]);
+    told("omar", &["promote", "dev", "prod", cert, "--theirs"], 0, &[made]);
     told("sec", &["proposal", "show", "9"], 3, &["there is no proposal 9"]);
     told("stray", &["proposal", "show", "1"], 4, &["proposal 1 changes it"]);
 }

@@ -83,8 +83,9 @@ pub(super) async fn rollback(
 }
 
 fn answer(environment: &str, written: &Written, status: StatusCode) -> Result<Response, Problem> {
-    if let Some(accepted) = super::proposals::accepted(written) {
-        return accepted;
+    if written.proposal.is_some() {
+        let told = present::written_environment(environment, written);
+        return super::accounts::answer(StatusCode::ACCEPTED, &told);
     }
     let body = serde_json::to_vec(&present::written_environment(environment, written))
         .map_err(|error| internal(&error.to_string()))?;

@@ -34,8 +34,8 @@ pub(super) async fn promote(State(app): State<App>, request: Request) -> Result<
         blocking(move || project.promote((&read, &write), &asked, (message, request_id))).await
     });
     let Promoted { plan, written } = promoting.await.map_err(Problem::stopped)???;
-    if let Some(accepted) = written.as_ref().and_then(super::proposals::accepted) {
-        return accepted;
+    if let Some(written) = written.as_ref().filter(|written| written.proposal.is_some()) {
+        return super::accounts::answer(StatusCode::ACCEPTED, &present::promoted(&plan, written));
     }
     match written {
         Some(written) => answer(&present::promoted(&plan, &written), written.sequence.0),

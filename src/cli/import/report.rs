@@ -94,6 +94,9 @@ pub fn planned(plan: &Plan, options: &Options, output: &mut Output) -> Result<()
 
 /// Prints what was written.
 pub fn written(plan: &Plan, written: &BatchWritten, output: &mut Output) -> Result<(), CliError> {
+    if let (Some(number), OutputFormat::Table) = (written.proposal, output.format()) {
+        return output.line(format!("others have to agree first: proposal {number} was made of it"));
+    }
     if output.format() != OutputFormat::Table {
         let (files, values) = (plan.files.len(), plan.values.len());
         return output.data(&Imported { files, values, written, left_out: skipped(plan) });

@@ -12,6 +12,9 @@ pub fn promoted(promoted: &Promoted, output: &mut Output) -> Result<(), CliError
         return output.data(promoted);
     }
     let Promoted { from, to, entries, sequence, .. } = promoted;
+    if let Some(number) = promoted.proposal {
+        return output.line(format!("others have to agree first: proposal {number} was made of it"));
+    }
     if !promoted.changed {
         return output.line(format!("nothing of {from} is new for {to}: nothing changed"));
     }

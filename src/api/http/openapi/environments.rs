@@ -86,7 +86,7 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
             202,
             "Others have to agree first: a proposal was made of it, and nothing has changed.",
             &["Cache-Control"],
-            &[("application/json", components.answer::<wire::WrittenProposal>())],
+            &[("application/json", components.answer::<wire::WrittenEnvironment>())],
         )
         .of_project()
         .problems(&[404, 409, 410, 503]),
@@ -110,7 +110,7 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
                 202,
                 "Others have to agree first: a proposal was made of it, and nothing has changed.",
                 &["Cache-Control"],
-                &[("application/json", components.answer::<wire::WrittenProposal>())],
+                &[("application/json", components.answer::<wire::Promoted>())],
             )
             .of_project()
             .problems(&[404, 409, 412, 422, 503]),
