@@ -280,12 +280,7 @@ impl Worker {
             self.texts.read_with(core.repository.reader());
         }
         let limits = core.limits();
-        let context = Context {
-            environments: &environments,
-            limits: &limits,
-            history: &core.history,
-            metrics: &core.metrics,
-        };
+        let context = Context::of(&core, &environments, &limits);
         let mut batch =
             Batch::new(context, (&mut self.branches, &mut self.checks, &mut self.texts), self.sequence, time);
         let (mut answers, mut writes, mut broken) = (Vec::new(), Vec::new(), None);

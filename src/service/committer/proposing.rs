@@ -115,12 +115,7 @@ impl Worker {
     ) -> Result<(Pack, T), ServiceError> {
         let core = self.core.clone();
         let (environments, limits, time) = (self.environments.clone(), core.limits(), self.now());
-        let context = Context {
-            environments: &environments,
-            limits: &limits,
-            history: &core.history,
-            metrics: &core.metrics,
-        };
+        let context = Context::of(&core, &environments, &limits);
         let mut batch =
             Batch::new(context, (&mut self.branches, &mut self.checks, &mut self.texts), self.sequence, time);
         let done = work(&mut batch);
@@ -262,12 +257,7 @@ impl Worker {
         let author = core.person(&held.proposal.author);
         let merger = Merger { grant, author: author.as_deref().map(Principal::rights) };
         let (environments, limits, time) = (self.environments.clone(), core.limits(), self.now());
-        let context = Context {
-            environments: &environments,
-            limits: &limits,
-            history: &core.history,
-            metrics: &core.metrics,
-        };
+        let context = Context::of(&core, &environments, &limits);
         let mut batch =
             Batch::new(context, (&mut self.branches, &mut self.checks, &mut self.texts), self.sequence, time);
         let agreed = |needs: &[_]| check_needs(&core, &held.proposal, needs);

@@ -204,12 +204,7 @@ impl Worker {
         let time: Timestamp = self.now();
         let environments = self.environments.clone();
         let limits = core.limits();
-        let context = Context {
-            environments: &environments,
-            limits: &limits,
-            history: &core.history,
-            metrics: &core.metrics,
-        };
+        let context = Context::of(&core, &environments, &limits);
         let mut batch =
             Batch::new(context, (&mut self.branches, &mut self.checks, &mut self.texts), self.sequence, time);
         let mut verdicts: HashMap<usize, Verdict> = HashMap::new();

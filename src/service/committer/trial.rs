@@ -38,12 +38,7 @@ fn on_state<T>(
     work: impl FnOnce(&mut Batch<'_>) -> Result<T, ServiceError>,
 ) -> Result<T, ServiceError> {
     let limits = core.limits();
-    let context = Context {
-        environments: &state.environments,
-        limits: &limits,
-        history: &core.history,
-        metrics: &core.metrics,
-    };
+    let context = Context::of(core, &state.environments, &limits);
     let mut branches = working_of(state);
     let (mut checks, mut texts) = (Checks::default(), Texts::new(core.repository.reader(), limits));
     let mut batch = Batch::new(

@@ -30,6 +30,7 @@ use crate::model::{
     ChangeSet, Environment, Environments, Limits, ObjectId, Path, Revision, Sequence, Timestamp, Version,
 };
 use crate::service::ServiceError;
+use crate::service::core::Core;
 use crate::service::live::Moved;
 use crate::snapshot::{Plan, Snapshot};
 use crate::telemetry::{Phase, ProjectMetrics};
@@ -104,6 +105,13 @@ pub(in crate::service::committer) struct Context<'a> {
     pub limits: &'a Limits,
     pub history: &'a History,
     pub metrics: &'a ProjectMetrics,
+}
+
+impl<'a> Context<'a> {
+    /// The same of a project.
+    pub fn of(core: &'a Core, environments: &'a Arc<Environments>, limits: &'a Limits) -> Self {
+        Context { environments, limits, history: &core.history, metrics: &core.metrics }
+    }
 }
 
 /// The writes of one batch, taken one after the other; each sees those before it.
