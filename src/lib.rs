@@ -10,6 +10,7 @@ pub mod bundle;
 pub mod cli;
 pub mod client;
 pub mod document;
+pub mod forge;
 pub mod git;
 pub mod history;
 pub mod import;

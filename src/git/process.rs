@@ -16,12 +16,17 @@ impl Repository {
 
 /// The shell, by its place: a program that has to be looked for with other variables than our own costs a copy of this
 /// process.
-pub(super) const SHELL: &str = "/bin/sh";
+const SHELL: &str = "/bin/sh";
 
 /// A program that a shell finds and becomes.
 pub(super) fn program(name: &str) -> Command {
+    program_within(name, ":")
+}
+
+/// The same within limits, which commands of the shell set before.
+pub(super) fn program_within(name: &str, limits: &str) -> Command {
     let mut command = Command::new(SHELL);
-    command.args(["-c", "exec \"$0\" \"$@\"", name]);
+    command.args(["-c", &format!("{limits} && exec \"$0\" \"$@\""), name]);
     command
 }
 

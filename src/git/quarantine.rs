@@ -1,13 +1,14 @@
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::process::{SHELL, alone};
+use super::process::{alone, program_within};
 use super::publish::PublishError;
 use super::publish::install::Install;
 use super::reader::Reader;
@@ -78,6 +79,13 @@ pub struct Quarantine {
 
 /// A pack of a quarantine that is in the repository now; taken out again when dropped, unless it is settled.
 pub struct TakenOver(Option<Install>);
+
+impl ReceiveLimits {
+    /// What a shell is told to hold the process to that it becomes.
+    pub(super) fn of_process(&self) -> String {
+        format!("ulimit -d {} && ulimit -t {}", self.memory_bytes / 1024, self.cpu.as_secs().max(1))
+    }
+}
 
 impl Quarantine {
     /// One in which nothing is: for what the repository holds already.
@@ -165,16 +173,18 @@ impl Quarantine {
             .ok_or_else(|| ReceiveError::Io(io::Error::other(format!("git index-pack said {printed:?}"))))
     }
 
+    /// What lets Git put objects here, and read those of the repository too.
+    pub(super) fn variables(&self, repository: &Repository) -> io::Result<[(&'static str, OsString); 2]> {
+        Ok([
+            ("GIT_OBJECT_DIRECTORY", self.dir.path().into()),
+            ("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&repository.dir().join("objects"))?),
+        ])
+    }
+
     fn index_pack(&self, repository: &Repository, limits: &ReceiveLimits) -> Result<Child, ReceiveError> {
-        // A shell sets the limits of the process, which then becomes Git.
-        let script = format!(
-            "ulimit -d {} && ulimit -t {} && exec \"$@\"",
-            limits.memory_bytes / 1024,
-            limits.cpu.as_secs().max(1)
-        );
-        let mut command = Command::new(SHELL);
+        let mut command = program_within("nice", &limits.of_process());
         // Every object is taken into memory, so that none is larger than that.
-        command.args(["-c", &script, "sh", "nice", "-n", "10", "git", "-c", "safe.directory=*"]);
+        command.args(["-n", "10", "git", "-c", "safe.directory=*"]);
         // What it makes is flushed before it has its name.
         command.args([
             "-c",
@@ -188,8 +198,7 @@ impl Quarantine {
         command.arg(format!("--max-input-size={}", limits.pack_bytes));
         alone(&mut command);
         command.env("GIT_DIR", fs::canonicalize(repository.dir())?);
-        command.env("GIT_OBJECT_DIRECTORY", self.dir.path());
-        command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&repository.dir().join("objects"))?);
+        command.envs(self.variables(repository)?);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command.spawn()?)
     }
@@ -229,7 +238,7 @@ impl TakenOver {
 }
 
 /// A folder for a variable in which a colon parts them, as Git quotes it: git(1).
-fn quoted(folder: &Path) -> io::Result<std::ffi::OsString> {
+fn quoted(folder: &Path) -> io::Result<OsString> {
     use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
     let mut quoted = vec![b'"'];
     for byte in fs::canonicalize(folder)?.as_os_str().as_bytes() {
@@ -239,7 +248,7 @@ fn quoted(folder: &Path) -> io::Result<std::ffi::OsString> {
         quoted.push(*byte);
     }
     quoted.push(b'"');
-    Ok(std::ffi::OsString::from_vec(quoted))
+    Ok(OsString::from_vec(quoted))
 }
 
 /// The first twelve bytes: gitformat-pack(5).

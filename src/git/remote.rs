@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Stdio};
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::process::{alone, program};
+use super::process::{alone, program, program_within};
+use super::quarantine::{Quarantine, ReceiveLimits};
 use super::repository::Repository;
 use crate::model::{ObjectId, Revision};
 
@@ -22,6 +24,19 @@ const MOST_SAID_BYTES: usize = 2 << 10;
 
 /// How often it is looked whether a process has ended.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// What objects are fetched with: each is checked, and they come as a pack.
+const FETCH: &[&str] = &[
+    "-c",
+    "fetch.fsckObjects=true",
+    "-c",
+    "transfer.unpackLimit=1",
+    "fetch",
+    "--quiet",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-auto-maintenance",
+];
 
 /// Another repository, as Git would clone it.
 #[derive(Clone)]
@@ -69,21 +84,30 @@ impl Repository {
     pub fn fetch_from(&self, remote: &Remote, branches: &[&str], into: &str) -> Result<(), RemoteError> {
         let specs: Vec<String> =
             branches.iter().map(|branch| format!("+refs/heads/{branch}:{into}/{branch}")).collect();
-        let mut arguments = vec![
-            "-c",
-            "fetch.fsckObjects=true",
-            "-c",
-            "transfer.unpackLimit=1",
-            "fetch",
-            "--quiet",
-            "--no-tags",
-            "--no-write-fetch-head",
-            "--no-auto-maintenance",
-            "--",
-            &remote.url,
-        ];
+        let mut arguments = [FETCH, &["--", &remote.url]].concat();
         arguments.extend(specs.iter().map(String::as_str));
         self.talk(remote, &arguments).map(drop)
+    }
+
+    /// Where one ref of another repository leads, by its full name.
+    pub fn remote_ref(&self, remote: &Remote, name: &str) -> Result<Option<ObjectId>, RemoteError> {
+        let printed = self.talk(remote, &["ls-remote", "--", &remote.url, name])?;
+        let mut lines = printed.lines().filter_map(|line| line.split_once('\t'));
+        Ok(lines.find(|(_, found)| *found == name).and_then(|(id, _)| id.parse().ok()))
+    }
+
+    /// Fetches a ref of another repository beside this one, where nothing refers to it: it goes with the quarantine.
+    pub fn fetch_beside(
+        &self,
+        remote: &Remote,
+        name: &str,
+        limits: &ReceiveLimits,
+    ) -> Result<Quarantine, RemoteError> {
+        let quarantine = Quarantine::empty(self)?;
+        let variables = quarantine.variables(self)?;
+        let arguments = [&["-c", "pack.threads=1"], FETCH, &["--", &remote.url, name]].concat();
+        self.talk_with(remote, &arguments, &variables, Some(limits))?;
+        Ok(quarantine)
     }
 
     /// Moves a branch of another repository forward.
@@ -124,7 +148,23 @@ impl Repository {
     }
 
     fn talk(&self, remote: &Remote, arguments: &[&str]) -> Result<String, RemoteError> {
-        let mut command = program("git");
+        self.talk_with(remote, arguments, &[], None)
+    }
+
+    fn talk_with(
+        &self,
+        remote: &Remote,
+        arguments: &[&str],
+        variables: &[(&str, OsString)],
+        limits: Option<&ReceiveLimits>,
+    ) -> Result<String, RemoteError> {
+        let mut command = match limits {
+            Some(limits) => program_within(
+                "git",
+                &format!("ulimit -f {} && {}", limits.pack_bytes.div_ceil(512), limits.of_process()),
+            ),
+            None => program("git"),
+        };
         // A redirect could carry the token to somewhere else; one that stalls is given up.
         command.args(["-c", "safe.directory=*", "-c", "http.followRedirects=false"]);
         command.args([
@@ -149,6 +189,7 @@ impl Repository {
             command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=20");
         }
         command.env("GIT_DIR", self.dir()).env("GIT_TERMINAL_PROMPT", "0");
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         if let Some(authorization) = remote.authorization.as_ref().filter(|_| remote.url.starts_with("http"))
         {
             // Not an argument: those are for everybody to see.

@@ -1,5 +1,7 @@
 use crate::model::Diagnostic;
-use crate::service::{BranchStatus, Health, Status, UpstreamState, UpstreamStatus, WriteState};
+use crate::service::{
+    BranchStatus, Health, PullStatus, PullsStatus, Status, UpstreamState, UpstreamStatus, WriteState,
+};
 use crate::validation::Finding;
 use crate::wire;
 
@@ -53,6 +55,33 @@ fn upstream(status: &UpstreamStatus) -> wire::UpstreamStatus {
         overruled: overruled
             .map(|(sequence, path)| wire::OverruledEntry { sequence: sequence.0, path: path.to_string() })
             .collect(),
+        pull_requests: status.pulls.as_ref().map(pulls),
+    }
+}
+
+fn pulls(status: &PullsStatus) -> wire::PullRequestsStatus {
+    wire::PullRequestsStatus {
+        last_contact: status.last_contact.map(|time| time.to_string()),
+        last_error: status.last_error.as_ref().map(|(_, reason)| reason.clone()),
+        last_error_at: status.last_error.as_ref().map(|(time, _)| time.to_string()),
+        open: status.open.iter().map(pull).collect(),
+    }
+}
+
+fn pull(pull: &PullStatus) -> wire::PullRequestStatus {
+    let told = pull.told.as_ref();
+    wire::PullRequestStatus {
+        number: pull.number,
+        branch: pull.branch.clone(),
+        state: match told {
+            None => "unchecked",
+            Some((_, verdict)) if verdict.is_good => "success",
+            Some(_) => "failure",
+        }
+        .to_owned(),
+        revision: told.map(|(commit, _)| commit.to_string()),
+        description: told.map(|(_, verdict)| verdict.description.clone()),
+        problem: pull.problem.clone(),
     }
 }
 

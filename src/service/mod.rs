@@ -111,4 +111,4 @@ pub use restore::{RestoreError, Restored, restore};
 pub use rollback::rollback_write;
 pub use search::{EntryPage, Search, page};
 pub use status::{BranchStatus, Health, Status};
-pub use upstream::{Forge, Hint, UpstreamBranch, UpstreamState, UpstreamStatus};
+pub use upstream::{Hint, PullStatus, PullsStatus, UpstreamBranch, UpstreamState, UpstreamStatus};

@@ -105,7 +105,7 @@ impl Project {
         let proposals = ProposalBoard::load(&repository).map_err(unreadable)?;
         let (fold, fold_receiver) = Signal::new(fold::PACKS_PER_FOLD);
         let (retention, retention_receiver) = Signal::new(retention::CHANGE_SETS_PER_LOOK);
-        let (upstream, upstream_news) = UpstreamBoard::new();
+        let (upstream, upstream_news, pulls_news) = UpstreamBoard::new();
         let core = Arc::new(Core {
             dir: dir.to_owned(),
             repository,
@@ -193,6 +193,11 @@ impl Project {
             spawn("upstream", move || upstream::run(&core, &committer, &upstream_news))
         };
         threads.push(following_upstream.map_err(|e| unreadable(e.into()))?);
+        let checking_pulls = {
+            let core = core.clone();
+            spawn("pulls", move || upstream::pulls::run(&core, &pulls_news))
+        };
+        threads.push(checking_pulls.map_err(|e| unreadable(e.into()))?);
         let (proposing, proposals_stop) = mpsc::channel();
         let merging = {
             let (core, committer) = (core.clone(), committer.watch());

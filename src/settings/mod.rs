@@ -1,6 +1,7 @@
 //! What a project's `settings.yaml` says, checked: environments, limits, retention.
 
 mod clients;
+mod pull_requests;
 mod rate;
 mod resolution;
 mod retention;
@@ -15,6 +16,7 @@ use crate::model::{Diagnostic, Environment, Environments, Limits, Object, Resolu
 use crate::secret::SecretRules;
 
 pub use self::clients::ClientRules;
+pub use self::pull_requests::PullRequestRules;
 pub use self::rate::Rate;
 pub use self::retention::Retention;
 pub use self::upstream::Upstream;

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::Parser;
 use super::clients::duration;
+use super::pull_requests::PullRequestRules;
 use crate::model::{Object, Value};
 
 /// How often a forge is asked unless told otherwise.
@@ -22,9 +23,11 @@ pub struct Upstream {
     pub webhook: Option<String>,
     /// Whether a write is acknowledged only once the upstream has it.
     pub writes_wait: bool,
+    /// How its pull requests are checked; not at all when none.
+    pub pull_requests: Option<PullRequestRules>,
 }
 
-const MEMBERS: [&str; 6] = ["url", "user", "token", "poll", "webhook", "writes"];
+const MEMBERS: [&str; 7] = ["url", "user", "token", "poll", "webhook", "writes", "pull_requests"];
 
 impl Parser<'_> {
     pub(super) fn upstream(&mut self, root: &Object) -> Option<Upstream> {
@@ -86,6 +89,7 @@ impl Parser<'_> {
         if token.is_some() && !url.starts_with("https://") && !url.starts_with("http://") {
             self.wrong(&["upstream", "token"], "a token goes with an address of https");
         }
+        let pull_requests = self.pull_requests(members, &url, token.as_deref());
         Some(Upstream {
             url,
             user: user.unwrap_or_else(|| "confgit".to_owned()),
@@ -93,6 +97,7 @@ impl Parser<'_> {
             poll,
             webhook,
             writes_wait,
+            pull_requests,
         })
     }
 }
@@ -136,6 +141,42 @@ mod tests {
     use super::*;
 
     #[test]
+    fn pull_requests_are_where_the_upstream_is() {
+        let read = |text: &str| {
+            let text = format!("environments:\n  base: {{branch: main}}\nupstream: {text}\n");
+            let settings = ProjectSettings::parse(text.as_bytes()).unwrap();
+            settings.upstream.and_then(|upstream| upstream.pull_requests).unwrap()
+        };
+        let found =
+            read("{url: 'https://github.com/acme/config.git', token: t, pull_requests: {forge: github}}");
+        let expected = ("https://api.github.com", "acme/config", "t", "confgit");
+        let told = |found: &PullRequestRules| {
+            [&found.api, &found.repository, &found.token, &found.context].map(|text| text.to_string())
+        };
+        assert_eq!(told(&found), <[&str; 4]>::from(expected).map(str::to_owned));
+        let found = read(
+            "{url: 'git@git.example:ops/of/config.git', pull_requests: {forge: gitlab, token: t, context: prod}}",
+        );
+        assert_eq!(
+            told(&found),
+            ["https://git.example/api/v4", "ops/of/config", "t", "prod"].map(str::to_owned)
+        );
+        let found =
+            read("{url: 'ssh://git@git.example:2222/ops/config', pull_requests: {forge: gitea, token: t}}");
+        assert_eq!(
+            told(&found),
+            ["https://git.example/api/v1", "ops/config", "t", "confgit"].map(str::to_owned)
+        );
+        let found =
+            read("{url: 'http://127.0.0.1:3000/ops/config', token: t, pull_requests: {forge: gitea}}");
+        assert_eq!(found.api, "http://127.0.0.1:3000/api/v1");
+        let found = read(
+            "{url: '/srv/a.git', pull_requests: {forge: github, token: t, api: 'http://127.0.0.1:1/', repository: acme/config}}",
+        );
+        assert_eq!(told(&found), ["http://127.0.0.1:1/", "acme/config", "t", "confgit"].map(str::to_owned));
+    }
+
+    #[test]
     fn upstreams_are_read() {
         let read = |text: &str| {
             let text = format!("environments:\n  base: {{branch: main}}\nupstream: {text}\n");
@@ -173,6 +214,18 @@ mod tests {
             "{url: '/a', poll: 13h}",
             "{url: '/a', branch: x}",
             "{url: '/a', writes: reconcile}",
+            "{url: '/a', pull_requests: github}",
+            "{url: '/a', pull_requests: {}}",
+            "{url: '/a', pull_requests: {forge: sourceforge}}",
+            "{url: '/a', pull_requests: {forge: github}}",
+            "{url: '/a', pull_requests: {forge: github, token: t, repository: a/b}}",
+            "{url: '/a', pull_requests: {forge: github, token: t, api: 'https://api.example'}}",
+            "{url: 'https://forge.example/a/b', pull_requests: {forge: github}}",
+            "{url: 'https://forge.example/a', token: t, pull_requests: {forge: github}}",
+            "{url: 'https://forge.example/a/b', token: t, pull_requests: {forge: github, api: 'ftp://a'}}",
+            "{url: 'https://forge.example/a/b', token: t, pull_requests: {forge: github, context: 5}}",
+            "{url: 'https://forge.example/a/b', token: t, pull_requests: {forge: github, x: y}}",
+            "{url: 'https://forge.example/a/b', token: t, pull_requests: {forge: github, repository: 'a/b?c'}}",
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }

@@ -89,7 +89,7 @@ impl Parser<'_> {
     }
 }
 
-fn is_url(text: &str) -> bool {
+pub(super) fn is_url(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let authority = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());

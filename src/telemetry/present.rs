@@ -56,6 +56,12 @@ pub struct PresentUpstream {
     pub ahead: u64,
     /// How many are there and not here.
     pub behind: u64,
+    /// How many pull requests are open that go to an environment.
+    pub pulls: usize,
+    /// How many of them are not as they should be.
+    pub bad_pulls: usize,
+    /// Whether they cannot be checked, or the forge not told.
+    pub pulls_failing: bool,
 }
 
 /// How the audit log is at present.
@@ -106,7 +112,7 @@ pub(super) fn encode(exposition: &mut Exposition<'_>, presents: &Presents) -> fm
 
 fn encode_projects(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt::Result {
     type Value = fn(&Present) -> f64;
-    let gauges: [(&str, &str, Value); 16] = [
+    let gauges: [(&str, &str, Value); 19] = [
         ("confgit_sequence", "The last change set that readers see.", |present| present.sequence.0 as f64),
         (
             "confgit_oldest_sequence",
@@ -156,6 +162,17 @@ fn encode_projects(exposition: &mut Exposition<'_>, presents: &Presents) -> fmt:
         ("confgit_upstream_behind", "Commits of the upstream that are not taken in.", |present| {
             present.upstream.behind as f64
         }),
+        ("confgit_pull_requests", "Open pull requests that go to an environment.", |present| {
+            present.upstream.pulls as f64
+        }),
+        ("confgit_pull_requests_bad", "Those of them that would be refused.", |present| {
+            present.upstream.bad_pulls as f64
+        }),
+        (
+            "confgit_pull_requests_failing",
+            "1 while pull requests cannot be checked or the forge cannot be told, else 0.",
+            |present| f64::from(u8::from(present.upstream.pulls_failing)),
+        ),
         ("confgit_packs", "Packs in the configuration's repository.", |present| present.packs as f64),
     ];
     for (name, help, value) in gauges {

@@ -43,7 +43,10 @@ pub use proposal::{
     NewProposal, Proposal, ProposalAct, ProposalConflict, ProposalDetails, ProposalEvent, ProposalHead,
     ProposalRequirement, Proposals, WrittenProposal,
 };
-pub use upstream::{AcceptUpstream, OverruledEntry, UpstreamBranch, UpstreamStatus, WebhookTaken};
+pub use upstream::{
+    AcceptUpstream, OverruledEntry, PullRequestStatus, PullRequestsStatus, UpstreamBranch, UpstreamStatus,
+    WebhookTaken,
+};
 
 /// A raw JSON value.
 pub type Json = Box<RawValue>;

@@ -20,6 +20,47 @@ pub struct UpstreamStatus {
     /// Entries that both sides changed, where the upstream's value was taken, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overruled: Vec<OverruledEntry>,
+    /// How its pull requests are checked; absent where they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_requests: Option<PullRequestsStatus>,
+}
+
+/// How the pull requests of the upstream are checked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PullRequestsStatus {
+    /// When all was looked at last (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_contact: Option<String>,
+    /// What went wrong the last time; absent once it goes well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// When that was (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_at: Option<String>,
+    /// Those that are open and go to the branch of an environment, the 100 that were touched last at most.
+    pub open: Vec<PullRequestStatus>,
+}
+
+/// A pull request of the upstream.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PullRequestStatus {
+    /// Its number at the forge.
+    pub number: u64,
+    /// The branch that it is to be merged into.
+    pub branch: String,
+    /// What the forge was told: `success` or `failure`; `unchecked` as long as it was told nothing.
+    pub state: String,
+    /// The commit that it was told about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Why, as the status of the commit says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Why it could not be checked, or the forge not told, the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// How one branch is followed.

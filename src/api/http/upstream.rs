@@ -9,8 +9,9 @@ use super::operations::json;
 use super::problem::Problem;
 use super::query::Query;
 use super::{App, caller};
+use crate::forge::Forge;
 use crate::model::Revision;
-use crate::service::{Forge, Hint, ServiceError};
+use crate::service::{Hint, ServiceError};
 use crate::wire;
 
 /// The largest message of a webhook, in bytes.

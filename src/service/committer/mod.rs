@@ -52,7 +52,7 @@ pub use self::request::{
     ChangedEntry, Edit, EditOp, Member, Metadata, NewEnvironment, Precondition, PromotedEntry, Promotion,
     Write, Written, WrittenEdit,
 };
-pub(super) use self::trial::{try_heads, try_out};
+pub(super) use self::trial::{try_commit, try_heads, try_out};
 
 /// What the committer is asked to do.
 enum Work {

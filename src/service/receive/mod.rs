@@ -18,7 +18,7 @@ use super::core::Core;
 use super::project::Project;
 use crate::auth::{Action, Refused, WriteGrant};
 use crate::git::{EntryKind, Quarantine, ReceiveError, ReceiveLimits, RefState, Repository};
-use crate::model::{Diagnostic, Environments, ObjectId, Path, Rule, Sequence};
+use crate::model::{Diagnostic, Environment, Environments, ObjectId, Path, Revision, Rule, Sequence};
 
 /// How much one push may bring.
 pub const PUSH_LIMITS: ReceiveLimits = ReceiveLimits {
@@ -287,6 +287,31 @@ pub(super) fn judge(
     let mut decided = decided.into_iter();
     let all = verdicts.into_iter().filter_map(|verdict| verdict.or_else(|| decided.next()));
     Ok(all.collect())
+}
+
+/// Looks at a commit that would come into the branch of an environment, as at one that is pushed to become a proposal;
+/// answers the newest commit of the branch that it was made on.
+pub(super) fn base_of(
+    core: &Core,
+    grant: &WriteGrant,
+    (environment, commit): (&Environment, Revision),
+    quarantine: &Quarantine,
+) -> Result<Result<Option<Revision>, PushRefusal>, ServiceError> {
+    let name = format!("{PROPOSING}{}", environment.name);
+    let push = Push {
+        grant: grant.clone(),
+        updates: vec![RefUpdate { name, old: None, new: Some(commit) }],
+        is_atomic: false,
+        merging: Merging::Refuse,
+        request_id: None,
+        proposing: Proposing::default(),
+    };
+    let found = inspect::inspect(core, &push, quarantine)?.into_iter().next();
+    let found = found.ok_or(ServiceError::Busy)?;
+    Ok(found.map(|inspected| match inspected.target {
+        Target::Proposal(_, base) => base,
+        Target::Branch(_) | Target::Tag => None,
+    }))
 }
 
 /// What is asked of somebody who makes the branch of an environment lose commits, or removes it.

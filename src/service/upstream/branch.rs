@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::ACCOUNT;
 use super::state::{UpstreamBranch, UpstreamState};
 use crate::auth::WriteGrant;
 use crate::git::{
@@ -18,9 +19,6 @@ const FETCHED: &str = "refs/confgit/upstream";
 
 /// What of them was taken in.
 const TAKEN_IN: &str = "refs/confgit/taken-in";
-
-/// Who takes in what the upstream has, as the journal names it.
-const ACCOUNT: &str = "upstream";
 
 /// One round of following the upstream.
 pub(super) struct Follower<'a> {

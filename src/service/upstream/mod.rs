@@ -1,8 +1,9 @@
 //! Following a forge: its branches are fetched and taken in like pushes, what is written here is pushed there. While it is
-//! away everything goes on; afterwards both sides are brought together.
+//! away everything goes on; afterwards both sides are brought together. Its pull requests are checked.
 
 mod branch;
 mod hint;
+pub(super) mod pulls;
 mod state;
 
 use std::sync::Arc;
@@ -13,12 +14,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use self::branch::Follower;
-pub use self::hint::{Forge, Hint};
+pub use self::hint::Hint;
+pub use self::pulls::{PullStatus, PullsStatus};
 pub(super) use self::state::UpstreamBoard;
 pub use self::state::{UpstreamBranch, UpstreamState, UpstreamStatus};
 use super::ServiceError;
 use super::committer::{QueueWatch, Written};
 use super::core::Core;
+use super::signal::Signal;
 use crate::git::{Remote, RemoteError};
 use crate::model::{Revision, Timestamp};
 use crate::resolve::Secrets as _;
@@ -26,6 +29,9 @@ use crate::settings::{ProjectSettings, Upstream};
 
 /// How often it is looked whether there is an upstream now.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Who takes in what the upstream has, as the journal names it.
+const ACCOUNT: &str = "upstream";
 
 /// Rounds begin at least so far apart, however many writes there are to push.
 const LEAST_DISTANCE: Duration = Duration::from_millis(250);
@@ -50,7 +56,7 @@ pub(super) fn run(core: &Arc<Core>, committer: &QueueWatch, news: &Receiver<()>)
             None => LOOK,
             Some(upstream) => pause(upstream, failures),
         };
-        if !until_due(core, news, pause, &settings) {
+        if !until_due((core, &core.upstream.news), news, pause, &settings) {
             return;
         }
         if is_new {
@@ -83,13 +89,18 @@ pub(super) fn run(core: &Arc<Core>, committer: &QueueWatch, news: &Receiver<()>)
 }
 
 /// Waits until there is something to do; false when the project closes.
-fn until_due(core: &Core, news: &Receiver<()>, pause: Duration, settings: &Arc<ProjectSettings>) -> bool {
+fn until_due(
+    (core, signal): (&Core, &Signal),
+    news: &Receiver<()>,
+    pause: Duration,
+    settings: &Arc<ProjectSettings>,
+) -> bool {
     let until = Instant::now() + pause;
     loop {
         let left = until.saturating_duration_since(Instant::now());
         match news.recv_timeout(left.min(LOOK)) {
             Err(RecvTimeoutError::Disconnected) => return false,
-            _ if core.upstream.news.is_stopped() => return false,
+            _ if signal.is_stopped() => return false,
             Ok(()) if settings.upstream.is_some() => return true,
             _ if left.is_zero() || !Arc::ptr_eq(settings, &core.settings.load_full()) => return true,
             _ => {}
@@ -147,11 +158,7 @@ fn round(
     settings: &ProjectSettings,
     upstream: &Upstream,
 ) -> Result<(), String> {
-    let remote = Remote {
-        url: upstream.url.clone(),
-        authorization: authorization(core, settings, upstream)?,
-        stop: core.upstream.stop.clone(),
-    };
+    let remote = remote_of(core, settings, upstream)?;
     for _ in 0..MOST_RACES {
         let follower = Follower { core, committer, remote: &remote };
         match follower.round() {
@@ -167,16 +174,22 @@ fn round(
     Err(core.upstream.last_race())
 }
 
-/// What opens an address of https.
-fn authorization(
-    core: &Core,
-    settings: &ProjectSettings,
-    upstream: &Upstream,
-) -> Result<Option<String>, String> {
-    let Some(name) = &upstream.token else { return Ok(None) };
+/// The upstream as Git reaches it.
+fn remote_of(core: &Core, settings: &ProjectSettings, upstream: &Upstream) -> Result<Remote, String> {
+    let authorization = match &upstream.token {
+        None => None,
+        Some(name) => {
+            let token = secret_of(core, settings, name)?;
+            Some(format!("Basic {}", STANDARD.encode(format!("{}:{token}", upstream.user))))
+        }
+    };
+    Ok(Remote { url: upstream.url.clone(), authorization, stop: core.upstream.stop.clone() })
+}
+
+/// A secret that has to be there.
+fn secret_of(core: &Core, settings: &ProjectSettings, name: &String) -> Result<String, String> {
     let values =
         settings.secrets.read_all(std::iter::once(name), &core.dir).map_err(|error| error.to_string())?;
-    let token = values.secret(name).ok().flatten().filter(|token| !token.is_empty());
-    let token = token.ok_or_else(|| format!("no provider has the secret `{name}`, or it is empty"))?;
-    Ok(Some(format!("Basic {}", STANDARD.encode(format!("{}:{token}", upstream.user)))))
+    let secret = values.secret(name).ok().flatten().filter(|secret| !secret.is_empty());
+    secret.ok_or_else(|| format!("no provider has the secret `{name}`, or it is empty"))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::pulls::{PullBoard, PullStatus, PullsStatus};
 use crate::model::{Path, Revision, Sequence, Timestamp};
 use crate::service::signal::Signal;
 use crate::telemetry::PresentUpstream;
@@ -86,6 +87,8 @@ pub struct UpstreamStatus {
     /// Entries that both sides changed, where the upstream's value was taken, newest first: the change set whose first
     /// parent has ours.
     pub overruled: VecDeque<(Sequence, Path)>,
+    /// How its pull requests are checked; none where they are not.
+    pub pulls: Option<PullsStatus>,
 }
 
 /// What is known of the upstream, and who is told to look at it.
@@ -102,11 +105,15 @@ pub(in crate::service) struct UpstreamBoard {
     has: watch::Sender<Sequence>,
     /// Set when the project closes.
     pub stop: Arc<AtomicBool>,
+    /// Its pull requests.
+    pub pulls: PullBoard,
 }
 
 impl UpstreamBoard {
-    pub fn new() -> (Self, Receiver<()>) {
+    /// The board, and where those are woken who follow branches and check pull requests.
+    pub fn new() -> (Self, Receiver<()>, Receiver<()>) {
         let (news, receiver) = Signal::new(1);
+        let (pulls, pulls_receiver) = PullBoard::new();
         let (status, accepted, race) = (Mutex::default(), Mutex::default(), Mutex::default());
         (
             UpstreamBoard {
@@ -117,8 +124,10 @@ impl UpstreamBoard {
                 heard: Mutex::default(),
                 has: watch::Sender::new(Sequence(0)),
                 stop: Arc::default(),
+                pulls,
             },
             receiver,
+            pulls_receiver,
         )
     }
 
@@ -126,22 +135,29 @@ impl UpstreamBoard {
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
         self.news.stop();
+        self.pulls.news.stop();
     }
 
     /// How it is followed; none where there is none.
     pub fn status(&self) -> Option<UpstreamStatus> {
-        self.locked().clone()
+        let status = self.locked().clone();
+        status.map(|status| UpstreamStatus { pulls: self.pulls.status(), ..status })
     }
 
     /// The same in figures.
     pub fn present(&self) -> PresentUpstream {
         let Some(status) = self.status() else { return PresentUpstream::default() };
+        let pulls = status.pulls.unwrap_or_default();
+        let is_bad = |pull: &&PullStatus| pull.told.as_ref().is_some_and(|(_, verdict)| !verdict.is_good);
         PresentUpstream {
             is_failing: status.last_error.is_some()
                 || status.branches.iter().any(|branch| branch.state.is_degraded()),
             last_contact: status.last_contact.map_or(0, |time| time.as_seconds()),
             ahead: status.branches.iter().map(|branch| branch.ahead).sum(),
             behind: status.branches.iter().map(|branch| branch.behind).sum(),
+            pulls: pulls.open.len(),
+            bad_pulls: pulls.open.iter().filter(is_bad).count(),
+            pulls_failing: pulls.last_error.is_some(),
         }
     }
 

@@ -51,7 +51,7 @@ impl Operation {
                 }
                 "{forge}" => {
                     let mut forge = segment_of("forge", "Where the upstream is.", "github");
-                    forge["schema"] = json!({ "type": "string", "enum": crate::service::Forge::ALL.map(crate::service::Forge::name) });
+                    forge["schema"] = json!({ "type": "string", "enum": crate::forge::Forge::ALL.map(crate::forge::Forge::name) });
                     parameters.push(forge);
                 }
                 "{file}" => parameters.push(segment_of("file", "The name of a file.", "docs.js")),

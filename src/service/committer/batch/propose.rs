@@ -111,7 +111,8 @@ impl Batch<'_> {
     }
 
     /// The head of a proposal for the environment that a branch is of.
-    pub(super) fn head_of(
+    /// What commits make of a branch, as the head of a proposal.
+    pub fn head_of(
         &self,
         branch: &Arc<str>,
         (base, commit): (Option<Revision>, Revision),

@@ -1,5 +1,8 @@
 //! One project follows another, or a bare repository, as it would a forge.
 
+mod pulls;
+mod stand_in;
+
 use std::path::Path;
 
 use ring::hmac;

@@ -1,0 +1,232 @@
+use std::time::Duration;
+
+use ring::hmac;
+use serde_json::Value;
+use ureq::http::{Request, Response, StatusCode};
+use ureq::{Agent, Body};
+
+use super::Forge;
+use super::bitbucket::Bitbucket;
+use super::dialect::{COMMENTS_A_PAGE, Call, Dialect, PullRequest, Verdict};
+use super::gitea::Gitea;
+use super::github::GitHub;
+use super::gitlab::GitLab;
+
+/// How long one request may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The largest answer that is read, in bytes.
+const MOST_ANSWER_BYTES: u64 = 16 << 20;
+
+/// How many pages of comments are looked through for ours.
+const MOST_PAGES: usize = 20;
+
+/// For how long a forge may ask to be left alone.
+const MOST_PAUSE: Duration = Duration::from_secs(3_600);
+
+/// Why a forge did not do what it was asked. Holds nothing of the token, and no text of an answer but its `message`.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgeError {
+    /// It did not answer.
+    #[error("the forge cannot be asked: {0}")]
+    Unreachable(String),
+    /// It wants to be asked later.
+    #[error("the forge wants to be asked again in {} seconds", .0.as_secs())]
+    Later(Duration),
+    /// It answered that this is not possible.
+    #[error("the forge answered {status} to {what}{}", message.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    Refused {
+        /// What was asked: method and path.
+        what: String,
+        /// The status of the answer.
+        status: u16,
+        /// Why, as it says.
+        message: Option<String>,
+    },
+    /// It answered something else than its documentation says.
+    #[error("the answer of the forge to {what} is no JSON")]
+    NotJson {
+        /// What was asked.
+        what: String,
+    },
+}
+
+impl ForgeError {
+    /// Whether there is nothing at the address.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, ForgeError::Refused { status: 404 | 410, .. })
+    }
+}
+
+/// The comment that was made on a pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnComment {
+    id: u64,
+    text: String,
+}
+
+/// The API of a forge, about one repository.
+pub struct ForgeApi {
+    agent: Agent,
+    dialect: &'static dyn Dialect,
+    /// Its address, without a slash at the end.
+    base: String,
+    /// Such as `acme/config`.
+    repository: String,
+    token: String,
+    /// What tells our status from those of others.
+    context: String,
+}
+
+impl ForgeApi {
+    /// The API at an address. Nothing is asked yet.
+    pub fn new(forge: Forge, base: &str, repository: &str, token: String, context: &str) -> Self {
+        let config = Agent::config_builder()
+            .timeout_global(Some(PATIENCE))
+            .http_status_as_error(false)
+            // The token goes where the settings say, and nowhere else.
+            .max_redirects(0)
+            .user_agent(concat!("confgit/", env!("CARGO_PKG_VERSION")));
+        ForgeApi {
+            agent: Agent::new_with_config(config.build()),
+            dialect: match forge {
+                Forge::GitHub => &GitHub,
+                Forge::GitLab => &GitLab,
+                Forge::Gitea => &Gitea,
+                Forge::Bitbucket => &Bitbucket,
+            },
+            base: base.trim_end_matches('/').to_owned(),
+            repository: repository.to_owned(),
+            token,
+            context: context.to_owned(),
+        }
+    }
+
+    /// The open pull requests, those first that were touched last; a page of them.
+    pub fn pull_requests(&self) -> Result<Vec<PullRequest>, ForgeError> {
+        let answer = self.ask(self.dialect.pull_requests(&self.repository))?;
+        Ok(self.dialect.read_pull_requests(&answer))
+    }
+
+    /// Gives the commit of a pull request its status.
+    pub fn set_status(&self, pull: &PullRequest, commit: &str, verdict: &Verdict) -> Result<(), ForgeError> {
+        self.ask(self.dialect.status(&self.repository, pull, commit, &self.context, verdict)).map(drop)
+    }
+
+    /// Finds the comment that was made before. It is known by a line that nobody makes who does not have the token, and is
+    /// the first with it: who copies the line comes later.
+    pub fn find_comment(&self, number: u64) -> Result<Option<OwnComment>, ForgeError> {
+        let mark = self.mark(number);
+        let mut seen = None;
+        for page in 1..=MOST_PAGES {
+            let answer = self.ask(self.dialect.comments(&self.repository, number, page))?;
+            let comments = self.dialect.read_comments(&answer);
+            if let Some(comment) = comments.iter().find(|comment| comment.text.contains(&mark)) {
+                return Ok(Some(OwnComment { id: comment.id, text: comment.text.replace("\r\n", "\n") }));
+            }
+            let first = comments.first().map(|comment| comment.id);
+            // Where there are no pages, each is the first one.
+            if comments.len() < COMMENTS_A_PAGE || first == seen {
+                break;
+            }
+            seen = first;
+        }
+        Ok(None)
+    }
+
+    /// Makes the comment, or changes what it says where it says something else.
+    pub fn comment(
+        &self,
+        number: u64,
+        before: Option<&OwnComment>,
+        text: &str,
+    ) -> Result<Option<OwnComment>, ForgeError> {
+        let text = format!("{}\n\n{}", text.trim(), self.mark(number));
+        if let Some(same) = before.filter(|before| before.text.trim() == text) {
+            return Ok(Some(same.clone()));
+        }
+        let id = before.map(|before| before.id);
+        let answer = self.ask(self.dialect.comment(&self.repository, number, id, &text))?;
+        let id = answer.get("id").and_then(Value::as_u64).or(id);
+        Ok(id.map(|id| OwnComment { id, text }))
+    }
+
+    /// A line that Markdown does not show.
+    fn mark(&self, number: u64) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.token.as_bytes());
+        let about = format!("comment of {} on {} {number}", self.context, self.repository);
+        let tag = hmac::sign(&key, about.as_bytes());
+        let digits: String = tag.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("[//]: # (confgit {digits})")
+    }
+
+    fn ask(&self, call: Call) -> Result<Value, ForgeError> {
+        let path = call.path.split('?').next().unwrap_or_default();
+        let what = format!("{} {path}", call.method);
+        let mut response = self.send(&call)?;
+        let pause = pause_of(&response);
+        let body = response.body_mut().with_config().limit(MOST_ANSWER_BYTES).read_to_vec();
+        let body = body.map_err(|error| ForgeError::Unreachable(error.to_string()))?;
+        let status = response.status();
+        if let Some(pause) = pause.filter(|_| status == 429 || status == 403 || status == 503) {
+            return Err(ForgeError::Later(pause));
+        }
+        // A change that is made may be answered with nothing.
+        let answer = match body.is_empty() {
+            true => Ok(Value::Null),
+            false => serde_json::from_slice::<Value>(&body),
+        };
+        if !status.is_success() {
+            let message = answer.ok().as_ref().and_then(message_of);
+            return Err(ForgeError::Refused { what, status: status.as_u16(), message });
+        }
+        answer.map_err(|_| ForgeError::NotJson { what })
+    }
+
+    fn send(&self, call: &Call) -> Result<Response<Body>, ForgeError> {
+        let mut request = Request::builder().method(call.method).uri(format!("{}{}", self.base, call.path));
+        for (name, value) in self.dialect.headers(&self.token) {
+            request = request.header(name, value);
+        }
+        let sent = match &call.body {
+            Some(body) => request
+                .header("content-type", "application/json")
+                .body(body.to_string())
+                .map_err(ureq::Error::from)
+                .and_then(|request| self.agent.run(request)),
+            None => request.body(()).map_err(ureq::Error::from).and_then(|request| self.agent.run(request)),
+        };
+        sent.map_err(|error| ForgeError::Unreachable(error.to_string()))
+    }
+}
+
+/// How long a forge asks to be left alone: `Retry-After` (RFC 9110, 10.2.3) in seconds, or when its quota begins anew.
+fn pause_of(response: &Response<Body>) -> Option<Duration> {
+    let number = |name: &str| response.headers().get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    let is_used_up =
+        number("x-ratelimit-remaining") == Some(0) || response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let seconds = match number("retry-after") {
+        Some(seconds) => Some(seconds),
+        None if is_used_up => number("x-ratelimit-reset").map(|at| {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            at.saturating_sub(now.unwrap_or_default().as_secs())
+        }),
+        None => None,
+    };
+    seconds.map(|seconds| Duration::from_secs(seconds.max(1)).min(MOST_PAUSE))
+}
+
+/// What the error of a forge says, in a line.
+fn message_of(answer: &Value) -> Option<String> {
+    let said = ["/message", "/error/message", "/error"].iter().find_map(|at| answer.pointer(at)?.as_str())?;
+    Some(said.chars().map(|char| if char.is_control() { ' ' } else { char }).take(200).collect())
+}
+
+impl std::fmt::Debug for ForgeApi {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ForgeApi")
+            .field("base", &self.base)
+            .field("repository", &self.repository)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,108 @@
+use serde_json::Value;
+
+/// A pull request that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequest {
+    /// Its number.
+    pub number: u64,
+    /// The branch that it is to be merged into.
+    pub target: String,
+    /// The commit that it would merge, or the beginning of its id.
+    pub head: String,
+    /// The ref of the upstream that leads there; none where it is kept in another repository.
+    pub head_ref: Option<String>,
+    /// Where people look at it.
+    pub page: String,
+}
+
+/// What became of checking a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it is as it should be.
+    pub is_good: bool,
+    /// Why, in a line of at most [`MOST_DESCRIPTION_CHARS`].
+    pub description: String,
+}
+
+/// How long the line may be that goes with a status: GitHub and Gitea take so much.
+pub const MOST_DESCRIPTION_CHARS: usize = 140;
+
+/// A comment of a pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Comment {
+    pub id: u64,
+    pub text: String,
+}
+
+/// One request to the API of a forge.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Call {
+    pub method: &'static str,
+    /// Below the address of the API, with its query.
+    pub path: String,
+    pub body: Option<Value>,
+}
+
+impl Call {
+    pub fn get(path: String) -> Self {
+        Call { method: "GET", path, body: None }
+    }
+
+    pub fn post(path: String, body: Value) -> Self {
+        Call { method: "POST", path, body: Some(body) }
+    }
+
+    pub fn change(method: &'static str, path: String, body: Value) -> Self {
+        Call { method, path, body: Some(body) }
+    }
+}
+
+/// How one kind of forge wants to be spoken to. All is about one repository.
+pub(super) trait Dialect: Send + Sync {
+    /// The header that opens the API, and others that go with each request.
+    fn headers(&self, token: &str) -> Vec<(&'static str, String)>;
+
+    /// Asks for the open pull requests, those first that were touched last, as many as one page has.
+    fn pull_requests(&self, repository: &str) -> Call;
+
+    /// Reads what that answers; what cannot be read is left out.
+    fn read_pull_requests(&self, answer: &Value) -> Vec<PullRequest>;
+
+    /// Gives a commit a status; `context` tells it from those of others.
+    fn status(
+        &self,
+        repository: &str,
+        pull: &PullRequest,
+        commit: &str,
+        context: &str,
+        verdict: &Verdict,
+    ) -> Call;
+
+    /// Asks for comments, a page of [`COMMENTS_A_PAGE`], the oldest first; pages count from 1.
+    fn comments(&self, repository: &str, number: u64, page: usize) -> Call;
+
+    /// Reads what that answers.
+    fn read_comments(&self, answer: &Value) -> Vec<Comment>;
+
+    /// Makes a comment, or changes that with an id.
+    fn comment(&self, repository: &str, number: u64, id: Option<u64>, text: &str) -> Call;
+}
+
+/// How many comments a page has.
+pub(super) const COMMENTS_A_PAGE: usize = 50;
+
+/// A text of an answer.
+pub(super) fn text(value: &Value, pointer: &str) -> Option<String> {
+    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The items of an answer that is a list.
+pub(super) fn items(answer: &Value) -> &[Value] {
+    answer.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The comments of a list, whose text is a member of this name.
+pub(super) fn comments_of(answer: &Value, member: &str) -> Vec<Comment> {
+    let comment = |item: &Value| Some(Comment { id: item.get("id")?.as_u64()?, text: text(item, member)? });
+    items(answer).iter().filter_map(comment).collect()
+}

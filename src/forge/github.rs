@@ -1,0 +1,94 @@
+use serde_json::{Value, json};
+
+use super::dialect::{
+    COMMENTS_A_PAGE, Call, Comment, Dialect, PullRequest, Verdict, comments_of, items, text,
+};
+
+/// REST API, version 2022-11-28.
+pub(super) struct GitHub;
+
+impl Dialect for GitHub {
+    fn headers(&self, token: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("authorization", format!("Bearer {token}")),
+            ("accept", "application/vnd.github+json".to_owned()),
+            ("x-github-api-version", "2022-11-28".to_owned()),
+        ]
+    }
+
+    fn pull_requests(&self, repository: &str) -> Call {
+        Call::get(format!("/repos/{repository}/pulls?state=open&sort=updated&direction=desc&per_page=100"))
+    }
+
+    fn read_pull_requests(&self, answer: &Value) -> Vec<PullRequest> {
+        pull_requests_of(answer)
+    }
+
+    fn status(
+        &self,
+        repository: &str,
+        pull: &PullRequest,
+        commit: &str,
+        context: &str,
+        verdict: &Verdict,
+    ) -> Call {
+        status_of(repository, pull, commit, context, verdict)
+    }
+
+    fn comments(&self, repository: &str, number: u64, page: usize) -> Call {
+        Call::get(format!(
+            "/repos/{repository}/issues/{number}/comments?per_page={COMMENTS_A_PAGE}&page={page}"
+        ))
+    }
+
+    fn read_comments(&self, answer: &Value) -> Vec<Comment> {
+        comments_of(answer, "/body")
+    }
+
+    fn comment(&self, repository: &str, number: u64, id: Option<u64>, text: &str) -> Call {
+        comment_of(repository, number, id, text)
+    }
+}
+
+/// The pull requests of a list; Gitea has the same.
+pub(super) fn pull_requests_of(answer: &Value) -> Vec<PullRequest> {
+    let pull = |item: &Value| {
+        let number = item.get("number")?.as_u64()?;
+        Some(PullRequest {
+            number,
+            target: text(item, "/base/ref")?,
+            head: text(item, "/head/sha")?,
+            head_ref: Some(format!("refs/pull/{number}/head")),
+            page: text(item, "/html_url").unwrap_or_default(),
+        })
+    };
+    items(answer).iter().filter_map(pull).collect()
+}
+
+/// A status; Gitea takes the same.
+pub(super) fn status_of(
+    repository: &str,
+    pull: &PullRequest,
+    commit: &str,
+    context: &str,
+    verdict: &Verdict,
+) -> Call {
+    let mut body = json!({
+        "state": if verdict.is_good { "success" } else { "failure" },
+        "description": verdict.description,
+        "context": context,
+    });
+    if !pull.page.is_empty() {
+        body["target_url"] = pull.page.clone().into();
+    }
+    Call::post(format!("/repos/{repository}/statuses/{commit}"), body)
+}
+
+/// A comment; Gitea takes the same.
+pub(super) fn comment_of(repository: &str, number: u64, id: Option<u64>, text: &str) -> Call {
+    let body = json!({ "body": text });
+    match id {
+        None => Call::post(format!("/repos/{repository}/issues/{number}/comments"), body),
+        Some(id) => Call::change("PATCH", format!("/repos/{repository}/issues/comments/{id}"), body),
+    }
+}
