@@ -53,7 +53,11 @@ fn upstream(status: &UpstreamStatus) -> wire::UpstreamStatus {
         last_error_at: status.last_error.as_ref().map(|(time, _)| time.to_string()),
         branches: branches.collect(),
         overruled: overruled
-            .map(|(sequence, path)| wire::OverruledEntry { sequence: sequence.0, path: path.to_string() })
+            .map(|(sequence, kept, path)| wire::OverruledEntry {
+                sequence: sequence.0,
+                path: path.to_string(),
+                proposal: *kept,
+            })
             .collect(),
         pull_requests: status.pulls.as_ref().map(pulls),
     }

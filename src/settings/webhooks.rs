@@ -5,7 +5,8 @@ use crate::model::{Object, Value};
 const MOST_WEBHOOKS: usize = 16;
 
 /// What may happen that a webhook is told of.
-pub const ALERTS: [&str; 4] = ["client.lost", "client.found", "client.lagging", "client.caught_up"];
+pub const ALERTS: [&str; 5] =
+    ["client.lost", "client.found", "client.lagging", "client.caught_up", "upstream.overruled"];
 
 /// Whom alerts are sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]

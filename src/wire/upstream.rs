@@ -91,6 +91,9 @@ pub struct OverruledEntry {
     pub sequence: u64,
     /// The entry.
     pub path: String,
+    /// The proposal that brings back what was here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<u64>,
 }
 
 /// Body of `POST /api/upstream/accept`.

@@ -5,8 +5,13 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::Alert;
+use crate::model::Path;
 use crate::service::core::Core;
+use crate::service::upstream::Overruling;
 use crate::watch::Client;
+
+/// How many paths one alert names.
+const MOST_PATHS: usize = 100;
 
 /// Whom something was told about: account and name.
 type Who = (Arc<str>, Arc<str>);
@@ -45,8 +50,27 @@ impl Looker {
             false => {}
         });
         (self.lost, self.lagging) = (lost, lagging);
+        let overruled = core.upstream.take_untold();
+        alerts.extend(overruled.iter().map(|overruling| overruled_alert(core, overruling)));
         alerts
     }
+}
+
+/// That the upstream's side was taken where both changed the same: whose entries, and what brings them back.
+fn overruled_alert(core: &Core, overruling: &Overruling) -> Alert {
+    let Overruling { sequence, proposal, paths } = overruling;
+    let held = proposal.and_then(|number| core.find_proposal(number).ok());
+    let proposal = held.map(|held| held.proposal);
+    let shown: Vec<&str> = paths.iter().take(MOST_PATHS).map(Path::as_str).collect();
+    let data = json!({
+        "sequence": sequence.0,
+        "entries": paths.len(),
+        "paths": shown,
+        "env": proposal.as_ref().and_then(|proposal| Some(proposal.heads.first()?.environment.clone())),
+        "proposal": proposal.as_ref().map(|proposal| proposal.number),
+        "accounts": proposal.map(|proposal| proposal.contributors.clone()).unwrap_or_default(),
+    });
+    Alert { kind: "upstream.overruled", data }
 }
 
 /// Calls `visit` with what is only in the one (false) or in the other (true).

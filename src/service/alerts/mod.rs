@@ -1,4 +1,4 @@
-//! Alerts of clients that are lost or lag: found by looking, posted to webhooks, signed, tried again, and in the end put
+//! Alerts of clients that are lost or lag, and of what the upstream overruled: found by looking, posted to webhooks, signed, tried again, and in the end put
 //! aside.
 
 mod dead;
@@ -41,7 +41,7 @@ pub(super) fn run(core: &Arc<Core>, stop: &Receiver<()>) {
         let webhooks = core.settings.load().webhooks.clone();
         let now: Timestamp = SystemTime::now().into();
         for alert in looker.look(core) {
-            tracing::warn!(alert = alert.kind, client = %alert.data["id"], "a client needs a look");
+            tracing::warn!(alert = alert.kind, about = %alert.data, "somebody should have a look");
             for webhook in webhooks.iter().filter(|webhook| webhook.wants(alert.kind)) {
                 if let Some(dropped) = queue.add(Delivery::of(&webhook.name, &alert, now)) {
                     put_aside(core, &dropped, "more alerts waited than there is room for");

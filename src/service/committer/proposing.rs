@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Worker;
-use super::batch::{Batch, Context, Failure, Merger};
+use super::batch::{Batch, Context, Failure, Kept, Merger};
 use super::publishing::Outcome;
 use super::request::{Write, Written};
 use super::{MOST_ATTEMPTS, PAUSE};
@@ -14,6 +14,9 @@ use crate::model::Timestamp;
 use crate::proposal::{Act, Event, EventKind, Head, Person, Proposal, Schedule, State, title_of};
 use crate::service::ServiceError;
 use crate::service::proposals::{Held, append, check_needs, person_of, steps};
+
+/// Who proposes to bring back what the upstream overruled.
+const UPSTREAM: &str = "upstream";
 
 /// What is asked of the committer about a proposal.
 #[derive(Debug)]
@@ -137,19 +140,51 @@ impl Worker {
         due: Option<Timestamp>,
         (mut pack, heads): (Pack, Vec<Head>),
     ) -> Result<Arc<Proposal>, ServiceError> {
+        let title = title.or_else(|| title_of(&fallback)).unwrap_or_else(|| "a change".to_owned());
+        let contributors = vec![by.account.clone()];
+        let held = self.opened((by, contributors), (title, &description), due, (&mut pack, heads))?;
+        self.keep(pack, None, held)
+    }
+
+    /// Makes a proposal of what was here, where what the upstream has took its place.
+    pub(super) fn keep_overruled(&mut self, pack: &mut Pack, kept: Kept) -> Result<Held, ServiceError> {
+        let Kept { heads, mut writers } = kept;
+        let by = Person { account: UPSTREAM.to_owned(), teams: Vec::new() };
+        if writers.is_empty() {
+            writers.push(by.account.clone());
+        }
+        let paths = heads.iter().map(|head| head.paths.len()).sum::<usize>();
+        let environment = heads.first().map(|head| head.environment.clone()).unwrap_or_default();
+        let title = format!("Bring back {paths} overruled entries of {environment}");
+        let description = format!(
+            "The upstream changed what {} had changed here as well. What the upstream has counts by now; merging this brings \
+             back what was here, closing it leaves that.",
+            writers.join(", ")
+        );
+        self.opened((&by, writers), (title, &description), None, (pack, heads))
+    }
+
+    /// The first state of a proposal, whose log goes into a pack.
+    fn opened(
+        &mut self,
+        (by, contributors): (&Person, Vec<String>),
+        (title, description): (String, &str),
+        due: Option<Timestamp>,
+        (pack, heads): (&mut Pack, Vec<Head>),
+    ) -> Result<Held, ServiceError> {
         let core = self.core.clone();
         let (number, at) = (core.proposals.next()?, self.now());
         let proposal = Proposal {
             number,
-            title: title.or_else(|| title_of(&fallback)).unwrap_or_else(|| "a change".to_owned()),
-            description: bounded(&description),
+            title,
+            description: bounded(description),
             author: by.clone(),
             opened_at: at,
             updated_at: at,
             state: State::Open,
             version: 1,
             heads,
-            contributors: vec![by.account.clone()],
+            contributors,
             approvals: Vec::new(),
             schedule: due.map(|at| Schedule { by: by.clone(), at }),
             events: 1,
@@ -165,9 +200,7 @@ impl Worker {
             sequence: None,
         };
         let commits: Vec<_> = proposal.heads.iter().map(|head| head.commit).collect();
-        let reader = core.repository.reader();
-        let held = append(&mut pack, &reader, None, (proposal, &opened), &commits)?;
-        self.keep(pack, None, held)
+        Ok(append(pack, &core.repository.reader(), None, (proposal, &opened), &commits)?)
     }
 
     /// Publishes what became of a proposal, without a change set.

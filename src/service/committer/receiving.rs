@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::batch::{Batch, Context, PushFailure, bound_paths};
+use super::batch::{Batch, Context, Kept, PushFailure, PushedBranches, bound_paths};
 use super::publishing::{Accepted, Outcome};
 use super::{MOST_ATTEMPTS, PAUSE, Worker};
 use crate::auth::WriteGrant;
@@ -13,7 +13,7 @@ use crate::model::{Revision, Timestamp};
 use crate::proposal::title_of;
 use crate::service::ServiceError;
 use crate::service::core::Core;
-use crate::service::proposals::person_of;
+use crate::service::proposals::{person_of, steps};
 use crate::service::receive::{Inspected, MovedRef, PushRefusal, Received, Target, Verdict, demand_other};
 
 /// What an attempt at a push came to.
@@ -32,6 +32,8 @@ struct DecidedPush {
     others: Vec<RefMove>,
     /// Heads that no branch leads to any more.
     dropped: Vec<Revision>,
+    /// What was overruled, and of which verdict.
+    kept: Vec<(usize, Kept)>,
 }
 
 impl Worker {
@@ -130,6 +132,7 @@ impl Worker {
             is_merged: false,
             sequence: None,
             overruled: Vec::new(),
+            kept: None,
             proposal: Some((proposal.number, proposal.version)),
         })]))
     }
@@ -145,7 +148,7 @@ impl Worker {
         let decided = self.decide_push(received, &grant);
         self.texts.read_with(core.repository.reader());
         self.prunings = core.packs.prunings();
-        let DecidedPush { verdicts, pack, mut accepted, others, dropped } = match decided {
+        let DecidedPush { mut verdicts, mut pack, mut accepted, mut others, dropped, kept } = match decided {
             Ok(decided) => decided,
             Err(error) => {
                 self.reset();
@@ -155,6 +158,20 @@ impl Worker {
         if accepted.change_sets.is_empty() && others.is_empty() {
             self.texts.end_batch(false);
             return Ok(Tried::Done(verdicts));
+        }
+        let mut opened = Vec::new();
+        for (at, kept) in kept {
+            match self.keep_overruled(&mut pack, kept) {
+                Ok(held) => {
+                    if let Some(Verdict::Moved(moved)) = verdicts.get_mut(at) {
+                        moved.kept = Some(held.proposal.number);
+                    }
+                    others.extend(steps(None, &held));
+                    opened.push(held);
+                }
+                // What the upstream has is not held up by it; what was here is in history.
+                Err(error) => tracing::warn!(%error, "what was overruled cannot be made a proposal"),
+            }
         }
         let taken = match received.quarantine.take_over(&core.repository) {
             Ok(taken) => taken,
@@ -177,6 +194,7 @@ impl Worker {
         match outcome {
             Outcome::Published => {
                 taken.settle();
+                opened.into_iter().for_each(|held| core.proposals.note(held));
                 // Publishing flushes the folder of the first alone.
                 if self.journal != journal || others.len() > 1 {
                     core.repository.flush_refs(others.iter().map(|step| step.name.as_str()))?;
@@ -208,7 +226,8 @@ impl Worker {
         let mut batch =
             Batch::new(context, (&mut self.branches, &mut self.checks, &mut self.texts), self.sequence, time);
         let mut verdicts: HashMap<usize, Verdict> = HashMap::new();
-        let (mut groups, mut others, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut groups, mut others, mut dropped, mut kept) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (at, inspected) in received.inspected.iter().enumerate() {
             let branch = match &inspected.target {
                 Target::Branch(branch) => environments.iter().find(|other| other.branch == *branch),
@@ -241,8 +260,9 @@ impl Worker {
             let branches: Vec<(Arc<str>, &Inspected)> =
                 group.iter().map(|(_, branch, inspected)| (branch.clone(), *inspected)).collect();
             match batch.push(push, grant, &branches) {
-                Ok((moved, gone)) => {
+                Ok(PushedBranches { moved, dropped: gone, kept: overruled }) => {
                     dropped.extend(gone);
+                    kept.extend(overruled.into_iter().map(|(at, kept)| (group[at].0, kept)));
                     verdicts.extend(
                         group.iter().zip(moved).map(|((at, ..), moved)| (*at, Verdict::Moved(moved))),
                     );
@@ -265,7 +285,7 @@ impl Worker {
         let verdicts = (0..received.inspected.len())
             .map(|at| verdicts.remove(&at).unwrap_or(Verdict::Refused(PushRefusal::NotAlone)))
             .collect();
-        Ok(DecidedPush { verdicts, pack, accepted, others, dropped })
+        Ok(DecidedPush { verdicts, pack, accepted, others, dropped, kept })
     }
 
     /// Moves refs that no environment shows: the journal has no part in that.
@@ -311,6 +331,7 @@ fn other_step(
         is_merged: false,
         sequence: None,
         overruled: Vec::new(),
+        kept: None,
         proposal: None,
     };
     if now == update.new {

@@ -28,6 +28,7 @@ impl Worker {
                 is_merged: false,
                 sequence: None,
                 overruled: Vec::new(),
+                kept: None,
                 proposal: None,
             })
         };

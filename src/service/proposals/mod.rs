@@ -66,7 +66,7 @@ pub struct ProposalFilter<'a> {
     pub state: Option<&'a str>,
     /// Those that change an environment.
     pub environment: Option<&'a str>,
-    /// Those of an account.
+    /// Those that an account opened, or whose changes they hold.
     pub author: Option<&'a str>,
     /// Those with smaller numbers.
     pub before: Option<u64>,
@@ -147,7 +147,10 @@ impl Core {
         let mut found = Vec::new();
         let is_meant = |proposal: &Proposal| {
             filter.state.is_none_or(|state| proposal.state.name() == state)
-                && filter.author.is_none_or(|author| proposal.author.account == author)
+                && filter.author.is_none_or(|author| {
+                    proposal.author.account == author
+                        || proposal.contributors.iter().any(|other| other == author)
+                })
                 && filter
                     .environment
                     .is_none_or(|name| proposal.heads.iter().any(|head| head.environment == name))

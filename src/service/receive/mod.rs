@@ -105,6 +105,8 @@ pub struct MovedRef {
     pub sequence: Option<Sequence>,
     /// The entries that both sides changed, where what was pushed counts.
     pub overruled: Vec<Path>,
+    /// The proposal that brings those back.
+    pub kept: Option<u64>,
     /// The proposal that holds it now, rather than a ref, and its version.
     pub proposal: Option<(u64, u32)>,
 }

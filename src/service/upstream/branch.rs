@@ -152,8 +152,8 @@ impl Follower<'_> {
         let Some(sequence) = moved.sequence else { return };
         tracing::info!(branch, %sequence, merged = moved.is_merged, "the upstream's branch was taken in");
         if !moved.overruled.is_empty() {
-            tracing::warn!(branch, %sequence, entries = moved.overruled.len(), "both sides changed entries; the upstream's were taken");
-            self.core.upstream.overrule(sequence, &moved.overruled);
+            tracing::warn!(branch, %sequence, entries = moved.overruled.len(), proposal = moved.kept, "both sides changed entries; the upstream's were taken");
+            self.core.upstream.overrule((sequence, moved.kept), &moved.overruled);
         }
     }
 

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use self::branch::Follower;
 pub use self::hint::Hint;
 pub use self::pulls::{PullStatus, PullsStatus};
-pub(super) use self::state::UpstreamBoard;
+pub(super) use self::state::{Overruling, UpstreamBoard};
 pub use self::state::{UpstreamBranch, UpstreamState, UpstreamStatus};
 use super::ServiceError;
 use super::committer::{QueueWatch, Written};

@@ -85,10 +85,21 @@ pub struct UpstreamStatus {
     /// The branches of environments.
     pub branches: Vec<UpstreamBranch>,
     /// Entries that both sides changed, where the upstream's value was taken, newest first: the change set whose first
-    /// parent has ours.
-    pub overruled: VecDeque<(Sequence, Path)>,
+    /// parent has ours, and the proposal that brings it back.
+    pub overruled: VecDeque<(Sequence, Option<u64>, Path)>,
     /// How its pull requests are checked; none where they are not.
     pub pulls: Option<PullsStatus>,
+}
+
+/// A merge that took the upstream's side where both changed the same.
+#[derive(Debug)]
+pub(in crate::service) struct Overruling {
+    /// Its change set.
+    pub sequence: Sequence,
+    /// The proposal that brings back what was here.
+    pub proposal: Option<u64>,
+    /// The entries.
+    pub paths: Vec<Path>,
 }
 
 /// What is known of the upstream, and who is told to look at it.
@@ -99,6 +110,8 @@ pub(in crate::service) struct UpstreamBoard {
     status: Mutex<Option<UpstreamStatus>>,
     accepted: Mutex<HashSet<(Arc<str>, Option<Revision>)>>,
     race: Mutex<String>,
+    /// Merges that took the upstream's side, of which webhooks were not told yet.
+    untold: Mutex<VecDeque<Overruling>>,
     /// What webhooks said of late, by hash.
     heard: Mutex<VecDeque<[u8; 32]>>,
     /// The last change set all of which the upstream has.
@@ -115,12 +128,14 @@ impl UpstreamBoard {
         let (news, receiver) = Signal::new(1);
         let (pulls, pulls_receiver) = PullBoard::new();
         let (status, accepted, race) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let untold = Mutex::default();
         (
             UpstreamBoard {
                 news,
                 status,
                 accepted,
                 race,
+                untold,
                 heard: Mutex::default(),
                 has: watch::Sender::new(Sequence(0)),
                 stop: Arc::default(),
@@ -181,13 +196,24 @@ impl UpstreamBoard {
         self.edit(|status| status.branches = branches);
     }
 
-    pub fn overrule(&self, sequence: Sequence, paths: &[Path]) {
+    pub fn overrule(&self, (sequence, kept): (Sequence, Option<u64>), paths: &[Path]) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.push_back(Overruling { sequence, proposal: kept, paths: paths.to_vec() });
+        if untold.len() > MOST_OVERRULED {
+            untold.pop_front();
+        }
+        drop(untold);
         self.edit(|status| {
             for path in paths {
-                status.overruled.push_front((sequence, path.clone()));
+                status.overruled.push_front((sequence, kept, path.clone()));
             }
             status.overruled.truncate(MOST_OVERRULED);
         });
+    }
+
+    /// What was overruled since this was asked last.
+    pub fn take_untold(&self) -> VecDeque<Overruling> {
+        std::mem::take(&mut *self.untold.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes in what the upstream has on a branch, though it lost commits.

@@ -171,10 +171,22 @@ fn an_outage_stops_nobody_and_both_sides_come_together_afterwards() {
     });
     // What both changed is theirs; ours is in history, and told.
     assert_eq!(app(&server), json!({ "host": "of the forge", "mine": "mine", "port": 9 }));
-    assert_eq!(upstream(&server)["overruled"][0]["path"], "/app/host");
+    let overruled = upstream(&server)["overruled"][0].clone();
+    assert_eq!((&overruled["path"], &overruled["proposal"]), (&json!("/app/host"), &json!(1)));
     assert!(forge.shown("app.yaml").contains("mine: mine"));
     let history = server.get("/api/config/app/host/history").expect(200).text();
     assert!(history.contains("while it is away"), "{history}");
+    // It waits as a proposal of whoever wrote it, also after a start; merging that brings it back here and there.
+    server.stop();
+    let server = project.serve();
+    let listed = server.get("/api/proposals?author=admin").expect(200).json();
+    assert_eq!(listed["proposals"][0]["author"], "upstream", "{listed}");
+    let proposal = server.get("/api/proposals/1").expect(200).json();
+    assert_eq!(proposal["contributors"], json!(["admin"]));
+    assert_eq!(proposal["environments"][0]["changes"][0]["value"], "while it is away", "{proposal}");
+    server.post("/api/proposals/1/merge", json!({})).expect(200);
+    assert_eq!(app(&server), json!({ "host": "while it is away", "mine": "mine", "port": 9 }));
+    wait_for("it to be there", || forge.shown("app.yaml").contains("while it is away"));
 }
 
 #[test]

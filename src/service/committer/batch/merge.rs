@@ -224,16 +224,17 @@ fn promoted(
         is_there(theirs) || is_there(before)
     };
     let taken = entries.iter().filter(|(path, _)| is_in_both(path));
-    taken
-        .map(|(path, says)| {
-            let value = match says {
-                Says::Value(entry) => Value::from_json(&String::from_utf8_lossy(entry.json())).ok(),
-                Says::Hidden => Some(Value::Null),
-                Says::Nothing | Says::Unknown => None,
-            };
-            PromotedEntry { path: path.clone(), value, as_text: false, seen: None }
-        })
-        .collect()
+    taken.map(|(path, says)| promoted_entry(path, says)).collect()
+}
+
+/// An entry that comes to be what a layer says.
+pub(super) fn promoted_entry(path: &Path, says: &Says) -> PromotedEntry {
+    let value = match says {
+        Says::Value(entry) => Value::from_json(&String::from_utf8_lossy(entry.json())).ok(),
+        Says::Hidden => Some(Value::Null),
+        Says::Nothing | Says::Unknown => None,
+    };
+    PromotedEntry { path: path.clone(), value, as_text: false, seen: None }
 }
 
 /// That what comes out is what came over, and nothing else: a file could have carried more, or lost something.

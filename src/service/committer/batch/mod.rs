@@ -1,5 +1,6 @@
 mod commit;
 mod decide;
+mod keep;
 mod merge;
 mod message;
 mod permit;
@@ -13,10 +14,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(in crate::service::committer) use self::keep::Kept;
 pub(in crate::service::committer) use self::message::message;
 pub(in crate::service) use self::propose::HeadsTrial;
 pub(in crate::service::committer) use self::propose::{Merger, bound_paths};
-pub(in crate::service::committer) use self::push::PushFailure;
+pub(in crate::service::committer) use self::push::{PushFailure, PushedBranches};
 pub(in crate::service) use self::trial::Trial;
 use super::checks::Checks;
 use super::publishing::Accepted;

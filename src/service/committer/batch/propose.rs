@@ -94,13 +94,22 @@ impl Batch<'_> {
         if decided.is_empty() {
             return Err(ServiceError::NothingToPropose.into());
         }
-        let message = super::message::message(write);
+        self.commit_heads(decided, &super::message::message(write), grant.account())
+    }
+
+    /// Makes the commits of what was decided, and leaves the branches where they are.
+    pub(super) fn commit_heads(
+        &mut self,
+        decided: Vec<Decided>,
+        message: &str,
+        account: &Arc<str>,
+    ) -> Result<Vec<Head>, Failure> {
         let mut heads = Vec::new();
-        let mut made = self.begin_change_set(grant.account());
+        let mut made = self.begin_change_set(account);
         for decided in decided {
             let (branch, paths) = (decided.branch.clone(), changed(&decided));
             let base = self.branch(&branch)?.head;
-            self.commit_branch(&mut made, decided, &message).map_err(Failure::Broken)?;
+            self.commit_branch(&mut made, decided, message).map_err(Failure::Broken)?;
             let commit = self.branch(&branch)?.head.unwrap_or(Revision::ZERO);
             heads.push(self.head_of(&branch, (base, commit), paths)?);
         }
@@ -110,7 +119,6 @@ impl Batch<'_> {
         Ok(heads)
     }
 
-    /// The head of a proposal for the environment that a branch is of.
     /// What commits make of a branch, as the head of a proposal.
     pub fn head_of(
         &self,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::commit::MadeChangeSet;
 use super::decide::restore_updates;
+use super::keep::Kept;
 use super::{Batch, BatchError, Content, Decided, FileBlobs, Pushed, Working};
 use crate::auth::{Action, WriteGrant};
 use crate::git::{ReadError, WorkTree};
@@ -46,18 +47,29 @@ struct DecidedBranch {
     is_merged: bool,
     overruled: Vec<Path>,
     old: Option<Revision>,
+    /// What it showed before.
+    ours: Arc<Snapshot>,
+}
+
+/// What became of the branches of a push.
+pub(in crate::service::committer) struct PushedBranches {
+    /// Of each.
+    pub moved: Vec<MovedRef>,
+    /// Heads that their branch's history does not hold any more.
+    pub dropped: Vec<Revision>,
+    /// Where what was pushed counts instead of what a branch had: which branch, by its place in the group, and commits that
+    /// bring that back.
+    pub kept: Vec<(usize, Kept)>,
 }
 
 impl Batch<'_> {
     /// Moves branches of environments where somebody pushed them, as one change set: all or none.
-    ///
-    /// Answers what became of each, and heads that their branch's history does not hold any more.
     pub fn push(
         &mut self,
         push: &Push,
         grant: &WriteGrant,
         group: &[(Arc<str>, &Inspected)],
-    ) -> Result<(Vec<MovedRef>, Vec<Revision>), PushFailure> {
+    ) -> Result<PushedBranches, PushFailure> {
         let mut branches = Vec::new();
         for (at, (branch, inspected)) in group.iter().enumerate() {
             let decided = self.decide_push(push, grant, branch, inspected);
@@ -103,17 +115,29 @@ impl Batch<'_> {
             sequence = Some(change_set.sequence);
             self.accept(change_set, versions, moved);
         }
-        let mut moved = Vec::new();
-        for ((name, _), decided) in group.iter().zip(branches) {
-            let DecidedBranch { is_forced, is_merged, overruled, old, .. } = decided;
+        let (mut moved, mut kept) = (Vec::new(), Vec::new());
+        for (at, ((name, _), decided)) in group.iter().zip(branches).enumerate() {
+            let DecidedBranch { is_forced, is_merged, overruled, old, ours, .. } = decided;
+            if !overruled.is_empty() {
+                kept.extend(self.keep(name, &ours, (&overruled, grant.account()))?.map(|kept| (at, kept)));
+            }
             let new = self.branches.get(name).and_then(|working| working.head);
             let sequence = sequence.filter(|_| old != new);
             if let (true, Some(old)) = (is_forced && old != new, old) {
                 dropped.push(old);
             }
-            moved.push(MovedRef { old, new, is_forced, is_merged, sequence, overruled, proposal: None });
+            moved.push(MovedRef {
+                old,
+                new,
+                is_forced,
+                is_merged,
+                sequence,
+                overruled,
+                kept: None,
+                proposal: None,
+            });
         }
-        Ok((moved, dropped))
+        Ok(PushedBranches { moved, dropped, kept })
     }
 
     fn decide_push(
@@ -123,7 +147,7 @@ impl Batch<'_> {
         branch: &Arc<str>,
         inspected: &Inspected,
     ) -> Result<DecidedBranch, PushRefusal> {
-        let old = self.branch(branch)?.head;
+        let (old, ours) = (self.branch(branch)?.head, self.branch(branch)?.snapshot.clone());
         let step = self.step(push, grant, branch, inspected)?;
         match step {
             Step::Nothing => {}
@@ -159,7 +183,7 @@ impl Batch<'_> {
                 return Err(ServiceError::Problems(new).into());
             }
         }
-        Ok(DecidedBranch { decided, is_forced, is_merged, overruled, old })
+        Ok(DecidedBranch { decided, is_forced, is_merged, overruled, old, ours })
     }
 
     /// What is to become of a branch, by what the client saw and where it is now.
