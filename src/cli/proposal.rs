@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::value::RawValue;
 
@@ -9,7 +11,9 @@ use super::preview;
 use super::table::Table;
 use super::value_argument;
 use crate::client::ProposalQuestion;
-use crate::wire::{BatchEdit, NewProposal, Preview, Proposal as Made, ProposalAct, ProposalDetails};
+use crate::wire::{
+    BatchEdit, NewProposal, Preview, Proposal as Made, ProposalAct, ProposalDetails, Resolution, Side,
+};
 
 /// Propose changes, look at them, agree to them, merge them
 ///
@@ -33,6 +37,8 @@ enum ProposalCommand {
     Show(Show),
     Open(Open),
     Comment(Comment),
+    Edit(Edit),
+    Resolve(Resolve),
     Approve(Approve),
     /// Take back that you agree
     #[command(after_help = "Example:\n  confgit proposal withdraw 7")]
@@ -54,7 +60,7 @@ struct List {
     /// What became of them
     #[arg(long, value_enum, default_value_t = Is::Open)]
     is: Is,
-    /// Those that this account opened
+    /// Those that this account opened, or whose changes they hold
     #[arg(long, value_name = "ACCOUNT")]
     author: Option<String>,
     /// Those with numbers smaller than this
@@ -89,12 +95,8 @@ struct Show {
     after_help = "Examples:\n  confgit proposal open --env prod /myapp/pool_size=20 --title 'A larger pool'\n  confgit proposal open --env prod --unset /myapp/cache --at 2027-01-31T06:00:00Z"
 )]
 struct Open {
-    /// What is set
-    #[arg(value_name = "PATH=VALUE", required_unless_present = "unset")]
-    set: Vec<String>,
-    /// What is taken away
-    #[arg(long, value_name = "PATH")]
-    unset: Vec<String>,
+    #[command(flatten)]
+    edits: Edits,
     /// What it is about, on one line
     #[arg(long)]
     title: Option<String>,
@@ -104,6 +106,67 @@ struct Open {
     /// When it is merged by itself, once it is agreed to
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Edits {
+    /// What is set
+    #[arg(value_name = "PATH=VALUE", required_unless_present = "unset")]
+    set: Vec<String>,
+    /// What is taken away
+    #[arg(long, value_name = "PATH")]
+    unset: Vec<String>,
+}
+
+/// Change what a proposal holds
+///
+/// Who agreed to it so far has to agree anew.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  confgit proposal edit 7 --env prod /myapp/pool_size=30")]
+struct Edit {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    edits: Edits,
+    /// What the commit says
+    #[arg(long, value_name = "TEXT")]
+    message: Option<String>,
+}
+
+/// Decide what counts where a proposal and its environment changed the same
+///
+/// What came meanwhile is merged into the proposal, which is agreed to anew. `confgit proposal show` lists the conflicts: `ours`
+/// is the environment as it is by now, `theirs` the proposal.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  confgit proposal resolve 7 --take theirs\n  confgit proposal resolve 7 --ours /myapp/host --theirs /myapp/port\n  confgit proposal resolve 7 /myapp/pool_size=25 --take ours"
+)]
+struct Resolve {
+    #[command(flatten)]
+    which: Which,
+    /// What an entry is to be instead
+    #[arg(value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// An entry that the environment is to have nothing of
+    #[arg(long, value_name = "PATH")]
+    unset: Vec<String>,
+    /// An entry that stays as the environment has it
+    #[arg(long, value_name = "PATH")]
+    ours: Vec<String>,
+    /// An entry that is to be as the proposal has it
+    #[arg(long, value_name = "PATH")]
+    theirs: Vec<String>,
+    /// What counts for all others
+    #[arg(long, value_enum, required_unless_present_any = ["set", "unset", "ours", "theirs"])]
+    take: Option<TakenSide>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TakenSide {
+    /// The environment as it is
+    Ours,
+    /// The proposal
+    Theirs,
 }
 
 /// Say something about a proposal
@@ -172,7 +235,7 @@ impl Proposal {
     pub fn run(self, options: &Options, output: &mut Output) -> Result<(), CliError> {
         let client = options.server_client("proposal")?;
         let act = |act: &str, Which { number, version }: Which, text: Option<String>, at: Option<String>| {
-            client.act_on_proposal(number, act, &ProposalAct { version, text, at, edits: Vec::new() })
+            client.act_on_proposal(number, act, &ProposalAct { version, text, at, ..ProposalAct::default() })
         };
         let made = match self.command {
             ProposalCommand::List(List { is, author, older_than, count }) => {
@@ -185,6 +248,16 @@ impl Proposal {
             ProposalCommand::Open(open) => client.open_proposal(&open.read(options)?)?,
             ProposalCommand::Comment(Comment { number, text }) => {
                 act("comment", Which { number, version: None }, Some(text), None)?
+            }
+            ProposalCommand::Edit(Edit { which: Which { number, version }, edits, message }) => {
+                let edits = edits.read(options)?;
+                let asked = ProposalAct { version, text: message, edits, ..ProposalAct::default() };
+                client.act_on_proposal(number, "edit", &asked)?
+            }
+            ProposalCommand::Resolve(resolve) => {
+                let number = resolve.which.number;
+                let seen = client.proposal(number)?;
+                client.act_on_proposal(number, "resolve", &resolve.read(options, &seen)?)?
             }
             ProposalCommand::Approve(Approve { which, comment }) => act("approve", which, comment, None)?,
             ProposalCommand::Withdraw(which) => act("withdraw", which, None, None)?,
@@ -202,22 +275,76 @@ impl Proposal {
 
 impl Open {
     fn read(self, options: &Options) -> Result<NewProposal, CliError> {
+        let Open { edits, title, description, at } = self;
+        Ok(NewProposal { title, description, at, edits: edits.read(options)? })
+    }
+}
+
+impl Edits {
+    fn read(&self, options: &Options) -> Result<Vec<BatchEdit>, CliError> {
         let mut edits = Vec::new();
-        for pair in &self.set {
-            let (path, value) = pair.split_once('=').ok_or_else(|| {
-                CliError::Usage(format!("`{pair}` is no PATH=VALUE, such as /myapp/port=80"))
-            })?;
-            let value = value_argument::value(value, false, None)?;
-            let raw = RawValue::from_string(value.to_json());
-            let raw = raw.map_err(|error| CliError::Failed(error.to_string()))?;
+        for given in &self.set {
+            let (path, raw) = pair(given)?;
             edits.push(edit("put", path, options, Some(raw))?);
         }
         for path in &self.unset {
             edits.push(edit("delete", path, options, None)?);
         }
-        let Open { title, description, at, .. } = self;
-        Ok(NewProposal { title, description, at, edits })
+        Ok(edits)
     }
+}
+
+impl Resolve {
+    fn read(self, options: &Options, seen: &ProposalDetails) -> Result<ProposalAct, CliError> {
+        let side = |side: TakenSide| match side {
+            TakenSide::Ours => Side::Ours,
+            TakenSide::Theirs => Side::Theirs,
+        };
+        let taken = |taken: TakenSide| Resolution { take: Some(side(taken)), ..Resolution::default() };
+        let mut given: Vec<(&str, Resolution)> = Vec::new();
+        for text in &self.set {
+            let (path, raw) = pair(text)?;
+            given.push((path, Resolution { value: Some(raw), ..Resolution::default() }));
+        }
+        given.extend(self.ours.iter().map(|path| (path.as_str(), taken(TakenSide::Ours))));
+        given.extend(self.theirs.iter().map(|path| (path.as_str(), taken(TakenSide::Theirs))));
+        let deleted = Resolution { delete: Some(true), ..Resolution::default() };
+        given.extend(self.unset.iter().map(|path| (path.as_str(), deleted.clone())));
+        let mut resolutions = BTreeMap::new();
+        if !given.is_empty() {
+            let env = match (&options.env, &seen.proposal.heads[..]) {
+                (Some(env), _) => env.clone(),
+                (None, [head]) => head.env.clone(),
+                (None, _) => {
+                    let several = "the proposal changes several environments: say which with --env";
+                    return Err(CliError::Usage(several.to_owned()));
+                }
+            };
+            let mut of_env = BTreeMap::new();
+            for (path, mut resolution) in given {
+                let path = written_path(path)?.to_string();
+                let found =
+                    seen.conflicts.iter().find(|conflict| conflict.env == env && conflict.path == path);
+                resolution.id = found.map(|conflict| conflict.id.clone());
+                if of_env.insert(path.clone(), resolution).is_some() {
+                    return Err(CliError::Usage(format!("{path} is decided twice")));
+                }
+            }
+            resolutions.insert(env, of_env);
+        }
+        let version = self.which.version.or(Some(u64::from(seen.proposal.version)));
+        Ok(ProposalAct { version, take: self.take.map(side), resolutions, ..ProposalAct::default() })
+    }
+}
+
+/// A `PATH=VALUE` of the command line.
+fn pair(text: &str) -> Result<(&str, Box<RawValue>), CliError> {
+    let (path, value) = text
+        .split_once('=')
+        .ok_or_else(|| CliError::Usage(format!("`{text}` is no PATH=VALUE, such as /myapp/port=80")))?;
+    let value = value_argument::value(value, false, None)?;
+    let raw = RawValue::from_string(value.to_json());
+    Ok((path, raw.map_err(|error| CliError::Failed(error.to_string()))?))
 }
 
 fn edit(
@@ -298,7 +425,18 @@ fn show(details: &ProposalDetails, output: &mut Output) -> Result<(), CliError> 
         preview::print(&seen, output)?;
         for conflict in &details.conflicts {
             let title = output.emphasized("conflict", Emphasis::Removed);
-            output.line(format!("{title}: {}: {} changed there, too", conflict.env, conflict.path))?;
+            output.line(format!("{title}: {} {}", conflict.env, conflict.path))?;
+            let sides = [("before", &conflict.base), ("ours", &conflict.ours), ("theirs", &conflict.theirs)];
+            for (name, side) in sides {
+                let value = side.value.as_ref().map_or(side.has.as_str(), |value| value.get());
+                let by = side.updated_by.as_ref().map(|by| format!("  by {by}")).unwrap_or_default();
+                output.line(format!("  {name:<7} {value}{by}"))?;
+            }
+        }
+        if !details.conflicts.is_empty() {
+            output.line(
+                "ours is the environment as it is, theirs the proposal: confgit proposal resolve --help",
+            )?;
         }
         for needed in &details.requirements {
             let of = if needed.teams.is_empty() {

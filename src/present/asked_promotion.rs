@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Path, PathError, Value};
-use crate::service::{AskedPromotion, Choice, Resolution, Take};
+use crate::service::{AskedPromotion, Choice, Resolution, Resolving, Take};
 use crate::wire;
 
 /// Why a promotion cannot be asked for so.
@@ -37,19 +37,7 @@ pub enum PromotionError {
 
 /// A promotion as it travels, read.
 pub fn asked_promotion(asked: wire::Promote) -> Result<AskedPromotion, PromotionError> {
-    let path_of = |text: &str| {
-        text.parse::<Path>().map_err(|reason| PromotionError::Path { text: text.to_owned(), reason })
-    };
-    if asked.resolutions.len() > wire::MOST_RESOLUTIONS {
-        return Err(PromotionError::TooMany);
-    }
-    let mut resolutions = BTreeMap::new();
-    for (text, given) in asked.resolutions {
-        let (path, resolution) = (path_of(&text)?, resolution(&text, given)?);
-        if resolutions.insert(path.clone(), resolution).is_some() {
-            return Err(PromotionError::Twice { path });
-        }
-    }
+    let resolutions = resolutions(asked.resolutions)?;
     Ok(AskedPromotion {
         from: Arc::from(asked.from),
         to: Arc::from(asked.to),
@@ -57,6 +45,38 @@ pub fn asked_promotion(asked: wire::Promote) -> Result<AskedPromotion, Promotion
         take: asked.take.map(take),
         resolutions,
     })
+}
+
+/// What becomes of the conflicts of a proposal, read.
+pub fn resolving(
+    side: Option<wire::Side>,
+    given: BTreeMap<String, BTreeMap<String, wire::Resolution>>,
+) -> Result<Resolving, PromotionError> {
+    if given.values().map(BTreeMap::len).sum::<usize>() > wire::MOST_RESOLUTIONS {
+        return Err(PromotionError::TooMany);
+    }
+    let given = given.into_iter().map(|(environment, given)| Ok((environment, resolutions(given)?)));
+    Ok(Resolving { take: side.map(take), resolutions: given.collect::<Result<_, PromotionError>>()? })
+}
+
+fn path_of(text: &str) -> Result<Path, PromotionError> {
+    text.parse().map_err(|reason| PromotionError::Path { text: text.to_owned(), reason })
+}
+
+fn resolutions(
+    given: BTreeMap<String, wire::Resolution>,
+) -> Result<BTreeMap<Path, Resolution>, PromotionError> {
+    if given.len() > wire::MOST_RESOLUTIONS {
+        return Err(PromotionError::TooMany);
+    }
+    let mut resolutions = BTreeMap::new();
+    for (text, given) in given {
+        let (path, resolution) = (path_of(&text)?, resolution(&text, given)?);
+        if resolutions.insert(path.clone(), resolution).is_some() {
+            return Err(PromotionError::Twice { path });
+        }
+    }
+    Ok(resolutions)
 }
 
 fn resolution(path: &str, given: wire::Resolution) -> Result<Resolution, PromotionError> {

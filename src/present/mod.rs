@@ -18,7 +18,7 @@ mod unified;
 mod written;
 
 pub use access::{access, account, audit, audit_report};
-pub use asked_promotion::{PromotionError, asked_promotion};
+pub use asked_promotion::{PromotionError, asked_promotion, resolving};
 pub use change::{change, diff};
 pub use client::client;
 pub use commit::{commit, commit_details, commit_diff};

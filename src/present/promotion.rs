@@ -70,7 +70,7 @@ pub fn conflict(told: &PromotionConflict) -> wire::PromotionConflict {
     }
 }
 
-fn side_of(says: &Says) -> ConflictSide {
+pub(super) fn side_of(says: &Says) -> ConflictSide {
     match says {
         Says::Nothing => has("nothing"),
         Says::Hidden => has("tombstone"),

@@ -1,8 +1,13 @@
 use super::preview::environment;
+use super::promotion::side_of;
 use super::{finding_item, problem_item};
+use crate::merge::Conflict;
 use crate::proposal::{Event, Proposal, Requirement, State};
-use crate::service::{ProposalView, Written};
+use crate::service::{ProposalConflict, ProposalView, Written};
 use crate::wire;
+
+/// How many conflicts are told.
+const MOST_CONFLICTS: usize = 1_000;
 
 /// How many paths of one requirement are told.
 const MOST_PATHS: usize = 100;
@@ -60,11 +65,7 @@ pub fn proposal_details(view: &ProposalView) -> wire::ProposalDetails {
     let Some(outcome) = &view.outcome else { return details };
     details.can_merge = outcome.can_merge;
     details.requirements = outcome.requirements.iter().map(requirement).collect();
-    details.conflicts = outcome
-        .conflicts
-        .iter()
-        .map(|(env, path)| wire::ProposalConflict { env: env.clone(), path: path.to_string() })
-        .collect();
+    details.conflicts = outcome.conflicts.iter().take(MOST_CONFLICTS).map(conflict).collect();
     details.environments = outcome.environments.iter().map(environment).collect();
     let refused = outcome.forbidden.iter().map(|refused| wire::ProblemItem {
         env: refused.environment.as_ref().map(ToString::to_string),
@@ -75,6 +76,18 @@ pub fn proposal_details(view: &ProposalView) -> wire::ProposalDetails {
     let faults = outcome.faults.iter().map(problem_item);
     details.problems = refused.chain(faults).chain(outcome.findings.iter().map(finding_item)).collect();
     details
+}
+
+fn conflict(told: &ProposalConflict) -> wire::ProposalConflict {
+    let Conflict { path, base, ours, theirs, .. } = &told.conflict;
+    wire::ProposalConflict {
+        env: told.environment.clone(),
+        path: path.to_string(),
+        id: told.id.clone(),
+        base: side_of(base),
+        ours: side_of(&ours.says),
+        theirs: side_of(theirs),
+    }
 }
 
 fn requirement(requirement: &Requirement) -> wire::ProposalRequirement {

@@ -81,8 +81,8 @@ pub use clients::SeenClient;
 pub use commits::{CommitInfo, CommitPage, CommitView};
 pub use committer::{
     ChangedEntry, Committer, ConfigurationFile, Edit, EditOp, FileNameError, Member, Metadata,
-    NewEnvironment, NewProposal, Precondition, PromotedEntry, Promotion, QUEUE_CAPACITY, Write, Written,
-    WrittenEdit,
+    NewEnvironment, NewProposal, Precondition, PromotedEntry, Promotion, QUEUE_CAPACITY, Resolving, Write,
+    Written, WrittenEdit,
 };
 pub use cursor::Cursor;
 pub use diff::{Difference, EntryChange, Moment, Side};
@@ -101,7 +101,7 @@ pub use progress::Progress;
 pub use project::Project;
 pub use promote::{AskedPromotion, Choice, Promoted, PromotionConflict, PromotionPlan, Resolution, Take};
 pub use promotion_base::PromotionBase;
-pub use proposals::{MOST_PROPOSALS, ProposalFilter, ProposalOutcome, ProposalView, Wish};
+pub use proposals::{MOST_PROPOSALS, ProposalConflict, ProposalFilter, ProposalOutcome, ProposalView, Wish};
 pub use read::{EntryDetails, PlainRead, Reading, entity_tag, entry_tag};
 pub use receive::{
     MOST_REF_UPDATES, Merging, MovedRef, PUSH_LIMITS, Proposing, Push, PushRefusal, RefUpdate, Verdict, Which,

@@ -414,7 +414,8 @@ fn bytes_of(conflict: &Conflict) -> usize {
     ours + others.map(|entry| entry.json().len()).sum::<usize>()
 }
 
-fn id_of(conflict: &Conflict) -> String {
+/// Tells a conflict from another one at the same path.
+pub(super) fn id_of(conflict: &Conflict) -> String {
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());

@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{BatchEdit, PreviewedEnvironment, ProblemItem};
+use super::{BatchEdit, ConflictSide, PreviewedEnvironment, ProblemItem, Resolution, Side};
 
 /// A proposal: a change that others look at and agree to before it is made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -113,6 +115,18 @@ pub struct ProposalConflict {
     pub env: String,
     /// The path.
     pub path: String,
+    /// Tells this conflict from another one at the same path: for `resolutions`.
+    #[serde(default)]
+    pub id: String,
+    /// What it was when the proposal was made.
+    #[serde(default)]
+    pub base: ConflictSide,
+    /// What the environment's layer has by now.
+    #[serde(default)]
+    pub ours: ConflictSide,
+    /// What the proposal has.
+    #[serde(default)]
+    pub theirs: ConflictSide,
 }
 
 /// Something that happened to a proposal.
@@ -165,6 +179,14 @@ pub struct ProposalAct {
     /// When it is to be merged: RFC 3339. For `schedule`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+    /// Which side counts where both changed an entry and no resolution says it: `ours` is the environment as it is, `theirs` the
+    /// proposal. For `resolve`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub take: Option<Side>,
+    /// What becomes of single conflicts, by environment and path. For `resolve`.
+    #[cfg_attr(test, schemars(extend("maxProperties" = 1_000)))]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resolutions: BTreeMap<String, BTreeMap<String, Resolution>>,
     /// Other edits, on top of what it holds. For `edit`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<BatchEdit>,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::access::{self, As, detail};
 use crate::front_door::Clone;
-use crate::harness::{Server, wait_for};
+use crate::harness::{Server, TestProject, wait_for};
 
 const CERT: &str = "/payments/certs/tls.crt";
 
@@ -114,6 +114,68 @@ fn proposals_are_kept_in_git_and_survive_a_restart() {
         (&refused["type"], &refused["errors"][0]["path"]),
         (&json!("/problems/merge-conflict"), &json!(CERT))
     );
+}
+
+#[test]
+fn what_both_changed_is_decided_in_the_proposal() {
+    let project = TestProject::with_files(&[
+        ("meta/settings.yaml", "environments:\n  base: { branch: main }\n"),
+        ("base/app.yaml", "# the app\na: 1\nb: 1\nc: 1\nd: 1\ne: 1\n"),
+    ]);
+    let server = project.serve();
+    let edits: Vec<Value> = ["a", "b", "c", "d"]
+        .map(|name| json!({ "op": "put", "path": format!("/app/{name}"), "value": 2 }))
+        .into();
+    let opened = server.post("/api/proposals", json!({ "title": "two", "edits": edits })).expect(201).json();
+    let first = opened["heads"][0]["revision"].as_str().unwrap().to_owned();
+    for name in ["a", "b", "c", "d"] {
+        server.put(&format!("/app/{name}"), json!(3)).expect(200);
+    }
+    server.put("/app/e", json!(3)).expect(200);
+    let details = || server.get("/api/proposals/1").expect(200).json();
+    let resolve = |body: Value| server.post("/api/proposals/1/resolve", body);
+    let seen = details();
+    assert_eq!(seen["conflicts"].as_array().unwrap().len(), 4);
+    let conflict = &seen["conflicts"][0];
+    let values = ["base", "ours", "theirs"].map(|side| conflict[side]["value"].clone());
+    assert_eq!((values, &conflict["ours"]["updated_by"]), ([json!(1), json!(3), json!(2)], &json!("admin")));
+    // What is not decided, decided of nothing, or of something that was another then, is refused by its path.
+    resolve(json!({})).expect(400);
+    server.post("/api/proposals/1/comment", json!({ "text": "x", "take": "ours" })).expect(400);
+    let left =
+        resolve(json!({ "resolutions": { "base": { "/app/a": { "take": "ours" } } } })).expect(409).json();
+    assert_eq!(left["errors"].as_array().unwrap().len(), 3, "{left}");
+    let unknown = json!({ "take": "ours", "resolutions": { "base": { "/app/e": { "take": "ours" } } } });
+    assert!(resolve(unknown).expect(409).text().contains("no conflict to decide"));
+    let stale =
+        json!({ "take": "ours", "resolutions": { "base": { "/app/a": { "id": "0", "take": "theirs" } } } });
+    assert!(resolve(stale).expect(409).text().contains("others by now"));
+    assert_eq!(details()["version"], 1);
+    let decided = json!({ "take": "theirs", "version": 1, "text": "as we said", "resolutions": { "base": {
+        "/app/a": { "id": conflict["id"], "take": "ours" }, "/app/b": { "value": 4 }, "/app/c": { "delete": true },
+    } } });
+    let resolved = resolve(decided).expect(200).json();
+    assert_eq!(resolved["version"], 2);
+    let seen = details();
+    assert_eq!((&seen["conflicts"], &seen["can_merge"]), (&json!([]), &json!(true)), "{seen}");
+    // The branch stays where it was until it is merged.
+    assert_eq!(
+        server.get("/v1/config/app").expect(200).json(),
+        json!({ "a": 3, "b": 3, "c": 3, "d": 3, "e": 3 })
+    );
+    server.post("/api/proposals/1/merge", json!({})).expect(200);
+    assert_eq!(server.get("/v1/config/app").expect(200).json(), json!({ "a": 3, "b": 4, "d": 2, "e": 3 }));
+    assert!(project.git(&["show", "main:app.yaml"]).starts_with("# the app\n"));
+    // Nothing that was proposed is lost.
+    project.git(&["merge-base", "--is-ancestor", &first, "main"]);
+    // Where nothing is left of it, there is nothing to propose.
+    let again = json!({ "edits": [{ "op": "put", "path": "/app/a", "value": 9 }] });
+    server.post("/api/proposals", again).expect(201);
+    server.put("/app/a", json!(10)).expect(200);
+    server.post("/api/proposals/2/resolve", json!({ "take": "ours" })).expect(422);
+    server.post("/api/proposals/2/resolve", json!({ "take": "theirs" })).expect(200);
+    server.post("/api/proposals/2/merge", json!({})).expect(200);
+    assert_eq!(server.get("/v1/config/app/a").expect(200).json(), json!(9));
 }
 
 #[test]
@@ -236,7 +298,23 @@ fn the_command_line_opens_shows_agrees_and_merges() {
         &["approved by sec"],
     );
     told("omar", &["proposal", "merge", "2"], 0, &["proposal 2: merged"]);
-    told("sec", &["proposal", "show", "1"], 0, &["conflict: prod: /payments/certs/tls.crt"]);
+    let both = ["conflict: prod /payments/certs/tls.crt", "  ours    ", "  theirs  ", "by omar"];
+    told("sec", &["proposal", "show", "1"], 0, &both);
+    told("omar", &["proposal", "resolve", "1"], 2, &["--take"]);
+    told(
+        "omar",
+        &["proposal", "resolve", "1", "--theirs", CERT, "--version", "9"],
+        5,
+        &["version 9 was meant"],
+    );
+    told("omar", &["proposal", "resolve", "1", "--theirs", CERT], 0, &["proposal 1: open (version"]);
+    told(
+        "omar",
+        &["proposal", "edit", "1", &format!("{CERT}=EDITED"), "--env", "prod"],
+        0,
+        &["proposal 1: open (version"],
+    );
+    told("sec", &["proposal", "show", "1"], 0, &["EDITED"]);
     told("omar", &["proposal", "close", "1", "--comment", "done"], 0, &["closed"]);
     told("sec", &["proposal", "list"], 0, &["there are none"]);
     // What else writes says so, too.

@@ -25,8 +25,8 @@ pub(super) const LIST: [&str; 5] = ["is", "env", "author", "older_than", "limit"
 const MOST_NUMBER: u64 = 1 << 53;
 
 /// What can be done to a proposal.
-pub(super) const ACTS: [&str; 8] =
-    ["comment", "approve", "withdraw", "schedule", "unschedule", "edit", "merge", "close"];
+pub(super) const ACTS: [&str; 9] =
+    ["comment", "approve", "withdraw", "schedule", "unschedule", "edit", "resolve", "merge", "close"];
 
 /// `GET /api/proposals`: those that the caller may see, the newest first.
 pub(super) async fn list(State(app): State<App>, request: Request) -> Result<Response, Problem> {
@@ -128,12 +128,18 @@ fn wish(
     environments: &Environments,
     writer: impl FnOnce() -> (crate::auth::WriteGrant, Option<String>),
 ) -> Result<Wish, Problem> {
-    let wire::ProposalAct { text, at, edits, .. } = asked;
+    let wire::ProposalAct { text, at, edits, take, resolutions, .. } = asked;
     if (act == "schedule") != at.is_some() {
         return Err(Problem::contradiction("`at` is for `schedule`, which needs it"));
     }
     if (act == "edit") == edits.is_empty() {
         return Err(Problem::contradiction("`edits` are for `edit`, which needs some"));
+    }
+    if (act == "resolve") == (take.is_none() && resolutions.is_empty()) {
+        return Err(Problem::contradiction(
+            "`take` and `resolutions` are for `resolve`, which needs one of them: `take` is `ours` (the environment as it is) or \
+             `theirs` (the proposal)",
+        ));
     }
     let act = match act {
         "comment" => Act::Comment,
@@ -146,6 +152,10 @@ fn wish(
             let edits = read_edits(edits, environments)?;
             let (grant, request_id) = writer();
             return Ok(Wish::Edit(Write { grant, message: text, request_id, edits }));
+        }
+        "resolve" => {
+            let resolving = present::resolving(take, resolutions).map_err(Problem::from)?;
+            return Ok(Wish::Resolve { resolving, text });
         }
         "merge" if text.is_some() => {
             return Err(Problem::contradiction("`text` is not for `merge`; comment before"));

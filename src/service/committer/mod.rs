@@ -50,7 +50,7 @@ pub(super) use self::queue::run;
 pub use self::queue::{Committer, QUEUE_CAPACITY};
 pub use self::request::{
     ChangedEntry, Edit, EditOp, Member, Metadata, NewEnvironment, Precondition, PromotedEntry, Promotion,
-    Write, Written, WrittenEdit,
+    Resolving, Write, Written, WrittenEdit,
 };
 pub(super) use self::trial::{try_commit, try_heads, try_out};
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::Worker;
 use super::batch::{Batch, Context, Failure, Kept, Merger};
 use super::publishing::Outcome;
-use super::request::{Write, Written};
+use super::request::{Resolving, Write, Written};
 use super::{MOST_ATTEMPTS, PAUSE};
 use crate::auth::{Principal, WriteGrant};
 use crate::git::{Pack, RefMove};
@@ -27,6 +27,14 @@ pub(in crate::service) enum ProposalWork {
     Act { by: Person, number: u64, version: Option<u32>, act: Act, text: Option<String> },
     /// Other edits, on top of what it holds.
     Edit { number: u64, version: Option<u32>, write: Write },
+    /// What came meanwhile, merged into it.
+    Resolve {
+        grant: WriteGrant,
+        number: u64,
+        version: Option<u32>,
+        resolving: Resolving,
+        text: Option<String>,
+    },
     /// To be merged.
     Merge { grant: WriteGrant, number: u64, version: Option<u32>, request_id: Option<String> },
 }
@@ -66,6 +74,9 @@ impl Worker {
                 }
                 ProposalWork::Edit { number, version, write } => {
                     self.edit_proposal((*number, *version), write)
+                }
+                ProposalWork::Resolve { grant, number, version, resolving, text } => {
+                    self.resolve_proposal((*number, *version), grant, resolving, text.clone())
                 }
                 ProposalWork::Merge { grant, number, version, request_id } => {
                     self.merge_proposal((*number, *version), grant, request_id.as_deref(), since)
@@ -274,6 +285,22 @@ impl Worker {
         let grant = self.renewed_grant(&write.grant)?;
         let made = self.heads_of(&grant, write, Some(&held.proposal))?;
         self.update(&held, &person_of(&grant), made, write.message.clone())
+    }
+
+    fn resolve_proposal(
+        &mut self,
+        which: (u64, Option<u32>),
+        grant: &WriteGrant,
+        resolving: &Resolving,
+        text: Option<String>,
+    ) -> Result<Arc<Proposal>, ServiceError> {
+        let held = self.held(which)?;
+        held.proposal.demand_open()?;
+        let grant = self.renewed_grant(grant)?;
+        let made = self.with_batch(|batch| {
+            batch.resolve(&grant, &held.proposal, resolving).map_err(Failure::into_service)
+        })?;
+        self.update(&held, &person_of(&grant), made, text)
     }
 
     fn merge_proposal(

@@ -7,6 +7,7 @@ use super::configuration_file::ConfigurationFile;
 use crate::auth::{AdminGrant, WriteGrant};
 use crate::model::{ObjectId, Path, Revision, Sequence, Value, Version};
 use crate::patch::Patch;
+use crate::service::{Resolution, Take};
 
 /// One write, as a client asks for it: all of its edits or none.
 #[derive(Debug)]
@@ -195,6 +196,15 @@ pub struct ChangedEntry {
     pub version: Version,
     /// Whether that is a delete.
     pub deleted: bool,
+}
+
+/// What becomes of what a proposal and its branches both changed.
+#[derive(Debug, Default)]
+pub struct Resolving {
+    /// Which side counts where nothing else is said: the branch is ours, the proposal theirs.
+    pub take: Option<Take>,
+    /// What becomes of single entries, by environment.
+    pub resolutions: BTreeMap<String, BTreeMap<Path, Resolution>>,
 }
 
 /// An environment that is wanted.

@@ -10,16 +10,18 @@ use std::time::{Duration, SystemTime};
 
 pub(super) use self::board::{ProposalBoard, steps};
 pub(super) use self::log::{Held, LogError, append};
-use super::committer::{NewProposal, ProposalWork, QueueWatch, Write, try_heads};
+use super::committer::{NewProposal, ProposalWork, QueueWatch, Resolving, Write, try_heads};
 use super::core::Core;
 use super::preview::previewed_all;
 use super::project::Project;
+use super::promote::id_of;
 use super::{PreviewedEnvironment, Reading, ServiceError};
 use crate::auth::{Action, Principal, ReadGrant, Refused, WriteGrant};
 use crate::git::RefState;
+use crate::merge::Conflict;
 use crate::model::{Diagnostic, Path, Timestamp};
 use crate::proposal::{
-    Act, ActError, Approval, Event, Need, Person, Proposal, Requirement, State, requirements,
+    Act, ActError, Approval, Event, Head, Need, Person, Proposal, Requirement, State, requirements,
 };
 use crate::validation::Finding;
 
@@ -47,8 +49,9 @@ pub struct ProposalOutcome {
     pub environments: Vec<PreviewedEnvironment>,
     /// What would be wrong then and is not yet.
     pub findings: Vec<Finding>,
-    /// What both it and its environments changed since it was made: environment and path.
-    pub conflicts: Vec<(String, Path)>,
+    /// What both it and its environments changed since it was made, by environment. The environment is ours, the proposal
+    /// theirs.
+    pub conflicts: Vec<ProposalConflict>,
     /// What else is in the way.
     pub faults: Vec<Diagnostic>,
     /// What others have to agree to, and who did.
@@ -57,6 +60,17 @@ pub struct ProposalOutcome {
     pub forbidden: Option<Box<Refused>>,
     /// Whether whoever asks could merge it now.
     pub can_merge: bool,
+}
+
+/// An entry that a proposal and its environment changed, each in its way.
+#[derive(Debug)]
+pub struct ProposalConflict {
+    /// The environment.
+    pub environment: String,
+    /// What it was, and what both sides have.
+    pub conflict: Conflict,
+    /// Tells this conflict from another one at the same path.
+    pub id: String,
 }
 
 /// Which proposals are listed.
@@ -197,11 +211,15 @@ impl Core {
         let author = author.as_deref().map(Principal::rights);
         let grant = reading.grant();
         let trial = try_heads(self, reading.state(), (&grant.as_writer(), author), &proposal.heads)?;
-        let conflicts: Vec<(String, Path)> = trial
-            .conflicts
-            .iter()
-            .flat_map(|(head, paths)| paths.iter().map(|path| (head.environment.clone(), path.clone())))
-            .collect();
+        let of_head = |(head, found): (Head, Vec<Conflict>)| {
+            let environment = head.environment;
+            found.into_iter().map(move |conflict| ProposalConflict {
+                environment: environment.clone(),
+                id: id_of(&conflict),
+                conflict,
+            })
+        };
+        let conflicts: Vec<ProposalConflict> = trial.conflicts.into_iter().flat_map(of_head).collect();
         let own = self.requirements(proposal, &trial.own_needs);
         let can_merge = conflicts.is_empty()
             && trial.faults.is_empty()
@@ -232,6 +250,13 @@ pub enum Wish {
     },
     /// To change what it holds.
     Edit(Write),
+    /// To merge what came meanwhile into it.
+    Resolve {
+        /// Where both changed the same.
+        resolving: Resolving,
+        /// What is said with it.
+        text: Option<String>,
+    },
     /// To merge it.
     Merge {
         /// The id of the request, for the commit.
@@ -276,6 +301,9 @@ impl Project {
                 ProposalWork::Act { by, number, version, act, text }
             }
             Wish::Edit(write) => ProposalWork::Edit { number, version, write },
+            Wish::Resolve { resolving, text } => {
+                ProposalWork::Resolve { grant: write.clone(), number, version, resolving, text }
+            }
             Wish::Merge { request_id } => {
                 ProposalWork::Merge { grant: write.clone(), number, version, request_id }
             }

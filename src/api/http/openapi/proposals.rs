@@ -51,7 +51,8 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
             .says(
                 "`comment` says `text`. `approve` agrees to it, `withdraw` takes that back; nobody agrees to what they had a part \
                  in. `schedule` lets it be merged from `at` on, `unschedule` does not. `edit` gives it further `edits`: a new \
-                 version, which is agreed to anew. `merge` makes the change, where enough have agreed; `close` gives it up.",
+                 version, which is agreed to anew. `resolve` merges what came meanwhile into it, where `take` and `resolutions` say what \
+                 counts of what both changed: a new version, too. `merge` makes the change, where enough have agreed; `close` gives it up.",
             )
             .of_project()
             .body(&[("application/json", act)])

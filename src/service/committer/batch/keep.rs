@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use super::merge::promoted_entry;
 use super::push::PushFailure;
-use super::{Batch, Failure};
-use crate::merge::Says;
-use crate::model::Path;
+use super::{Batch, Decided, Failure};
+use crate::merge::Conflict;
 use crate::proposal::Head;
 use crate::service::ServiceError;
+use crate::service::committer::request::PromotedEntry;
 use crate::service::committer::stage::Stage;
-use crate::snapshot::Snapshot;
 
 /// Commits that bring back what a branch had.
 pub(in crate::service::committer) struct Kept {
@@ -27,10 +26,10 @@ impl Batch<'_> {
     pub(super) fn keep(
         &mut self,
         branch: &Arc<str>,
-        ours: &Snapshot,
-        (paths, account): (&[Path], &Arc<str>),
+        overruled: &[Conflict],
+        account: &Arc<str>,
     ) -> Result<Option<Kept>, PushFailure> {
-        match self.kept(branch, ours, (paths, account)) {
+        match self.kept(branch, overruled, account) {
             Ok(kept) => Ok(Some(kept)),
             Err(Failure::Broken(error)) => Err(PushFailure::Broken(error)),
             Err(Failure::Refused(error)) => {
@@ -43,33 +42,38 @@ impl Batch<'_> {
     fn kept(
         &mut self,
         branch: &Arc<str>,
-        ours: &Snapshot,
-        (paths, account): (&[Path], &Arc<str>),
+        overruled: &[Conflict],
+        account: &Arc<str>,
     ) -> Result<Kept, Failure> {
-        let says: Vec<(&Path, Says)> = paths.iter().map(|path| (path, Says::of(ours, path))).collect();
-        let written = says.iter().filter_map(|(_, says)| says.entry()?.stamp());
+        let written = overruled.iter().filter_map(|conflict| conflict.ours.says.entry()?.stamp());
         let writers: BTreeSet<String> = written.map(|stamp| stamp.origin.account.to_string()).collect();
-        let entries: Vec<_> = says.iter().map(|(path, says)| promoted_entry(path, says)).collect();
-        let files = {
-            let working = self.branch(branch)?;
-            let snapshot = working.snapshot.clone();
-            let mut stage = Stage::new(&snapshot, &*self.texts, self.context.limits);
-            stage.promote(&entries)?;
-            stage.check_faults()?;
-            stage.into_files()
-        };
-        let decided = self.decide_branch(branch.clone(), files, false)?;
-        let decided = decided.ok_or(ServiceError::NothingToPropose)?;
-        let message = format!("Bring back what was here at {}", listed(paths));
+        let entries: Vec<_> =
+            overruled.iter().map(|conflict| promoted_entry(&conflict.path, &conflict.ours.says)).collect();
+        let decided = self.decide_entries(branch, &entries)?.ok_or(ServiceError::NothingToPropose)?;
+        let message = format!("Bring back what was here at {}", listed(overruled));
         let heads = self.commit_heads(vec![decided], &message, account)?;
         Ok(Kept { heads, writers: writers.into_iter().collect() })
+    }
+
+    /// What giving entries of a branch these values comes to.
+    pub(super) fn decide_entries(
+        &mut self,
+        branch: &Arc<str>,
+        entries: &[PromotedEntry],
+    ) -> Result<Option<Decided>, ServiceError> {
+        let snapshot = self.branch(branch)?.snapshot.clone();
+        let mut stage = Stage::new(&snapshot, &*self.texts, self.context.limits);
+        stage.promote(entries)?;
+        stage.check_faults()?;
+        let files = stage.into_files();
+        self.decide_branch(branch.clone(), files, false)
     }
 }
 
 /// The first of some paths, and how many more there are.
-fn listed(paths: &[Path]) -> String {
-    let first: Vec<&str> = paths.iter().take(3).map(Path::as_str).collect();
-    match paths.len().saturating_sub(first.len()) {
+fn listed(overruled: &[Conflict]) -> String {
+    let first: Vec<&str> = overruled.iter().take(3).map(|conflict| conflict.path.as_str()).collect();
+    match overruled.len().saturating_sub(first.len()) {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
     }

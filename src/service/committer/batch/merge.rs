@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Batch, Content, Decided, FileBlobs, Merged};
 use crate::git::{EntryKind, FileChange};
-use crate::merge::{LayerMerge, Says, merge_layers};
+use crate::merge::{Conflict, LayerMerge, Ours, Says, merge_layers};
 use crate::model::{Diagnostic, ObjectId, Path, Revision, Rule, Value};
 use crate::service::ServiceError;
 use crate::service::committer::request::PromotedEntry;
@@ -46,14 +46,13 @@ type Held = Option<(EntryKind, ObjectId)>;
 
 impl Batch<'_> {
     /// Merges a commit that follows `base` into a branch that does as well. Files that one side alone changed are taken
-    /// as they are; of those that both changed, the entries are. Answers also the entries that both changed, where what was
-    /// pushed counts.
+    /// as they are; of those that both changed, the entries are. Answers also the entries that both changed.
     pub(super) fn decide_merge(
         &mut self,
         branch: &Arc<str>,
         (base, pushed): (Option<Revision>, Revision),
         on_conflict: OnConflict<'_>,
-    ) -> Result<(Decided, Vec<Path>), PushRefusal> {
+    ) -> Result<(Decided, Vec<Conflict>), PushRefusal> {
         let working = self.branch(branch)?;
         let ours = working.snapshot.clone();
         let reader = self.texts.reader();
@@ -113,6 +112,11 @@ impl Batch<'_> {
         let plan = self.merged_plan(&ours, &their_changes.files, &taken, &files);
         check_merge(&plan, &entries)?;
         let content = Content::Merge(Merged { pushed, taken, files });
+        let conflict = |path: Path| {
+            let [base, ours, theirs] = [&before, &*ours, &theirs].map(|side| Says::of(side, &path));
+            Conflict { path, base, ours: Ours { says: ours, shown: None }, theirs, in_the_way: None }
+        };
+        let conflicts = conflicts.into_iter().map(conflict).collect();
         Ok((Decided { branch: branch.clone(), content, plan }, conflicts))
     }
 

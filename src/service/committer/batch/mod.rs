@@ -7,6 +7,7 @@ mod permit;
 mod promote;
 mod propose;
 mod push;
+mod resolve;
 mod trial;
 mod validate;
 

@@ -8,6 +8,7 @@ use super::decide::restore_updates;
 use super::merge::OnConflict;
 use super::{Batch, Decided, Failure, Working};
 use crate::auth::{Refused, Rights, WriteGrant};
+use crate::merge::Conflict;
 use crate::model::{Diagnostic, Path, Revision, Sequence};
 use crate::proposal::{Head, MOST_PATHS, Need, Proposal};
 use crate::service::ServiceError;
@@ -24,7 +25,7 @@ pub(in crate::service) struct HeadsTrial {
     /// What would be wrong then and is not yet.
     pub findings: Vec<Finding>,
     /// What both it and its branches changed since it was made: it would count.
-    pub conflicts: Vec<(Head, Vec<Path>)>,
+    pub conflicts: Vec<(Head, Vec<Conflict>)>,
     /// Why it cannot be merged at all, where that is so.
     pub faults: Vec<Diagnostic>,
     /// What others have to agree to first, whoever merges it.
@@ -162,11 +163,11 @@ impl Batch<'_> {
     }
 
     /// What a proposal makes of its branches as they are now, and what both sides changed.
-    fn decide_heads(
+    pub(super) fn decide_heads(
         &mut self,
         heads: &[Head],
         on_conflict: OnConflict<'_>,
-    ) -> Result<Vec<(Decided, Vec<Path>)>, PushRefusal> {
+    ) -> Result<Vec<(Decided, Vec<Conflict>)>, PushRefusal> {
         let mut decided = Vec::new();
         for head in heads {
             let branch: Arc<str> = head.branch.as_str().into();
@@ -297,7 +298,7 @@ impl Batch<'_> {
 }
 
 /// The entries that something changes.
-fn changed(decided: &Decided) -> Vec<Path> {
+pub(super) fn changed(decided: &Decided) -> Vec<Path> {
     decided.plan.changes().iter().map(|change| change.path.clone()).collect()
 }
 
@@ -328,7 +329,7 @@ fn faults_of(refusal: PushRefusal) -> Result<Vec<Diagnostic>, ServiceError> {
     }
 }
 
-fn unmergeable(proposal: &Proposal, refusal: PushRefusal) -> ServiceError {
+pub(super) fn unmergeable(proposal: &Proposal, refusal: PushRefusal) -> ServiceError {
     match faults_of(refusal) {
         Ok(faults) => ServiceError::Unmergeable { number: proposal.number, faults },
         Err(error) => error,

@@ -11,6 +11,7 @@ use crate::auth::{Action, WriteGrant};
 use crate::git::{ReadError, WorkTree};
 use crate::history::NewVersion;
 use crate::index::Branch;
+use crate::merge::Conflict;
 use crate::model::{ChangeSet, Move, ObjectId, Path, Revision};
 use crate::service::ServiceError;
 use crate::service::live::Moved;
@@ -45,10 +46,8 @@ struct DecidedBranch {
     decided: Option<Decided>,
     is_forced: bool,
     is_merged: bool,
-    overruled: Vec<Path>,
+    overruled: Vec<Conflict>,
     old: Option<Revision>,
-    /// What it showed before.
-    ours: Arc<Snapshot>,
 }
 
 /// What became of the branches of a push.
@@ -117,9 +116,9 @@ impl Batch<'_> {
         }
         let (mut moved, mut kept) = (Vec::new(), Vec::new());
         for (at, ((name, _), decided)) in group.iter().zip(branches).enumerate() {
-            let DecidedBranch { is_forced, is_merged, overruled, old, ours, .. } = decided;
+            let DecidedBranch { is_forced, is_merged, overruled, old, .. } = decided;
             if !overruled.is_empty() {
-                kept.extend(self.keep(name, &ours, (&overruled, grant.account()))?.map(|kept| (at, kept)));
+                kept.extend(self.keep(name, &overruled, grant.account())?.map(|kept| (at, kept)));
             }
             let new = self.branches.get(name).and_then(|working| working.head);
             let sequence = sequence.filter(|_| old != new);
@@ -132,7 +131,7 @@ impl Batch<'_> {
                 is_forced,
                 is_merged,
                 sequence,
-                overruled,
+                overruled: overruled.into_iter().map(|conflict| conflict.path).collect(),
                 kept: None,
                 proposal: None,
             });
@@ -147,7 +146,7 @@ impl Batch<'_> {
         branch: &Arc<str>,
         inspected: &Inspected,
     ) -> Result<DecidedBranch, PushRefusal> {
-        let (old, ours) = (self.branch(branch)?.head, self.branch(branch)?.snapshot.clone());
+        let old = self.branch(branch)?.head;
         let step = self.step(push, grant, branch, inspected)?;
         match step {
             Step::Nothing => {}
@@ -183,7 +182,7 @@ impl Batch<'_> {
                 return Err(ServiceError::Problems(new).into());
             }
         }
-        Ok(DecidedBranch { decided, is_forced, is_merged, overruled, old, ours })
+        Ok(DecidedBranch { decided, is_forced, is_merged, overruled, old })
     }
 
     /// What is to become of a branch, by what the client saw and where it is now.

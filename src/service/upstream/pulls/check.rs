@@ -60,7 +60,8 @@ pub(super) fn check(
     let trial = try_commit(core, &state, reader, &grant, &environment.branch, (base, commit))?;
     let faults = trial.faults.iter().map(ToString::to_string);
     let findings = trial.findings.iter().map(|found| format!("{}: {}", found.environment, found.diagnostic));
-    let conflicts = trial.conflicts.iter().flat_map(|(_, paths)| paths.iter().map(ToString::to_string));
+    let conflicts =
+        trial.conflicts.iter().flat_map(|(_, found)| found.iter().map(|conflict| conflict.path.to_string()));
     // Whoever reads the pull request reads its repository, too. Secrets are no part of either.
     let previewed = previewed_all(&ReadGrant::local(), &trial.environments, &core.limits());
     Ok(Checked {

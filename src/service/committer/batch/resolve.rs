@@ -1,0 +1,136 @@
+//! A proposal and its branches changed the same: somebody decides, and it holds both from then on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::merge::OnConflict;
+use super::propose::{bound_paths, changed, unmergeable};
+use super::{Batch, Failure};
+use crate::auth::WriteGrant;
+use crate::merge::Conflict;
+use crate::model::{Diagnostic, Path, Rule, Value};
+use crate::proposal::{Head, Proposal};
+use crate::service::committer::request::{PromotedEntry, Resolving};
+use crate::service::promote::id_of;
+use crate::service::receive::PushRefusal;
+use crate::service::{Choice, ServiceError, Take};
+
+/// What was decided of one branch.
+#[derive(Default)]
+struct Decisions {
+    /// Where the branch stays as it is.
+    kept: Vec<Path>,
+    /// What is another value than either side has.
+    entries: Vec<PromotedEntry>,
+    /// Where nothing is decided.
+    open: Vec<Diagnostic>,
+}
+
+impl Batch<'_> {
+    /// Merges branches as they are now into what a proposal holds, as somebody decides where both changed the same. Branches
+    /// are left where they are.
+    pub fn resolve(
+        &mut self,
+        grant: &WriteGrant,
+        proposal: &Proposal,
+        resolving: &Resolving,
+    ) -> Result<Vec<Head>, Failure> {
+        let refused = |refusal: PushRefusal| Failure::Refused(unmergeable(proposal, refusal));
+        let (mut heads, mut open) = (Vec::new(), Vec::new());
+        for head in &proposal.heads {
+            let one = std::slice::from_ref(head);
+            let found = self.decide_heads(one, OnConflict::TakeTheirs(&[])).map_err(refused)?;
+            let conflicts: Vec<&Conflict> = found.iter().flat_map(|(_, conflicts)| conflicts).collect();
+            let decisions = decisions(head, &conflicts, resolving)?;
+            if !decisions.open.is_empty() {
+                open.extend(decisions.open);
+            } else if open.is_empty() {
+                heads.extend(self.resolved(grant, (proposal, head), &decisions)?);
+            }
+        }
+        if !open.is_empty() {
+            let refusal = PushRefusal::Conflicts(open);
+            return Err(refused(refusal));
+        }
+        if heads.is_empty() {
+            return Err(ServiceError::NothingToPropose.into());
+        }
+        bound_paths(&mut heads);
+        Ok(heads)
+    }
+
+    /// What a head is once it holds the branch as well; none where nothing of it is left.
+    fn resolved(
+        &mut self,
+        grant: &WriteGrant,
+        (proposal, head): (&Proposal, &Head),
+        Decisions { kept, entries, .. }: &Decisions,
+    ) -> Result<Option<Head>, Failure> {
+        let refused = |refusal: PushRefusal| Failure::Refused(unmergeable(proposal, refusal));
+        let branch: Arc<str> = head.branch.as_str().into();
+        let base = self.branch(&branch)?.head;
+        let message = format!("Merge what came meanwhile into proposal {}", proposal.number);
+        let decided = self.decide_heads(std::slice::from_ref(head), OnConflict::TakeTheirs(kept));
+        let (decided, _) = decided.map_err(refused)?.pop().ok_or(ServiceError::NothingToPropose)?;
+        let mut paths: BTreeSet<Path> = changed(&decided).into_iter().collect();
+        let decided = vec![decided];
+        self.permit(grant, &decided)?;
+        let mut merged = self.begin_change_set(grant.account());
+        for decided in decided {
+            self.commit_branch(&mut merged, decided, &message).map_err(Failure::Broken)?;
+        }
+        let mut edited = self.begin_change_set(grant.account());
+        if let Some(decided) = self.decide_entries(&branch, entries)? {
+            paths.extend(changed(&decided));
+            let decided = vec![decided];
+            self.permit(grant, &decided)?;
+            for decided in decided {
+                self.commit_branch(&mut edited, decided, &message).map_err(Failure::Broken)?;
+            }
+        }
+        let commit = self.branch(&branch)?.head.ok_or(ServiceError::NothingToPropose)?;
+        self.put_back(&edited.moved);
+        self.put_back(&merged.moved);
+        if paths.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.head_of(&branch, (base, commit), paths.into_iter().collect())?))
+    }
+}
+
+/// What somebody decided about the conflicts of a head.
+fn decisions(head: &Head, conflicts: &[&Conflict], resolving: &Resolving) -> Result<Decisions, ServiceError> {
+    let empty = Default::default();
+    let resolutions = resolving.resolutions.get(&head.environment).unwrap_or(&empty);
+    let mut decisions = Decisions::default();
+    for path in resolutions.keys().filter(|path| !conflicts.iter().any(|conflict| conflict.path == **path)) {
+        decisions.open.push(fault(head, path, "there is no conflict to decide"));
+    }
+    let entry = |path: &Path, value: Option<Value>| PromotedEntry {
+        path: path.clone(),
+        value,
+        as_text: false,
+        seen: None,
+    };
+    for conflict in conflicts {
+        let path = &conflict.path;
+        let given = resolutions.get(path);
+        if given.and_then(|given| given.id.as_ref()).is_some_and(|id| *id != id_of(conflict)) {
+            decisions.open.push(fault(head, path, "both sides are others by now; look at it again"));
+            continue;
+        }
+        match given.map(|given| given.choice.clone()).or(resolving.take.map(Choice::Take)) {
+            Some(Choice::Take(Take::Ours)) => decisions.kept.push(path.clone()),
+            Some(Choice::Take(Take::Theirs)) => {}
+            Some(Choice::Value(value)) => decisions.entries.push(entry(path, Some(value))),
+            Some(Choice::Delete) => decisions.entries.push(entry(path, None)),
+            None => decisions.open.push(fault(head, path, "both sides changed it, and it is not decided")),
+        }
+    }
+    Ok(decisions)
+}
+
+fn fault(head: &Head, path: &Path, what: &str) -> Diagnostic {
+    let message = format!("{}: {what}", head.environment);
+    Diagnostic { rule: Rule::Merge, file: None, position: None, path: Some(path.clone()), message }
+}
