@@ -185,3 +185,43 @@ fn death_at_any_step_loses_nothing_acknowledged() {
     }
     assert!(all.len() >= 20);
 }
+
+#[test]
+fn death_at_any_step_of_a_merge_leaves_proposal_and_branch_agreed() {
+    let project = TestProject::example();
+    let (mut merged, mut waited) = (0, 0);
+    for step in confgit::git::failpoint::Step::ALL {
+        if step >= confgit::git::failpoint::Step::FoldSynced {
+            continue;
+        }
+        let server = project.serve();
+        let path = format!("/proposed/{}", step.name());
+        let edits = json!([{ "op": "put", "path": path, "value": 1 }]);
+        let opened = server.post("/api/proposals", json!({ "edits": edits })).expect(201).json();
+        let number = opened["number"].as_u64().unwrap();
+        server.stop();
+        let failpoint = format!("{}=abort@1", step.name());
+        let server = project.serve_with(&[], &[("CONFGIT_FAILPOINTS", &failpoint)]);
+        let key = format!("Bearer {}", server.key);
+        let merge = format!("/api/proposals/{number}/merge");
+        // It dies before it answers, or just after.
+        let _ = exchange(&server.address, "POST", &merge, &[("Host", "x"), ("Authorization", &key)], b"");
+        drop(server);
+        let server = project.serve();
+        assert_swept(&project);
+        let state = server.get(&format!("/api/proposals/{number}")).expect(200).json()["state"].clone();
+        let is_there = server.get(&format!("/v1/config{path}")).status == 200;
+        assert_eq!(state == "merged", is_there, "{}: {state}", step.name());
+        if is_there {
+            merged += 1;
+        } else {
+            waited += 1;
+            server.post(&format!("/api/proposals/{number}/merge"), json!({})).expect(200);
+        }
+        let heads =
+            project.git(&["for-each-ref", "--format=%(refname)", &format!("refs/proposals/{number}")]);
+        assert_eq!(heads.trim(), format!("refs/proposals/{number}/log"), "{}", step.name());
+        server.stop();
+    }
+    assert!(merged > 0 && waited > 0, "{merged} {waited}");
+}

@@ -8,7 +8,7 @@ use std::path::Path;
 use ring::hmac;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Server, TestProject, git, git_command, wait_for};
+use crate::harness::{Answer, Server, TestProject, confgit, git, git_command, wait_for};
 
 /// A project that follows `url`, asking seldom by itself.
 fn follower(url: &str, more: &str) -> TestProject {
@@ -247,6 +247,30 @@ fn one_confgit_follows_another_with_a_key() {
     wait_for("it to come", || app(&server)["host"] == "of the first");
     server.put("/app/host", json!("of the second")).expect(200);
     wait_for("it to go", || app(&origin)["host"] == "of the second");
+    // The first stops for a while, and is written to on its machine meanwhile; so is the second.
+    let address = origin.address.clone();
+    origin.stop();
+    server.put("/app/host", json!("of the second, alone")).expect(200);
+    server.put("/app/second", json!(2)).expect(201);
+    let dir = first.dir();
+    for (path, value) in [("/app/host", "of the first, alone"), ("/app/first", "1")] {
+        let set = confgit(&["set", path, value, "--repo", dir.to_str().unwrap()]);
+        assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
+    }
+    wait_for("the outage to be told", || upstream(&server)["last_error"].is_string());
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_confgit"));
+    command.args(["serve", dir.to_str().unwrap(), "--listen", &address]);
+    let origin = Server::spawn(command, &server.key).map_err(|_| ()).unwrap();
+    let both = json!({ "first": 1, "host": "of the first, alone", "second": 2 });
+    let heads = || [&project, &first].map(|one| one.git(&["rev-parse", "main"]));
+    wait_for("both to hold both", || app(&server) == both && heads()[0] == heads()[1]);
+    let kept = server.get("/api/proposals/1").expect(200).json();
+    assert_eq!(kept["environments"][0]["changes"][0]["value"], "of the second, alone", "{kept}");
+    server.post("/api/proposals/1/merge", json!({})).expect(200);
+    wait_for("it to come back there, too", || {
+        first.git(&["show", "main:app.yaml"]).contains("of the second, alone")
+    });
+    origin.stop();
     std::fs::remove_file(project.dir().join("secrets/key")).unwrap();
     let arguments = ["fsck", "--full", "--strict"];
     assert!(git_command(Path::new(&project.config_git())).args(arguments).output().unwrap().status.success());
