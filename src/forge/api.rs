@@ -1,3 +1,4 @@
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ring::hmac;
@@ -7,7 +8,7 @@ use ureq::{Agent, Body};
 
 use super::Forge;
 use super::bitbucket::Bitbucket;
-use super::dialect::{COMMENTS_A_PAGE, Call, Dialect, PullRequest, Verdict};
+use super::dialect::{A_PAGE, Call, Comment, Dialect, Page, PullRequest, Verdict};
 use super::gitea::Gitea;
 use super::github::GitHub;
 use super::gitlab::GitLab;
@@ -16,10 +17,13 @@ use super::gitlab::GitLab;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read, in bytes.
-const MOST_ANSWER_BYTES: u64 = 16 << 20;
+const MOST_ANSWER_BYTES: u64 = 32 << 20;
 
-/// How many pages of comments are looked through for ours.
-const MOST_PAGES: usize = 20;
+/// How many pages of a list are looked through.
+const MOST_PAGES: usize = 30;
+
+/// How long a forge is left alone that is asked too often and does not say for how long.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// For how long a forge may ask to be left alone.
 const MOST_PAUSE: Duration = Duration::from_secs(3_600);
@@ -30,6 +34,12 @@ pub enum ForgeError {
     /// It did not answer.
     #[error("the forge cannot be asked: {0}")]
     Unreachable(String),
+    /// It answered with more than is read.
+    #[error("the answer of the forge to {what} is too large")]
+    TooLarge {
+        /// What was asked.
+        what: String,
+    },
     /// It wants to be asked later.
     #[error("the forge wants to be asked again in {} seconds", .0.as_secs())]
     Later(Duration),
@@ -74,8 +84,10 @@ pub struct ForgeApi {
     /// Such as `acme/config`.
     repository: String,
     token: String,
-    /// What tells our status from those of others.
+    /// What our status is called, before the branch.
     context: String,
+    /// Who we are, as the forge says of our status.
+    own: Mutex<Option<String>>,
 }
 
 impl ForgeApi {
@@ -99,34 +111,63 @@ impl ForgeApi {
             repository: repository.to_owned(),
             token,
             context: context.to_owned(),
+            own: Mutex::default(),
         }
     }
 
-    /// The open pull requests, those first that were touched last; a page of them.
-    pub fn pull_requests(&self) -> Result<Vec<PullRequest>, ForgeError> {
-        let answer = self.ask(self.dialect.pull_requests(&self.repository))?;
-        Ok(self.dialect.read_pull_requests(&answer))
+    /// The open pull requests that are wanted, those first that were touched last: so many at most, of the first pages.
+    pub fn pull_requests(
+        &self,
+        most: usize,
+        is_wanted: impl Fn(&PullRequest) -> bool,
+    ) -> Result<Vec<PullRequest>, ForgeError> {
+        let mut found: Vec<PullRequest> = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let answer = self.ask(self.dialect.pull_requests(&self.repository, page))?;
+            let Page { read, items } = self.dialect.read_pull_requests(&answer);
+            for pull in read.into_iter().filter(&is_wanted) {
+                // One that is touched meanwhile moves to another page.
+                if found.len() < most && found.iter().all(|other| other.number != pull.number) {
+                    found.push(pull);
+                }
+            }
+            if items < A_PAGE || found.len() == most {
+                break;
+            }
+        }
+        Ok(found)
     }
 
-    /// Gives the commit of a pull request its status.
+    /// Gives the commit of a pull request its status. It is called after the branch as well: a commit can be good for one
+    /// and not for another.
     pub fn set_status(&self, pull: &PullRequest, commit: &str, verdict: &Verdict) -> Result<(), ForgeError> {
-        self.ask(self.dialect.status(&self.repository, pull, commit, &self.context, verdict)).map(drop)
+        let context = format!("{}/{}", self.context, pull.target);
+        let answer = self.ask(self.dialect.status(&self.repository, pull, commit, &context, verdict))?;
+        if let Some(author) = self.dialect.author_of_status(&answer) {
+            *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(author);
+        }
+        Ok(())
     }
 
-    /// Finds the comment that was made before. It is known by a line that nobody makes who does not have the token, and is
-    /// the first with it: who copies the line comes later.
+    /// Finds the comment that was made before: the first that ends with a line that nobody makes who does not have the token,
+    /// and that is of whoever gave the status, where the forge says who that was.
     pub fn find_comment(&self, number: u64) -> Result<Option<OwnComment>, ForgeError> {
         let mark = self.mark(number);
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut seen = None;
         for page in 1..=MOST_PAGES {
             let answer = self.ask(self.dialect.comments(&self.repository, number, page))?;
-            let comments = self.dialect.read_comments(&answer);
-            if let Some(comment) = comments.iter().find(|comment| comment.text.contains(&mark)) {
+            let Page { read, items } = self.dialect.read_comments(&answer);
+            let is_ours = |comment: &&Comment| {
+                let is_marked = comment.text.trim_end().ends_with(&mark);
+                is_marked && own.as_ref().is_none_or(|own| comment.author.as_ref() == Some(own))
+            };
+            if let Some(comment) = read.iter().find(is_ours) {
                 return Ok(Some(OwnComment { id: comment.id, text: comment.text.replace("\r\n", "\n") }));
             }
-            let first = comments.first().map(|comment| comment.id);
+            let first = read.first().map(|comment| comment.id);
             // Where there are no pages, each is the first one.
-            if comments.len() < COMMENTS_A_PAGE || first == seen {
+            if items < A_PAGE || first == seen {
                 break;
             }
             seen = first;
@@ -166,8 +207,12 @@ impl ForgeApi {
         let mut response = self.send(&call)?;
         let pause = pause_of(&response);
         let body = response.body_mut().with_config().limit(MOST_ANSWER_BYTES).read_to_vec();
-        let body = body.map_err(|error| ForgeError::Unreachable(error.to_string()))?;
+        let body = body.map_err(|error| match error {
+            ureq::Error::BodyExceedsLimit(_) => ForgeError::TooLarge { what: what.clone() },
+            error => ForgeError::Unreachable(error.to_string()),
+        })?;
         let status = response.status();
+        let pause = pause.or((status == StatusCode::TOO_MANY_REQUESTS).then_some(PAUSE));
         if let Some(pause) = pause.filter(|_| status == 429 || status == 403 || status == 503) {
             return Err(ForgeError::Later(pause));
         }

@@ -1,8 +1,10 @@
+use ring::digest;
 use serde_json::{Value, json};
 
-use super::dialect::{
-    COMMENTS_A_PAGE, Call, Comment, Dialect, PullRequest, Verdict, comments_of, items, text,
-};
+use super::dialect::{A_PAGE, Call, Comment, Dialect, Page, PullRequest, Verdict, comments_of, items, text};
+
+/// How long the key of a status may be.
+const MOST_KEY_CHARS: usize = 40;
 
 /// Bitbucket Cloud, version 2.0. It has no refs of pull requests: their branches are fetched, and those of other
 /// repositories cannot be.
@@ -13,11 +15,13 @@ impl Dialect for Bitbucket {
         vec![("authorization", format!("Bearer {token}")), ("accept", "application/json".to_owned())]
     }
 
-    fn pull_requests(&self, repository: &str) -> Call {
-        Call::get(format!("/repositories/{repository}/pullrequests?state=OPEN&sort=-updated_on&pagelen=50"))
+    fn pull_requests(&self, repository: &str, page: usize) -> Call {
+        Call::get(format!(
+            "/repositories/{repository}/pullrequests?state=OPEN&sort=-updated_on&pagelen={A_PAGE}&page={page}"
+        ))
     }
 
-    fn read_pull_requests(&self, answer: &Value) -> Vec<PullRequest> {
+    fn read_pull_requests(&self, answer: &Value) -> Page<PullRequest> {
         let pull = |item: &Value| {
             let (from, to) = ("/source/repository/full_name", "/destination/repository/full_name");
             let is_own = text(item, from).is_some() && text(item, from) == text(item, to);
@@ -30,7 +34,7 @@ impl Dialect for Bitbucket {
                 page: text(item, "/links/html/href").unwrap_or_default(),
             })
         };
-        answer.get("values").map(items).unwrap_or_default().iter().filter_map(pull).collect()
+        Page::of(answer.get("values").map(items).unwrap_or_default(), pull)
     }
 
     fn status(
@@ -42,7 +46,7 @@ impl Dialect for Bitbucket {
         verdict: &Verdict,
     ) -> Call {
         let body = json!({
-            "key": context,
+            "key": key_of(context),
             "state": if verdict.is_good { "SUCCESSFUL" } else { "FAILED" },
             "name": context,
             "description": verdict.description,
@@ -52,14 +56,18 @@ impl Dialect for Bitbucket {
         Call::post(format!("/repositories/{repository}/commit/{commit}/statuses/build"), body)
     }
 
+    fn author_of_status(&self, _: &Value) -> Option<String> {
+        None
+    }
+
     fn comments(&self, repository: &str, number: u64, page: usize) -> Call {
         Call::get(format!(
-            "/repositories/{repository}/pullrequests/{number}/comments?sort=created_on&pagelen={COMMENTS_A_PAGE}&page={page}"
+            "/repositories/{repository}/pullrequests/{number}/comments?sort=created_on&pagelen={A_PAGE}&page={page}"
         ))
     }
 
-    fn read_comments(&self, answer: &Value) -> Vec<Comment> {
-        answer.get("values").map(|values| comments_of(values, "/content/raw")).unwrap_or_default()
+    fn read_comments(&self, answer: &Value) -> Page<Comment> {
+        comments_of(answer.get("values").unwrap_or(&Value::Null), "/content/raw", "/user/uuid")
     }
 
     fn comment(&self, repository: &str, number: u64, id: Option<u64>, text: &str) -> Call {
@@ -71,5 +79,29 @@ impl Dialect for Bitbucket {
             None => Call::post(comments, body),
             Some(id) => Call::change("PUT", format!("{comments}/{id}"), body),
         }
+    }
+}
+
+/// A key of a status: it has at most 40 characters, and longer ones end in what tells them apart.
+fn key_of(context: &str) -> String {
+    if context.chars().count() <= MOST_KEY_CHARS {
+        return context.to_owned();
+    }
+    let hash = digest::digest(&digest::SHA256, context.as_bytes());
+    let digits: String = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let begin: String = context.chars().take(MOST_KEY_CHARS - 9).collect();
+    format!("{begin}-{digits}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_short_and_tell_apart() {
+        assert_eq!(key_of("confgit/prod"), "confgit/prod");
+        let [one, other] = ["a", "b"].map(|end| key_of(&format!("confgit/{}{end}", "x".repeat(60))));
+        assert_eq!((one.len(), other.len()), (40, 40));
+        assert_ne!(one, other);
     }
 }

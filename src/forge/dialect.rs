@@ -32,6 +32,22 @@ pub const MOST_DESCRIPTION_CHARS: usize = 140;
 pub(super) struct Comment {
     pub id: u64,
     pub text: String,
+    /// Who wrote it, as the forge tells its people apart.
+    pub author: Option<String>,
+}
+
+/// A page of a list: what could be read of it, and how many items it had.
+#[derive(Debug)]
+pub(super) struct Page<T> {
+    pub read: Vec<T>,
+    pub items: usize,
+}
+
+impl<T> Page<T> {
+    /// Reads a list item by item.
+    pub fn of(items: &[Value], read: impl Fn(&Value) -> Option<T>) -> Self {
+        Page { read: items.iter().filter_map(read).collect(), items: items.len() }
+    }
 }
 
 /// One request to the API of a forge.
@@ -62,11 +78,11 @@ pub(super) trait Dialect: Send + Sync {
     /// The header that opens the API, and others that go with each request.
     fn headers(&self, token: &str) -> Vec<(&'static str, String)>;
 
-    /// Asks for the open pull requests, those first that were touched last, as many as one page has.
-    fn pull_requests(&self, repository: &str) -> Call;
+    /// Asks for the open pull requests, a page of [`A_PAGE`], those first that were touched last; pages count from 1.
+    fn pull_requests(&self, repository: &str, page: usize) -> Call;
 
-    /// Reads what that answers; what cannot be read is left out.
-    fn read_pull_requests(&self, answer: &Value) -> Vec<PullRequest>;
+    /// Reads what that answers.
+    fn read_pull_requests(&self, answer: &Value) -> Page<PullRequest>;
 
     /// Gives a commit a status; `context` tells it from those of others.
     fn status(
@@ -78,18 +94,21 @@ pub(super) trait Dialect: Send + Sync {
         verdict: &Verdict,
     ) -> Call;
 
-    /// Asks for comments, a page of [`COMMENTS_A_PAGE`], the oldest first; pages count from 1.
+    /// Who gave the status, as the answer to that says.
+    fn author_of_status(&self, answer: &Value) -> Option<String>;
+
+    /// Asks for comments, a page of [`A_PAGE`], the oldest first; pages count from 1.
     fn comments(&self, repository: &str, number: u64, page: usize) -> Call;
 
     /// Reads what that answers.
-    fn read_comments(&self, answer: &Value) -> Vec<Comment>;
+    fn read_comments(&self, answer: &Value) -> Page<Comment>;
 
     /// Makes a comment, or changes that with an id.
     fn comment(&self, repository: &str, number: u64, id: Option<u64>, text: &str) -> Call;
 }
 
-/// How many comments a page has.
-pub(super) const COMMENTS_A_PAGE: usize = 50;
+/// How many items a page has: few, for people write long texts.
+pub(super) const A_PAGE: usize = 20;
 
 /// A text of an answer.
 pub(super) fn text(value: &Value, pointer: &str) -> Option<String> {
@@ -101,8 +120,10 @@ pub(super) fn items(answer: &Value) -> &[Value] {
     answer.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The comments of a list, whose text is a member of this name.
-pub(super) fn comments_of(answer: &Value, member: &str) -> Vec<Comment> {
-    let comment = |item: &Value| Some(Comment { id: item.get("id")?.as_u64()?, text: text(item, member)? });
-    items(answer).iter().filter_map(comment).collect()
+/// The comments of a list, whose text and author are at these places.
+pub(super) fn comments_of(answer: &Value, at_text: &str, at_author: &str) -> Page<Comment> {
+    Page::of(items(answer), |item| {
+        let author = item.pointer(at_author).map(Value::to_string);
+        Some(Comment { id: item.get("id")?.as_u64()?, text: text(item, at_text)?, author })
+    })
 }

@@ -1,8 +1,6 @@
 use serde_json::{Value, json};
 
-use super::dialect::{
-    COMMENTS_A_PAGE, Call, Comment, Dialect, PullRequest, Verdict, comments_of, items, text,
-};
+use super::dialect::{A_PAGE, Call, Comment, Dialect, Page, PullRequest, Verdict, comments_of, items, text};
 
 /// REST API, version 2022-11-28.
 pub(super) struct GitHub;
@@ -16,11 +14,13 @@ impl Dialect for GitHub {
         ]
     }
 
-    fn pull_requests(&self, repository: &str) -> Call {
-        Call::get(format!("/repos/{repository}/pulls?state=open&sort=updated&direction=desc&per_page=100"))
+    fn pull_requests(&self, repository: &str, page: usize) -> Call {
+        Call::get(format!(
+            "/repos/{repository}/pulls?state=open&sort=updated&direction=desc&per_page={A_PAGE}&page={page}"
+        ))
     }
 
-    fn read_pull_requests(&self, answer: &Value) -> Vec<PullRequest> {
+    fn read_pull_requests(&self, answer: &Value) -> Page<PullRequest> {
         pull_requests_of(answer)
     }
 
@@ -35,14 +35,16 @@ impl Dialect for GitHub {
         status_of(repository, pull, commit, context, verdict)
     }
 
-    fn comments(&self, repository: &str, number: u64, page: usize) -> Call {
-        Call::get(format!(
-            "/repos/{repository}/issues/{number}/comments?per_page={COMMENTS_A_PAGE}&page={page}"
-        ))
+    fn author_of_status(&self, answer: &Value) -> Option<String> {
+        answer.pointer("/creator/id").map(Value::to_string)
     }
 
-    fn read_comments(&self, answer: &Value) -> Vec<Comment> {
-        comments_of(answer, "/body")
+    fn comments(&self, repository: &str, number: u64, page: usize) -> Call {
+        Call::get(format!("/repos/{repository}/issues/{number}/comments?per_page={A_PAGE}&page={page}"))
+    }
+
+    fn read_comments(&self, answer: &Value) -> Page<Comment> {
+        comments_of(answer, "/body", "/user/id")
     }
 
     fn comment(&self, repository: &str, number: u64, id: Option<u64>, text: &str) -> Call {
@@ -51,7 +53,7 @@ impl Dialect for GitHub {
 }
 
 /// The pull requests of a list; Gitea has the same.
-pub(super) fn pull_requests_of(answer: &Value) -> Vec<PullRequest> {
+pub(super) fn pull_requests_of(answer: &Value) -> Page<PullRequest> {
     let pull = |item: &Value| {
         let number = item.get("number")?.as_u64()?;
         Some(PullRequest {
@@ -62,7 +64,7 @@ pub(super) fn pull_requests_of(answer: &Value) -> Vec<PullRequest> {
             page: text(item, "/html_url").unwrap_or_default(),
         })
     };
-    items(answer).iter().filter_map(pull).collect()
+    Page::of(items(answer), pull)
 }
 
 /// A status; Gitea takes the same.

@@ -1,8 +1,6 @@
 use serde_json::{Value, json};
 
-use super::dialect::{
-    COMMENTS_A_PAGE, Call, Comment, Dialect, PullRequest, Verdict, comments_of, items, text,
-};
+use super::dialect::{A_PAGE, Call, Comment, Dialect, Page, PullRequest, Verdict, comments_of, items, text};
 
 /// REST API, version 4. Pull requests are called merge requests there, comments notes.
 pub(super) struct GitLab;
@@ -17,12 +15,14 @@ impl Dialect for GitLab {
         vec![("private-token", token.to_owned()), ("accept", "application/json".to_owned())]
     }
 
-    fn pull_requests(&self, repository: &str) -> Call {
+    fn pull_requests(&self, repository: &str, page: usize) -> Call {
         let project = project(repository);
-        Call::get(format!("{project}/merge_requests?state=opened&order_by=updated_at&sort=desc&per_page=100"))
+        Call::get(format!(
+            "{project}/merge_requests?state=opened&order_by=updated_at&sort=desc&per_page={A_PAGE}&page={page}"
+        ))
     }
 
-    fn read_pull_requests(&self, answer: &Value) -> Vec<PullRequest> {
+    fn read_pull_requests(&self, answer: &Value) -> Page<PullRequest> {
         let pull = |item: &Value| {
             let number = item.get("iid")?.as_u64()?;
             Some(PullRequest {
@@ -33,7 +33,7 @@ impl Dialect for GitLab {
                 page: text(item, "/web_url").unwrap_or_default(),
             })
         };
-        items(answer).iter().filter_map(pull).collect()
+        Page::of(items(answer), pull)
     }
 
     fn status(
@@ -56,15 +56,19 @@ impl Dialect for GitLab {
         Call::post(format!("{}/statuses/{commit}", project(repository)), body)
     }
 
+    fn author_of_status(&self, answer: &Value) -> Option<String> {
+        answer.pointer("/author/id").map(Value::to_string)
+    }
+
     fn comments(&self, repository: &str, number: u64, page: usize) -> Call {
         let project = project(repository);
         Call::get(format!(
-            "{project}/merge_requests/{number}/notes?order_by=created_at&sort=asc&per_page={COMMENTS_A_PAGE}&page={page}"
+            "{project}/merge_requests/{number}/notes?order_by=created_at&sort=asc&per_page={A_PAGE}&page={page}"
         ))
     }
 
-    fn read_comments(&self, answer: &Value) -> Vec<Comment> {
-        comments_of(answer, "/body")
+    fn read_comments(&self, answer: &Value) -> Page<Comment> {
+        comments_of(answer, "/body", "/author/id")
     }
 
     fn comment(&self, repository: &str, number: u64, id: Option<u64>, text: &str) -> Call {

@@ -22,9 +22,18 @@ pub struct Changes {
     /// The files. Symbolic links and submodules are among them.
     pub files: Vec<FileChange>,
     /// Paths of changed files that are no UTF-8 (shown with replacement characters) and so can hold no
-    /// configuration.
+    /// configuration: the first 1,000.
     pub skipped: Vec<String>,
+    /// How many directories were looked into.
+    pub folders: usize,
 }
+
+/// How many paths are kept that are no UTF-8.
+const MOST_SKIPPED: usize = 1_000;
+
+/// How many directories are looked into for each file that may be found, and beside those.
+const FOLDERS_A_FILE: usize = 8;
+const MOST_OTHER_FOLDERS: usize = 1_000;
 
 /// How deep directories may be nested: many times what a configuration path may have, and no danger to
 /// the stack.
@@ -44,8 +53,8 @@ impl Reader {
         new: Option<ObjectId>,
         max_files: usize,
     ) -> Result<Changes, ReadError> {
-        let mut walk =
-            Walk { reader: self, max_files, path: Vec::new(), path_bytes: 0, changes: Changes::default() };
+        let (path, changes) = (Vec::new(), Changes::default());
+        let mut walk = Walk { reader: self, max_files, path, path_bytes: 0, found: 0, changes };
         if old != new {
             walk.directory(old, new, 0)?;
         }
@@ -59,6 +68,8 @@ struct Walk<'a> {
     path: Vec<u8>,
     /// The bytes of all paths found.
     path_bytes: usize,
+    /// How many files were found.
+    found: usize,
     changes: Changes,
 }
 
@@ -72,6 +83,13 @@ impl Walk<'_> {
         if depth > MAX_DEPTH {
             let path = String::from_utf8_lossy(&self.path).chars().take(80).collect();
             return Err(ReadError::TooDeep { path, limit: MAX_DEPTH });
+        }
+        // Folders within each other that hold no file can be looked into a million times over, too.
+        self.changes.folders += 1;
+        if self.changes.folders
+            > self.max_files.saturating_mul(FOLDERS_A_FILE).saturating_add(MOST_OTHER_FOLDERS)
+        {
+            return Err(ReadError::TooManyFiles { limit: self.max_files });
         }
         let load =
             |id: Option<ObjectId>| id.map_or_else(|| Ok(Rc::default()), |id| self.reader.shared_tree(id));
@@ -130,17 +148,17 @@ impl Walk<'_> {
     fn file(&mut self, old: Option<TreeEntry<'_>>, new: Option<TreeEntry<'_>>) -> Result<(), ReadError> {
         // A few folders within each other can name the same files a million times over, by paths of any length.
         self.path_bytes += self.path.len();
-        if self.changes.files.len() + self.changes.skipped.len() >= self.max_files
-            || self.path_bytes > MOST_PATH_BYTES
-        {
+        if self.found >= self.max_files || self.path_bytes > MOST_PATH_BYTES {
             return Err(ReadError::TooManyFiles { limit: self.max_files });
         }
+        self.found += 1;
         match std::str::from_utf8(&self.path) {
             Ok(path) => self.changes.files.push(FileChange {
                 path: path.to_owned(),
                 old: old.map(|entry| (entry.kind, entry.id)),
                 new: new.map(|entry| (entry.kind, entry.id)),
             }),
+            Err(_) if self.changes.skipped.len() == MOST_SKIPPED => {}
             Err(_) => self.changes.skipped.push(String::from_utf8_lossy(&self.path).into_owned()),
         }
         Ok(())

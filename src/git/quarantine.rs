@@ -127,6 +127,20 @@ impl Quarantine {
         repository.reader_of(self.dir.path())
     }
 
+    /// How many objects its packs say they hold.
+    pub(super) fn count(&self) -> io::Result<u32> {
+        let mut count: u32 = 0;
+        for entry in fs::read_dir(self.dir.path().join("pack"))? {
+            let file = entry?.path();
+            if file.extension().is_some_and(|ending| ending == "pack") {
+                let header = header(&mut fs::File::open(file)?).map_err(io::Error::other)?;
+                count =
+                    count.saturating_add(u32::from_be_bytes([header[8], header[9], header[10], header[11]]));
+            }
+        }
+        Ok(count)
+    }
+
     /// Whether anything was sent.
     pub fn is_empty(&self) -> bool {
         self.pack.is_none()

@@ -96,7 +96,8 @@ impl Repository {
         Ok(lines.find(|(_, found)| *found == name).and_then(|(id, _)| id.parse().ok()))
     }
 
-    /// Fetches a ref of another repository beside this one, where nothing refers to it: it goes with the quarantine.
+    /// Fetches a ref of another repository beside this one, to be looked at: it goes with the quarantine, and is not taken
+    /// over.
     pub fn fetch_beside(
         &self,
         remote: &Remote,
@@ -105,9 +106,17 @@ impl Repository {
     ) -> Result<Quarantine, RemoteError> {
         let quarantine = Quarantine::empty(self)?;
         let variables = quarantine.variables(self)?;
-        let arguments = [&["-c", "pack.threads=1"], FETCH, &["--", &remote.url, name]].concat();
+        // Every object is taken into memory, so that none is larger than that may be.
+        let bounds = &["-c", "pack.threads=1", "-c", "core.bigFileThreshold=16g"];
+        let arguments = [bounds, FETCH, &["--", &remote.url, name]].concat();
         self.talk_with(remote, &arguments, &variables, Some(limits))?;
-        Ok(quarantine)
+        match quarantine.count()? {
+            count if count > limits.objects => Err(RemoteError::Failed(format!(
+                "{count} objects are more than the {} that may come",
+                limits.objects
+            ))),
+            _ => Ok(quarantine),
+        }
     }
 
     /// Moves a branch of another repository forward.
@@ -125,9 +134,12 @@ impl Repository {
         )
     }
 
-    /// The last commit that two have in common; none where they have none.
-    pub fn merge_base(&self, one: Revision, other: Revision) -> Result<Option<Revision>, RemoteError> {
-        let output = self.asked(&["merge-base", &one.to_string(), &other.to_string()])?;
+    /// The last commit that one has in common with any of others; none where it has none.
+    pub fn merge_base(&self, one: Revision, others: &[Revision]) -> Result<Option<Revision>, RemoteError> {
+        let mut arguments = vec!["merge-base".to_owned(), one.to_string()];
+        arguments.extend(others.iter().map(ToString::to_string));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = self.asked(&arguments)?;
         Ok(output.trim().parse().ok())
     }
 
@@ -159,10 +171,12 @@ impl Repository {
         limits: Option<&ReceiveLimits>,
     ) -> Result<String, RemoteError> {
         let mut command = match limits {
-            Some(limits) => program_within(
-                "git",
-                &format!("ulimit -f {} && {}", limits.pack_bytes.div_ceil(512), limits.of_process()),
-            ),
+            Some(limits) => {
+                let bytes = format!("ulimit -f {}", limits.pack_bytes.div_ceil(512));
+                let mut command = program_within("nice", &format!("{bytes} && {}", limits.of_process()));
+                command.args(["-n", "10", "git"]);
+                command
+            }
             None => program("git"),
         };
         // A redirect could carry the token to somewhere else; one that stalls is given up.

@@ -6,6 +6,9 @@ use crate::resolve::{Dependencies, Layer, View, governed, is_plain, reached};
 use crate::snapshot::{Plan, Snapshot};
 use crate::validation::{Change, Finding, RuleSet, SchemaCache, Sound};
 
+/// How many findings of one change are told.
+const MOST_FINDINGS: usize = 10_000;
+
 /// What the committer knows of references and schemas from one write to the next, so that a write looks only at what
 /// it reaches. All of it is derived: where branches are moved by others it is forgotten.
 #[derive(Default)]
@@ -84,6 +87,9 @@ impl Checks {
             };
             // A mistake is told where it is made, not once more for each environment that inherits it.
             for finding in change.new_findings(cache, &mut sound, limits) {
+                if told.len() == MOST_FINDINGS {
+                    break;
+                }
                 if !told.iter().any(|other| other.is_same_mistake(&finding)) {
                     told.push(finding);
                 }

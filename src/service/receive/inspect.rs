@@ -1,4 +1,5 @@
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::sync::Arc;
 
 use super::lineage::Lineage;
@@ -11,9 +12,20 @@ use crate::service::core::Core;
 use crate::service::replay::first_parent_chain;
 use crate::service::trailers::is_read_again;
 
-/// How many files the commits of one push may change in the branch of an environment, and how many bytes those may have.
-const MOST_CHANGED: usize = 200_000;
-const MOST_CHANGED_BYTES: u64 = 512 << 20;
+/// How much the commits of one push may change in the branch of an environment.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::service) struct ChangeLimits {
+    /// How many files.
+    pub files: usize,
+    /// How many bytes those may have.
+    pub bytes: u64,
+}
+
+/// What may be changed by somebody who may push.
+pub(super) const PUSHED: ChangeLimits = ChangeLimits { files: 200_000, bytes: 512 << 20 };
+
+/// How many commits that the server holds the new ones may begin at, where the branch itself is none of them.
+const MOST_BEGINNINGS: usize = 100;
 
 /// The largest file that the branch of an environment may hold, in bytes.
 const MOST_FILE_BYTES: u64 = 32 << 20;
@@ -48,6 +60,7 @@ pub(super) fn inspect(
     core: &Core,
     push: &Push,
     quarantine: &Quarantine,
+    limits: ChangeLimits,
 ) -> Result<Vec<Result<Inspected, PushRefusal>>, ServiceError> {
     let received = quarantine.reader(&core.repository)?;
     let own = quarantine.own_reader(&core.repository)?;
@@ -55,7 +68,7 @@ pub(super) fn inspect(
     // What a thin pack was completed with is sent, and is no news.
     let heads = state.branches.values().filter_map(|branch| branch.head);
     let known = heads.chain(push.updates.iter().filter_map(|update| update.old)).collect();
-    let inspector = Inspector { core, push, state: &state, received: &received, own: &own, known };
+    let inspector = Inspector { core, push, state: &state, received: &received, own: &own, known, limits };
     let look = |update: &RefUpdate| inspector.check_name(update).and_then(|()| inspector.look_at(update));
     Ok(push.updates.iter().map(look).collect())
 }
@@ -70,6 +83,7 @@ struct Inspector<'a> {
     own: &'a Reader,
     /// Commits that the repository holds.
     known: HashSet<Revision>,
+    limits: ChangeLimits,
 }
 
 impl Inspector<'_> {
@@ -155,16 +169,19 @@ impl Inspector<'_> {
         if lineage.boundary.contains(&head) {
             return Ok(Some(head));
         }
-        let mut newest = None;
-        for known in &lineage.boundary {
-            let found = self.core.repository.merge_base(head, *known);
-            let found = found.map_err(|error| PushRefusal::Behind { reason: error.to_string() })?;
-            if let Some(base) = found {
-                newest = newest.max(Some((self.received.commit(base)?.time, base)));
-            }
+        let beginnings: Vec<Revision> = lineage.boundary.iter().copied().collect();
+        if beginnings.len() > MOST_BEGINNINGS {
+            let reason = format!(
+                "what is pushed begins at more than {MOST_BEGINNINGS} commits; merge the branch first"
+            );
+            return Err(PushRefusal::Behind { reason });
         }
-        match newest {
-            Some((_, base)) => Ok(Some(base)),
+        let found = match beginnings.is_empty() {
+            true => None,
+            false => self.core.repository.merge_base(head, &beginnings).map_err(io::Error::other)?,
+        };
+        match found {
+            Some(base) => Ok(Some(base)),
             None => Err(PushRefusal::Behind {
                 reason: "what is pushed has no commit in common with the branch; fetch first".to_owned(),
             }),
@@ -191,9 +208,9 @@ impl Inspector<'_> {
     fn check_files(&self, branch: &Arc<str>, new: Revision) -> Result<(), PushRefusal> {
         let before = self.state.branches.get(branch).and_then(|branch| branch.tree);
         let tree = self.received.commit(new)?.tree;
-        let changes = self.changes(before, tree, MOST_CHANGED)?;
+        let changes = self.changes(before, tree, self.limits.files)?;
         let mut faults = Vec::new();
-        for name in &changes.skipped {
+        for name in changes.skipped.iter().take(MOST_NAMED) {
             faults.push(file_fault(name, "its name is no UTF-8; give it another".to_owned()));
         }
         let mut siblings = Siblings { reader: self.received, tree, folders: HashMap::new() };
@@ -220,7 +237,7 @@ impl Inspector<'_> {
     fn check_chain(&self, branch: &Arc<str>, new: Revision) -> Result<(), PushRefusal> {
         let head = self.state.branches.get(branch).and_then(|branch| branch.head);
         let chain = first_parent_chain(self.received, head, new)?;
-        let (mut files, mut bytes) = (MOST_CHANGED, 0);
+        let (mut files, mut bytes) = (self.limits.files, 0);
         let mut before = match head {
             Some(head) => Some(self.received.commit(head)?.tree),
             None => None,
@@ -237,11 +254,11 @@ impl Inspector<'_> {
                 return Err(PushRefusal::NoSuchRef { reason });
             }
             let changes = self.changes(before, commit.tree, files)?;
-            files = files.saturating_sub(changes.files.len() + 1);
+            files = files.saturating_sub(changes.files.len() + changes.folders / 8 + 1);
             for (_, blob) in changes.files.iter().filter_map(|change| change.new) {
                 bytes += self.received.header(blob)?.map_or(0, |(_, size)| size);
             }
-            if files == 0 || bytes > MOST_CHANGED_BYTES {
+            if files == 0 || bytes > self.limits.bytes {
                 return Err(too_much());
             }
             before = Some(commit.tree);

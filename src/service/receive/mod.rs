@@ -10,7 +10,7 @@ use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
 
-pub(super) use self::inspect::{Inspected, Target};
+pub(super) use self::inspect::{ChangeLimits, Inspected, Target};
 pub(super) use self::lineage::Lineage;
 pub(super) use self::settings::ReceivedSettings;
 use super::ServiceError;
@@ -269,7 +269,7 @@ pub(super) fn judge(
     hand_over: impl FnOnce(Received) -> Result<Vec<Verdict>, ServiceError>,
 ) -> Result<Vec<Verdict>, ServiceError> {
     core.writable()?;
-    let found = inspect::inspect(core, &push, &quarantine)?;
+    let found = inspect::inspect(core, &push, &quarantine, inspect::PUSHED)?;
     let is_void = push.is_atomic && found.iter().any(Result::is_err);
     let (mut inspected, mut verdicts) = (Vec::new(), Vec::new());
     for found in found {
@@ -298,6 +298,7 @@ pub(super) fn base_of(
     grant: &WriteGrant,
     (environment, commit): (&Environment, Revision),
     quarantine: &Quarantine,
+    limits: ChangeLimits,
 ) -> Result<Result<Option<Revision>, PushRefusal>, ServiceError> {
     let name = format!("{PROPOSING}{}", environment.name);
     let push = Push {
@@ -308,7 +309,7 @@ pub(super) fn base_of(
         request_id: None,
         proposing: Proposing::default(),
     };
-    let found = inspect::inspect(core, &push, quarantine)?.into_iter().next();
+    let found = inspect::inspect(core, &push, quarantine, limits)?.into_iter().next();
     let found = found.ok_or(ServiceError::Busy)?;
     Ok(found.map(|inspected| match inspected.target {
         Target::Proposal(_, base) => base,

@@ -110,7 +110,7 @@ impl Follower<'_> {
                 return Ok(UpstreamState::Ahead);
             }
             (Some(_), Some(known)) => (Some(known), true),
-            (Some(ours), None) => match self.core.repository.merge_base(ours, theirs)? {
+            (Some(ours), None) => match self.core.repository.merge_base(ours, &[theirs])? {
                 Some(base) => (Some(base), true),
                 None => return Ok(UpstreamState::Unrelated),
             },

@@ -1,5 +1,8 @@
 //! Pull requests of a forge, of which a stand-in has the API and a bare repository the commits.
 
+use std::io::Write as _;
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use super::stand_in::{BITBUCKET, GITEA, GITHUB, GITLAB, Kind, StandIn, TOKEN};
@@ -68,6 +71,16 @@ impl Site {
     }
 }
 
+/// What Git makes of what it is given.
+fn git_made(dir: &std::path::Path, arguments: &[&str], given: &str) -> String {
+    let mut child =
+        git_command(dir).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(given.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 fn pulls(server: &Server) -> Value {
     upstream(server)["pull_requests"].clone()
 }
@@ -83,12 +96,13 @@ fn a_pull_request_gets_a_status_and_one_comment_that_is_kept_up() {
     // Somebody wrote before, with a mark that is not ours.
     let foreign = "### confgit: all is well\n\n[//]: # (confgit 0123456789abcdef0123456789abcdef)".to_owned();
     site.api.told().comments.insert(40, (7, foreign.clone()));
+    site.api.told().foreign.insert(40);
     let first = site.propose("app.yaml", "host: h0\nport: 2\nowner: ann\n");
     hint(&server, r#"{"action": "opened", "number": 7}"#, SECRET).expect(202);
     let (status, comment) = site.verdict(&first);
     assert_eq!(status["state"], "success");
-    assert_eq!(status["context"], "confgit");
-    assert_eq!(status["description"], "changes 2 environments, watched by 1 connected client");
+    assert_eq!(status["context"], "confgit/main");
+    assert_eq!(status["description"], "changes 2 environments: base, prod");
     assert!(comment.contains("| base | 2 | 0 | 0 |\n| prod | 2 | 0 | 1 |"), "{comment}");
     assert!(
         comment.contains("```diff\n+ /app/owner: \"ann\"\n- /app/port: 1\n+ /app/port: 2\n```"),
@@ -107,6 +121,9 @@ fn a_pull_request_gets_a_status_and_one_comment_that_is_kept_up() {
     assert!(comment.contains("app.yaml:") && comment.contains("[parse]"), "{comment}");
     assert_eq!(site.api.told().comments.len(), 2);
     assert_eq!(site.api.told().comments[&40].1, foreign);
+    // Somebody copies its mark into a comment of theirs that is older.
+    let copied = site.api.told().comments[&41].1.clone();
+    site.api.told().comments.insert(40, (7, copied.clone()));
     // A start anew finds the comment, and has nothing to say.
     let edits = site.api.told().edits;
     server.stop();
@@ -115,8 +132,9 @@ fn a_pull_request_gets_a_status_and_one_comment_that_is_kept_up() {
     wait_for("all to be looked at", || pulls(&server)["last_contact"].is_string());
     {
         let told = site.api.told();
-        assert_eq!((told.comments.len(), told.edits), (2, edits));
+        assert_eq!((told.comments.len(), told.edits), (2, edits), "{:?}", told.comments);
     }
+    assert_eq!(site.api.told().comments[&40].1, copied);
     // One that somebody took away is made anew.
     site.api.told().comments.remove(&41);
     let third = site.propose("app.yaml", "host: h0\nport: 3\n");
@@ -142,7 +160,7 @@ fn pull_requests_of_each_forge_are_told_in_its_own_words() {
         let (status, comment) = site.verdict(&good);
         assert_eq!(
             (&status["state"], &status[kind.context]),
-            (&json!(kind.success), &json!("confgit")),
+            (&json!(kind.success), &json!("confgit/main")),
             "{status}"
         );
         assert!(comment.contains("+ /app/port: 2"), "{}: {comment}", kind.name);
@@ -181,6 +199,20 @@ fn a_pull_request_is_held_to_what_a_push_is_held_to() {
     site.api.told().pulls = vec![(8, "elsewhere".to_owned(), "1".repeat(40))];
     wait_for("the list to be asked for", || site.api.told().asked > asked + 1);
     assert_eq!(pulls(&server)["open"], json!([]));
+    // Folders within folders, each of which holds ten times the next, are no way to keep the server busy.
+    let site_work = site.forge.temp.path().join("work");
+    let mut tree = git_made(&site_work, &["mktree"], "");
+    for _ in 0..11 {
+        let entries: String = (0..10).map(|at| format!("040000 tree {tree}\td{at}\n")).collect();
+        tree = git_made(&site_work, &["mktree"], &entries);
+    }
+    let head = site.forge.work(&["rev-parse", "HEAD"]).trim().to_owned();
+    let bomb = git_made(&site_work, &["commit-tree", &tree, "-p", &head, "-m", "bomb"], "");
+    site.forge.work(&["push", "-qf", "origin", &format!("{bomb}:refs/pull/7/head")]);
+    site.api.told().pulls = vec![(7, "main".to_owned(), bomb.clone())];
+    let (status, comment) = site.verdict(&bomb);
+    assert_eq!(status["state"], "failure");
+    assert!(comment.contains("more than can be followed at once"), "{comment}");
     // One whose commits cannot be had is told with its number, and keeps nobody else from being checked.
     let gone = (9, "main".to_owned(), "1".repeat(40));
     let third = site.propose("app.yaml", "host: of the API\nport: 3\n");

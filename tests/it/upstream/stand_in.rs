@@ -1,7 +1,7 @@
 //! Stands in for the API of a forge: what is asked has to be as the forge's published schema says, and so is what it
 //! answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
@@ -22,6 +22,8 @@ pub struct Kind {
     pull: [&'static str; 3],
     /// Where the text of a comment is.
     comment: &'static str,
+    /// Where it says who wrote it, if that is checked.
+    author: Option<&'static str>,
     /// The ref of the head of pull request 7.
     pub head_ref: &'static str,
     pub success: &'static str,
@@ -36,6 +38,7 @@ pub const GITHUB: Kind = Kind {
     token: ("authorization", "Bearer "),
     pull: ["/number", "/base/ref", "/head/sha"],
     comment: "/body",
+    author: Some("/user/id"),
     head_ref: "refs/pull/7/head",
     success: "success",
     failure: "failure",
@@ -53,6 +56,7 @@ pub const GITLAB: Kind = Kind {
     name: "gitlab",
     schema: include_str!("forges/gitlab.json"),
     token: ("private-token", ""),
+    author: Some("/author/id"),
     pull: ["/iid", "/target_branch", "/sha"],
     head_ref: "refs/merge-requests/7/head",
     failure: "failed",
@@ -65,6 +69,7 @@ pub const BITBUCKET: Kind = Kind {
     schema: include_str!("forges/bitbucket.json"),
     pull: ["/id", "/destination/branch/name", "/source/commit/hash"],
     comment: "/content/raw",
+    author: None,
     head_ref: "refs/heads/topic",
     success: "SUCCESSFUL",
     failure: "FAILED",
@@ -94,6 +99,8 @@ pub struct Told {
     pub statuses: Vec<(String, Value)>,
     /// The comments, by id: of which pull request, and what it says.
     pub comments: BTreeMap<u64, (u64, String)>,
+    /// Those of them that somebody else wrote.
+    pub foreign: BTreeSet<u64>,
     /// How often a comment was made or changed.
     pub edits: usize,
     /// What it answers instead, with a header.
@@ -230,7 +237,7 @@ fn answer(
     {
         return refuse(told, 422, "it is too long".to_owned());
     }
-    let answer = do_it(kind, operation, told, &path, &body);
+    let answer = do_it(kind, operation, told, (&path, asked.query), &body);
     let Some(answer) = answer else {
         return (StatusCode::NOT_FOUND, json!({ "message": "Not Found" }).to_string()).into_response();
     };
@@ -256,7 +263,7 @@ fn listed(example: &Value, item: impl Fn(&Value) -> Vec<Value>) -> Value {
     }
 }
 
-fn do_it(kind: Kind, operation: &Operation, told: &mut Told, path: &[String], body: &Value) -> Option<Value> {
+fn do_it(kind: Kind, operation: &Operation, told: &mut Told, (path, query): (&[String], &str), body: &Value) -> Option<Value> {
     let example = &operation.example;
     let number = |at: usize| path.get(at).and_then(|part| part.parse::<u64>().ok());
     let last = operation.path.last().unwrap().as_str();
@@ -281,9 +288,17 @@ fn do_it(kind: Kind, operation: &Operation, told: &mut Told, path: &[String], bo
             let number = number(path.len() - 2);
             let mine = told.comments.iter().filter(|(_, (of, _))| Some(*of) == number);
             let mine: Vec<(u64, String)> = mine.map(|(id, (_, text))| (*id, text.clone())).collect();
-            Some(listed(example, |item| {
-                mine.iter().map(|(id, text)| with(item, &written(*id, text))).collect()
-            }))
+            let shown = |item: &Value, (id, text): &(u64, String)| {
+                let comment = with(item, &written(*id, text));
+                match kind.author.filter(|_| told.foreign.contains(id)) {
+                    Some(author) => with(&comment, &[(author, json!(666))]),
+                    None => comment,
+                }
+            };
+            // Gitea has no pages; of the others, only the first has any.
+            let is_first = !query.contains("&page=") || query.ends_with("&page=1");
+            let mine: Vec<_> = mine.into_iter().filter(|_| is_first).collect();
+            Some(listed(example, |item| mine.iter().map(|comment| shown(item, comment)).collect()))
         }
         ("POST", _) => {
             told.edits += 1;

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::merge::promoted_entry;
-use super::push::PushFailure;
 use super::{Batch, Decided, Failure};
 use crate::merge::Conflict;
 use crate::proposal::Head;
@@ -21,25 +20,9 @@ pub(in crate::service::committer) struct Kept {
 }
 
 impl Batch<'_> {
-    /// Makes commits that bring back what a branch said at these paths. Whether that is valid is asked when they are merged.
-    /// None where there is no way to write it into the files as they are by now.
+    /// Makes commits that bring back what a branch said at these paths. Whether that is valid is asked when they are merged; it is
+    /// refused where there is no way to write it into the files as they are by now.
     pub(super) fn keep(
-        &mut self,
-        branch: &Arc<str>,
-        overruled: &[Conflict],
-        account: &Arc<str>,
-    ) -> Result<Option<Kept>, PushFailure> {
-        match self.kept(branch, overruled, account) {
-            Ok(kept) => Ok(Some(kept)),
-            Err(Failure::Broken(error)) => Err(PushFailure::Broken(error)),
-            Err(Failure::Refused(error)) => {
-                tracing::warn!(%branch, %error, "what was overruled cannot be made a proposal; it is in history");
-                Ok(None)
-            }
-        }
-    }
-
-    fn kept(
         &mut self,
         branch: &Arc<str>,
         overruled: &[Conflict],

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::commit::MadeChangeSet;
 use super::decide::restore_updates;
 use super::keep::Kept;
-use super::{Batch, BatchError, Content, Decided, FileBlobs, Pushed, Working};
+use super::{Batch, BatchError, Content, Decided, Failure, FileBlobs, Pushed, Working};
 use crate::auth::{Action, WriteGrant};
 use crate::git::{ReadError, WorkTree};
 use crate::history::NewVersion;
@@ -118,7 +118,13 @@ impl Batch<'_> {
         for (at, ((name, _), decided)) in group.iter().zip(branches).enumerate() {
             let DecidedBranch { is_forced, is_merged, overruled, old, .. } = decided;
             if !overruled.is_empty() {
-                kept.extend(self.keep(name, &overruled, grant.account())?.map(|kept| (at, kept)));
+                match self.keep(name, &overruled, grant.account()) {
+                    Ok(found) => kept.push((at, found)),
+                    Err(Failure::Broken(error)) => return Err(PushFailure::Broken(error)),
+                    Err(Failure::Refused(error)) => {
+                        tracing::warn!(branch = %name, %error, "what was overruled cannot be made a proposal; it is in history");
+                    }
+                }
             }
             let new = self.branches.get(name).and_then(|working| working.head);
             let sequence = sequence.filter(|_| old != new);

@@ -5,9 +5,12 @@ use crate::service::committer::try_commit;
 use crate::service::core::Core;
 use crate::service::diff::EntryChange;
 use crate::service::preview::previewed_all;
-use crate::service::receive;
+use crate::service::receive::{self, ChangeLimits, PushRefusal};
 use crate::service::{PreviewedEnvironment, ServiceError};
 use crate::snapshot::EntryKind;
+
+/// How much a pull request may change: less than a push, for whoever opens one may be anybody.
+const LIMITS: ChangeLimits = ChangeLimits { files: 20_000, bytes: 16 << 20 };
 
 /// What taking a pull request in would come to.
 #[derive(Debug, Default)]
@@ -51,8 +54,10 @@ pub(super) fn check(
     quarantine: &Quarantine,
 ) -> Result<Checked, ServiceError> {
     let grant = WriteGrant::local(super::super::ACCOUNT.into());
-    let base = match receive::base_of(core, &grant, (environment, commit), quarantine)? {
+    let base = match receive::base_of(core, &grant, (environment, commit), quarantine, LIMITS)? {
         Ok(base) => base,
+        // What is wrong with the server is not the pull request's fault.
+        Err(PushRefusal::Service(error)) if !is_of_content(&error) => return Err(error),
         Err(refusal) => return Ok(Checked { problems: refusal.reasons(), ..Checked::default() }),
     };
     let state = core.index.snapshot();
@@ -69,6 +74,11 @@ pub(super) fn check(
         conflicts: conflicts.collect(),
         environments: previewed.into_iter().map(|previewed| shown(core, previewed)).collect(),
     })
+}
+
+/// Whether an error says what is wrong with what was pushed.
+fn is_of_content(error: &ServiceError) -> bool {
+    matches!(error, ServiceError::Problems(_) | ServiceError::Findings(_) | ServiceError::Conflict(_))
 }
 
 fn shown(core: &Core, previewed: PreviewedEnvironment) -> ShownEnvironment {

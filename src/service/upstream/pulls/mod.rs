@@ -7,6 +7,7 @@ mod check;
 mod text;
 
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -15,30 +16,50 @@ pub(super) use self::board::PullBoard;
 pub use self::board::{PullStatus, PullsStatus};
 use super::{LOOK, now, pause, remote_of, secret_of, until_due};
 use crate::forge::{ForgeApi, ForgeError, OwnComment, PullRequest, Verdict};
-use crate::git::{Quarantine, Remote, RemoteError};
+use crate::git::{Quarantine, ReceiveLimits, Remote, RemoteError};
 use crate::model::{Environment, Revision, Sequence};
 use crate::service::ServiceError;
 use crate::service::core::Core;
-use crate::service::receive::PUSH_LIMITS;
 use crate::settings::{ProjectSettings, PullRequestRules, Upstream};
 
-/// How many pull requests are looked at in one round; others come with the next.
+/// How many pull requests are checked that go to an environment: those that were touched last.
+const MOST_PULLS: usize = 100;
+
+/// How many of them are looked at in one round; others come with the next.
 const MOST_CHECKED: usize = 20;
 
 /// A pull request whose commits stay is checked anew when the configuration moved on, but only so often.
 const RECHECK: Duration = Duration::from_secs(300);
 
+/// The pause after a pull request could not be checked; each further failure doubles it, up to the most.
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+const MOST_RETRY: Duration = Duration::from_secs(3_600);
+
+/// How much one pull request may bring: less than somebody who may push.
+const PULL_LIMITS: ReceiveLimits = ReceiveLimits {
+    pack_bytes: 64 << 20,
+    objects: 200_000,
+    memory_bytes: 256 << 20,
+    cpu: Duration::from_secs(60),
+};
+
 /// What is known of a pull request that was looked at.
 #[derive(Debug)]
 struct Known {
-    /// Its head as the forge lists it.
+    /// Its head and its branch as the forge lists them.
     head: String,
-    /// The change set that it was checked after.
+    target: String,
+    /// What it was checked with: change set and settings.
     sequence: Sequence,
-    checked_at: Instant,
+    settings: Arc<ProjectSettings>,
+    tried_at: Instant,
+    /// How often it could not be checked, one after the other.
+    failures: u32,
     /// What the forge was told last.
     status: Option<(Revision, Verdict)>,
     comment: Option<OwnComment>,
+    /// What the comment says, but for what changes with every client that comes and goes.
+    told: String,
 }
 
 /// Why a pull request was not looked at.
@@ -54,17 +75,14 @@ enum PullError {
     Elsewhere,
     #[error("its head moved meanwhile")]
     Moved,
+    #[error("looking at it failed in a way that nobody thought of; see the log of the server")]
+    Panicked,
 }
 
 impl PullError {
-    /// Whether others would end the same way.
+    /// Whether all others would end the same way.
     fn is_general(&self) -> bool {
         matches!(self, PullError::Forge(ForgeError::Unreachable(_) | ForgeError::Later(_)))
-    }
-
-    /// Whether it helps to try again.
-    fn is_over(&self) -> bool {
-        matches!(self, PullError::Elsewhere)
     }
 }
 
@@ -81,7 +99,9 @@ pub(in crate::service) fn run(core: &Arc<Core>, news: &Receiver<()>) {
     let mut failures = 0;
     let mut followed: Option<Upstream> = None;
     let mut known = HashMap::new();
-    let (mut least, mut has_more) = (Duration::ZERO, false);
+    // A forge that wants to be left alone is, whatever its webhooks say.
+    let mut quiet_until = Instant::now();
+    let mut is_soon = false;
     loop {
         let settings = core.settings.load_full();
         let wanted = settings.upstream.as_ref().filter(|upstream| upstream.pull_requests.is_some());
@@ -89,39 +109,43 @@ pub(in crate::service) fn run(core: &Arc<Core>, news: &Receiver<()>) {
         let next = match wanted {
             _ if is_new => Duration::ZERO,
             None => LOOK,
-            Some(_) if has_more => super::LEAST_DISTANCE,
-            Some(upstream) => pause(upstream, failures).max(least),
+            Some(_) if is_soon => super::LEAST_DISTANCE,
+            Some(upstream) => pause(upstream, failures),
         };
-        if !until_due((core, &core.upstream.pulls.news), news, next, &settings) {
+        let quiet = quiet_until.saturating_duration_since(Instant::now());
+        if !until_due((core, &core.upstream.pulls.news), news, next.max(quiet), &settings) {
             return;
         }
         if is_new {
             followed = wanted.cloned();
             core.upstream.pulls.begin(followed.is_some());
             known.clear();
-            failures = 0;
+            (failures, quiet_until) = (0, Instant::now());
         }
         let Some((upstream, rules)) =
             followed.as_ref().and_then(|upstream| Some((upstream, upstream.pull_requests.as_ref()?)))
         else {
             continue;
         };
-        if core.require_history().is_err() {
-            has_more = true;
+        if Instant::now() < quiet_until {
             continue;
         }
-        // A forge that wants to be left alone is, whatever its webhooks say.
+        is_soon = core.require_history().is_err();
+        if is_soon {
+            continue;
+        }
         std::thread::sleep(super::LEAST_DISTANCE);
         let done = checker(core, &settings, upstream, rules).and_then(|checker| {
             checker.round(&mut known).map_err(|error| (error.to_string(), wait_of(&error)))
         });
         match done {
             Ok(round) => {
-                (failures, least, has_more) = (0, Duration::ZERO, matches!(round, Round::More));
+                (failures, is_soon) = (0, matches!(round, Round::More));
                 core.upstream.pulls.reached(now());
             }
             Err((reason, wait)) => {
-                (failures, least, has_more) = (failures + 1, wait, false);
+                failures += 1;
+                quiet_until = Instant::now() + wait;
                 if failures == 1 {
                     tracing::warn!(%reason, "pull requests of the upstream cannot be checked");
                 }
@@ -141,84 +165,96 @@ fn wait_of(error: &PullError) -> Duration {
 
 fn checker<'a>(
     core: &'a Core,
-    settings: &ProjectSettings,
+    settings: &Arc<ProjectSettings>,
     upstream: &Upstream,
     rules: &PullRequestRules,
 ) -> Result<Checker<'a>, (String, Duration)> {
     let opened = || {
         let token = secret_of(core, settings, &rules.token)?;
         let api = ForgeApi::new(rules.forge, &rules.api, &rules.repository, token, &rules.context);
-        Ok(Checker { core, api, remote: remote_of(core, settings, upstream)? })
+        Ok(Checker { core, settings: settings.clone(), api, remote: remote_of(core, settings, upstream)? })
     };
     opened().map_err(|reason: String| (reason, Duration::ZERO))
 }
 
 struct Checker<'a> {
     core: &'a Core,
+    settings: Arc<ProjectSettings>,
     api: ForgeApi,
     remote: Remote,
 }
 
 impl Checker<'_> {
-    /// Looks at what is new. An error of one pull request is told with it; the last is answered when all were looked at.
+    /// Looks at what is new, those first that were not tried for longest. What goes wrong with one is told with it, and
+    /// stops no other.
     fn round(&self, known: &mut HashMap<u64, Known>) -> Result<Round, PullError> {
         let environments = self.core.environments();
-        let open: Vec<(PullRequest, &Environment)> = self
-            .api
-            .pull_requests()?
-            .into_iter()
-            .filter_map(|pull| {
-                let target = environments.iter().find(|environment| *environment.branch == *pull.target)?;
-                Some((pull, target))
-            })
-            .collect();
-        let numbers: HashSet<u64> = open.iter().map(|(pull, _)| pull.number).collect();
+        let target =
+            |pull: &PullRequest| environments.iter().find(|environment| *environment.branch == *pull.target);
+        let open = self.api.pull_requests(MOST_PULLS, |pull| target(pull).is_some())?;
+        let numbers: HashSet<u64> = open.iter().map(|pull| pull.number).collect();
         known.retain(|number, _| numbers.contains(number));
         self.core.upstream.pulls.keep(&numbers);
-        let (mut looked, mut failed) = (0, None);
-        for (pull, environment) in open {
-            if !self.is_due(&pull, known.get(&pull.number)) {
-                continue;
+        let mut due: Vec<&PullRequest> =
+            open.iter().filter(|pull| self.is_due(pull, known.get(&pull.number))).collect();
+        due.sort_by_key(|pull| known.get(&pull.number).map(|known| known.tried_at));
+        for (looked, pull) in due.into_iter().enumerate() {
+            let Some(environment) = target(pull) else { continue };
+            if looked == MOST_CHECKED || self.core.upstream.pulls.news.is_stopped() {
+                return Ok(Round::More);
             }
-            if self.core.upstream.pulls.news.is_stopped() {
-                break;
-            }
-            if looked == MOST_CHECKED {
-                return failed.map_or(Ok(Round::More), Err);
-            }
-            looked += 1;
-            let before = known.remove(&pull.number);
-            let mut now = Known {
-                head: pull.head.clone(),
-                sequence: self.core.index.load().sequence,
-                checked_at: Instant::now(),
-                status: before.as_ref().and_then(|before| before.status.clone()),
-                comment: before.and_then(|before| before.comment),
-            };
-            let told = self.look_at(&pull, environment, &mut now);
-            self.core.upstream.pulls.note(&pull, now.status.as_ref(), told.as_ref().err());
-            match told {
-                Err(error) if error.is_general() => return Err(error),
-                Err(error) if !error.is_over() => {
-                    // It is looked at again; what the forge was told already stays known.
-                    now.head.clear();
-                    known.insert(pull.number, now);
-                    failed = Some(error);
-                }
-                _ => {
-                    known.insert(pull.number, now);
-                }
+            let mut now = self.known(pull, known.remove(&pull.number));
+            // A panic at what a stranger made must not end all checks.
+            let looked_at = catch_unwind(AssertUnwindSafe(|| self.look_at(pull, environment, &mut now)));
+            let told = looked_at.unwrap_or(Err(PullError::Panicked));
+            self.core.upstream.pulls.note(pull, now.status.as_ref(), told.as_ref().err());
+            now.failures = if told.is_err() { now.failures + 1 } else { 0 };
+            known.insert(pull.number, now);
+            if let Some(error) = told.err().filter(PullError::is_general) {
+                return Err(error);
             }
         }
-        failed.map_or(Ok(Round::Done), Err)
+        Ok(Round::Done)
+    }
+
+    /// A pull request that is looked at now, with what is known of it.
+    fn known(&self, pull: &PullRequest, before: Option<Known>) -> Known {
+        let (head, target, sequence) =
+            (pull.head.clone(), pull.target.clone(), self.core.index.load().sequence);
+        let (settings, tried_at) = (self.settings.clone(), Instant::now());
+        match before {
+            Some(before) => {
+                // Another branch has a status of its own.
+                let status = before.status.filter(|_| before.target == target);
+                let failures = if before.head == head { before.failures } else { 0 };
+                Known { head, target, sequence, settings, tried_at, failures, status, ..before }
+            }
+            None => Known {
+                head,
+                target,
+                sequence,
+                settings,
+                tried_at,
+                failures: 0,
+                status: None,
+                comment: None,
+                told: String::new(),
+            },
+        }
     }
 
     fn is_due(&self, pull: &PullRequest, known: Option<&Known>) -> bool {
-        known.is_none_or(|known| {
-            known.head != pull.head
-                || (known.sequence != self.core.index.load().sequence
-                    && known.checked_at.elapsed() >= RECHECK)
-        })
+        let Some(known) = known else { return true };
+        if known.head != pull.head || known.target != pull.target {
+            return true;
+        }
+        let age = known.tried_at.elapsed();
+        if known.failures > 0 {
+            let doubled = FIRST_RETRY * 2_u32.saturating_pow((known.failures - 1).min(16));
+            return age >= doubled.min(MOST_RETRY);
+        }
+        let is_elsewhere = known.sequence != self.core.index.load().sequence;
+        !Arc::ptr_eq(&known.settings, &self.settings) || (is_elsewhere && age >= RECHECK)
     }
 
     /// Checks a pull request, and tells the forge what it does not know yet.
@@ -230,24 +266,40 @@ impl Checker<'_> {
     ) -> Result<(), PullError> {
         let (commit, quarantine) = self.fetch(pull)?;
         let checked = check::check(self.core, environment, commit, &quarantine)?;
+        drop(quarantine);
         let verdict = text::verdict(&checked);
-        if known.status.as_ref() != Some(&(commit, verdict.clone())) {
-            self.api.set_status(pull, &commit.to_string(), &verdict)?;
-            tracing::info!(number = pull.number, %commit, is_good = verdict.is_good, "a pull request was checked");
-            known.status = Some((commit, verdict));
+        let mut status = Ok(());
+        // Who gave the status is who wrote the comment that is looked for.
+        if known.comment.is_none() || known.status.as_ref() != Some(&(commit, verdict.clone())) {
+            status = self.api.set_status(pull, &commit.to_string(), &verdict);
+            if status.is_ok() {
+                tracing::info!(number = pull.number, %commit, is_good = verdict.is_good, "a pull request was checked");
+                known.status = Some((commit, verdict));
+            }
         }
-        let text = text::comment(&checked, &commit.to_string());
+        // A status that is refused does not keep the comment from being made.
+        if let Err(error @ (ForgeError::Unreachable(_) | ForgeError::Later(_))) = status {
+            return Err(error.into());
+        }
+        let steady = text::comment(&checked, &commit.to_string(), false);
+        if known.comment.is_none() || known.told != steady {
+            self.comment(pull, &text::comment(&checked, &commit.to_string(), true), known)?;
+            known.told = steady;
+        }
+        Ok(status?)
+    }
+
+    fn comment(&self, pull: &PullRequest, text: &str, known: &mut Known) -> Result<(), PullError> {
         if known.comment.is_none() {
             known.comment = self.api.find_comment(pull.number)?;
         }
-        let written = match self.api.comment(pull.number, known.comment.as_ref(), &text) {
+        known.comment = match self.api.comment(pull.number, known.comment.as_ref(), text) {
             // Somebody took it away.
             Err(error) if error.is_gone() && known.comment.is_some() => {
-                self.api.comment(pull.number, None, &text)?
+                self.api.comment(pull.number, None, text)?
             }
             written => written?,
         };
-        known.comment = written;
         Ok(())
     }
 
@@ -259,7 +311,7 @@ impl Checker<'_> {
         if !commit.to_string().starts_with(&pull.head) {
             return Err(PullError::Moved);
         }
-        let quarantine = repository.fetch_beside(&self.remote, name, &PUSH_LIMITS)?;
+        let quarantine = repository.fetch_beside(&self.remote, name, &PULL_LIMITS)?;
         let reader = quarantine.reader(repository).map_err(ServiceError::from)?;
         match reader.contains(commit).map_err(ServiceError::from)? {
             true => Ok((commit, quarantine)),

@@ -37,16 +37,12 @@ fn summary(environments: &[ShownEnvironment]) -> String {
     if environments.is_empty() {
         return "changes nothing that is read".to_owned();
     }
-    let clients: usize = environments.iter().map(|environment| environment.clients).sum();
-    format!(
-        "changes {}, watched by {}",
-        counted(environments.len(), "environment"),
-        counted(clients, "connected client")
-    )
+    let names: Vec<&str> = environments.iter().map(|environment| environment.name.as_str()).collect();
+    format!("changes {}: {}", counted(environments.len(), "environment"), names.join(", "))
 }
 
-/// The comment.
-pub(super) fn comment(checked: &Checked, commit: &str) -> String {
+/// The comment; without the clients, which come and go, it is the same for as long as nothing else changes.
+pub(super) fn comment(checked: &Checked, commit: &str, with_clients: bool) -> String {
     let Checked { problems, conflicts, environments } = checked;
     let verdict = verdict(checked);
     let mut text = format!("### confgit: {}\n", verdict.description);
@@ -60,8 +56,13 @@ pub(super) fn comment(checked: &Checked, commit: &str) -> String {
     }
     if !environments.is_empty() {
         text.push_str("\n| environment | entries | values through references | connected clients |\n|---|--:|--:|--:|\n");
-        for ShownEnvironment { name, entries, through, clients, .. } in environments {
+        for ShownEnvironment { name, entries, through, clients, .. } in environments.iter().take(MOST_LINES) {
+            let clients = if with_clients { clients.to_string() } else { String::new() };
             let _ = writeln!(text, "| {name} | {entries} | {through} | {clients} |");
+        }
+        if environments.len() > MOST_LINES {
+            let _ =
+                write!(text, "\n… and {} more.\n", counted(environments.len() - MOST_LINES, "environment"));
         }
     }
     for environment in environments.iter().filter(|environment| !environment.changes.is_empty()) {
@@ -82,7 +83,7 @@ pub(super) fn comment(checked: &Checked, commit: &str) -> String {
 }
 
 fn lines_of(change: &ShownChange) -> Vec<String> {
-    let line = |sign: char, value: &String| format!("{sign} {}: {}", line_of(&change.path), shortened(value));
+    let line = |sign: char, value: &String| format!("{sign} {}: {}", line_of(&change.path), line_of(value));
     let old = change.old.iter().map(|value| line('-', value));
     old.chain(change.new.iter().map(|value| line('+', value))).collect()
 }
@@ -114,9 +115,20 @@ fn longest_run(line: &str) -> usize {
     line.split(|char| char != '`').map(str::len).max().unwrap_or(0)
 }
 
-/// A text as one line.
+/// A text as one line, in which everything is what it looks like.
 fn line_of(text: &str) -> String {
-    shortened(&text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect::<String>())
+    shortened(&text.chars().map(plain).collect::<String>())
+}
+
+/// What is shown for a character: nothing that is not seen, or that turns the order of others round.
+fn plain(char: char) -> char {
+    match char {
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
+            '\u{fffd}'
+        }
+        char if char.is_control() => ' ',
+        char => char,
+    }
 }
 
 fn shortened(text: &str) -> String {
@@ -159,13 +171,10 @@ mod tests {
         let checked = Checked { environments: vec![environment("prod", changes)], ..Checked::default() };
         assert_eq!(
             verdict(&checked),
-            Verdict {
-                is_good: true,
-                description: "changes 1 environment, watched by 2 connected clients".to_owned()
-            }
+            Verdict { is_good: true, description: "changes 1 environment: prod".to_owned() }
         );
         let expected = "\
-### confgit: changes 1 environment, watched by 2 connected clients
+### confgit: changes 1 environment: prod
 
 | environment | entries | values through references | connected clients |
 |---|--:|--:|--:|
@@ -181,21 +190,22 @@ mod tests {
 
 Checked at 0123.
 ";
-        assert_eq!(comment(&checked, "0123"), expected);
+        assert_eq!(comment(&checked, "0123", true), expected);
+        assert!(comment(&checked, "0123", false).contains("| prod | 2 | 1 |  |"));
         assert_eq!(verdict(&Checked::default()).description, "changes nothing that is read");
     }
 
     #[test]
     fn what_is_wrong_is_told_as_code() {
-        let problems = vec!["a.yaml:1:2: ```\n@everybody <b> [parse]".to_owned()];
+        let problems = vec!["a.yaml:1:2: ```\n@every\u{202e}body <b> [parse]".to_owned()];
         let checked = Checked { problems, conflicts: vec!["/a".to_owned()], ..Checked::default() };
         let found = verdict(&checked);
         assert_eq!(
             (found.is_good, found.description.as_str()),
             (false, "1 problem, 1 conflict with what the branch has by now")
         );
-        let text = comment(&checked, "0123");
-        assert!(text.contains("\n````\na.yaml:1:2: ``` @everybody <b> [parse]\n````\n"), "{text}");
+        let text = comment(&checked, "0123", true);
+        assert!(text.contains("\n````\na.yaml:1:2: ``` @every\u{fffd}body <b> [parse]\n````\n"), "{text}");
     }
 
     #[test]
@@ -203,10 +213,10 @@ Checked at 0123.
         let long = "é".repeat(5_000);
         let many = |_| change("/x", Some(&long), Some(&long));
         let environments: Vec<_> =
-            (0..50).map(|at| environment(&format!("e{at}"), (0..1_000).map(many).collect())).collect();
+            (0..500).map(|at| environment(&format!("{at:0>64}"), (0..1_000).map(many).collect())).collect();
         let problems = (0..1_000).map(|_| long.clone()).collect();
         let checked = Checked { environments, problems, ..Checked::default() };
-        let text = comment(&checked, "0123");
+        let text = comment(&checked, "0123", true);
         assert!(text.len() < MOST_COMMENT_BYTES, "{}", text.len());
         assert!(text.contains("more.") && text.contains("no room"), "{text}");
     }
