@@ -372,6 +372,11 @@ fn seen(view: &View, path: &Path) -> Option<String> {
 }
 
 fn promoted(path: &Path, says: &Says, view: &View) -> PromotedEntry {
+    promoted_entry(path, says, seen(view, path))
+}
+
+/// An entry that comes to be what a layer says, in the file that suits it.
+pub(super) fn promoted_entry(path: &Path, says: &Says, seen: Option<String>) -> PromotedEntry {
     let (value, as_text) = match says {
         Says::Nothing | Says::Unknown => (None, false),
         Says::Hidden => (Some(Value::Null), false),
@@ -383,7 +388,7 @@ fn promoted(path: &Path, says: &Says, view: &View) -> PromotedEntry {
             }
         }
     };
-    PromotedEntry { path: path.clone(), value, as_text, seen: seen(view, path) }
+    PromotedEntry { path: path.clone(), value, as_text, seen }
 }
 
 /// What a choice comes to: nothing where it stays as it is.

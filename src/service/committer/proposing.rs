@@ -164,9 +164,8 @@ impl Worker {
         if writers.is_empty() {
             writers.push(by.account.clone());
         }
-        let paths = heads.iter().map(|head| head.paths.len()).sum::<usize>();
         let environment = heads.first().map(|head| head.environment.clone()).unwrap_or_default();
-        let title = format!("Bring back {paths} overruled entries of {environment}");
+        let title = format!("Bring back what the upstream overruled in {environment}");
         let description = format!(
             "The upstream changed what {} had changed here as well. What the upstream has counts by now; merging this brings \
              back what was here, closing it leaves that.",

@@ -28,6 +28,9 @@ use crate::validation::Finding;
 /// How often it is looked whether a merge is due.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How many conflicts of one environment are told.
+const MOST_CONFLICTS: usize = 1_000;
+
 /// How many proposals one page lists at most.
 pub const MOST_PROPOSALS: usize = 100;
 
@@ -211,17 +214,25 @@ impl Core {
         let author = author.as_deref().map(Principal::rights);
         let grant = reading.grant();
         let trial = try_heads(self, reading.state(), (&grant.as_writer(), author), &proposal.heads)?;
+        let mut hidden = 0;
         let of_head = |(head, found): (Head, Vec<Conflict>)| {
             let environment = head.environment;
-            found.into_iter().map(move |conflict| ProposalConflict {
+            // What the proposal holds as its branch does by now is not among its paths.
+            let (name, all) = (environment.clone(), found.len());
+            let mut shown: Vec<Conflict> =
+                found.into_iter().filter(|conflict| grant.sees(&name, &conflict.path)).collect();
+            hidden += all - shown.len();
+            shown.truncate(MOST_CONFLICTS);
+            shown.into_iter().map(move |conflict| ProposalConflict {
                 environment: environment.clone(),
                 id: id_of(&conflict),
                 conflict,
             })
         };
         let conflicts: Vec<ProposalConflict> = trial.conflicts.into_iter().flat_map(of_head).collect();
+        let is_without_conflicts = conflicts.is_empty() && hidden == 0;
         let own = self.requirements(proposal, &trial.own_needs);
-        let can_merge = conflicts.is_empty()
+        let can_merge = is_without_conflicts
             && trial.faults.is_empty()
             && trial.findings.is_empty()
             && trial.forbidden.is_none()

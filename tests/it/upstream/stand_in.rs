@@ -263,7 +263,13 @@ fn listed(example: &Value, item: impl Fn(&Value) -> Vec<Value>) -> Value {
     }
 }
 
-fn do_it(kind: Kind, operation: &Operation, told: &mut Told, (path, query): (&[String], &str), body: &Value) -> Option<Value> {
+fn do_it(
+    kind: Kind,
+    operation: &Operation,
+    told: &mut Told,
+    (path, query): (&[String], &str),
+    body: &Value,
+) -> Option<Value> {
     let example = &operation.example;
     let number = |at: usize| path.get(at).and_then(|part| part.parse::<u64>().ok());
     let last = operation.path.last().unwrap().as_str();

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::merge::promoted_entry;
 use super::{Batch, Decided, Failure};
 use crate::merge::Conflict;
 use crate::proposal::Head;
 use crate::service::ServiceError;
 use crate::service::committer::request::PromotedEntry;
 use crate::service::committer::stage::Stage;
+use crate::service::promote::promoted_entry;
 
 /// Commits that bring back what a branch had.
 pub(in crate::service::committer) struct Kept {
@@ -28,14 +28,32 @@ impl Batch<'_> {
         overruled: &[Conflict],
         account: &Arc<str>,
     ) -> Result<Kept, Failure> {
-        let written = overruled.iter().filter_map(|conflict| conflict.ours.says.entry()?.stamp());
-        let writers: BTreeSet<String> = written.map(|stamp| stamp.origin.account.to_string()).collect();
-        let entries: Vec<_> =
-            overruled.iter().map(|conflict| promoted_entry(&conflict.path, &conflict.ours.says)).collect();
+        let writers = self.writers(branch, overruled);
+        let entry = |conflict: &Conflict| promoted_entry(&conflict.path, &conflict.ours.says, None);
+        let entries: Vec<_> = overruled.iter().map(entry).collect();
         let decided = self.decide_entries(branch, &entries)?.ok_or(ServiceError::NothingToPropose)?;
         let message = format!("Bring back what was here at {}", listed(overruled));
         let heads = self.commit_heads(vec![decided], &message, account)?;
         Ok(Kept { heads, writers: writers.into_iter().collect() })
+    }
+
+    /// Who had a part in what a branch had at these paths: who wrote it, or took it away, and who had proposed that.
+    fn writers(&self, branch: &str, overruled: &[Conflict]) -> BTreeSet<String> {
+        let (mut writers, mut commits) = (BTreeSet::new(), BTreeSet::new());
+        for conflict in overruled {
+            // What the batch makes of it is not in history yet.
+            let versions = self.context.history.versions(branch, &conflict.path, None, 1);
+            for version in versions.unwrap_or_default() {
+                writers.insert(version.account.to_string());
+                commits.insert(version.revision);
+            }
+        }
+        for commit in commits {
+            let Ok(commit) = self.texts.reader().commit(commit) else { continue };
+            let proposed = commit.message.lines().filter_map(|line| line.strip_prefix("Proposed-By: "));
+            writers.extend(proposed.map(str::to_owned));
+        }
+        writers
     }
 
     /// What giving entries of a branch these values comes to.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::{Batch, Content, Decided, FileBlobs, Merged};
 use crate::git::{EntryKind, FileChange};
 use crate::merge::{Conflict, LayerMerge, Ours, Says, merge_layers};
-use crate::model::{Diagnostic, ObjectId, Path, Revision, Rule, Value};
+use crate::model::{Diagnostic, ObjectId, Path, Revision, Rule};
 use crate::service::ServiceError;
 use crate::service::committer::request::PromotedEntry;
 use crate::service::committer::stage::{Draft, Stage};
 use crate::service::load::{MOST_FILES, configuration_blob};
+use crate::service::promote::promoted_entry;
 use crate::service::receive::{Merging, PushRefusal};
 use crate::snapshot::{Blobs as _, Node, Plan, Snapshot, Update};
 
@@ -22,13 +23,16 @@ const MOST_NAMED: usize = 100;
 pub(super) enum OnConflict<'a> {
     /// Nothing is merged.
     Refuse,
-    /// What was pushed counts, but for these paths, where the branch stays as it is.
-    TakeTheirs(&'a [Path]),
+    /// What was pushed counts.
+    TakeTheirs,
+    /// Of entries, what was pushed counts, but for these paths, where the branch stays as it is. Files that hold no entries
+    /// are for people to merge.
+    Decided(&'a BTreeSet<Path>),
 }
 
 impl OnConflict<'_> {
     fn keeps(&self, path: &Path) -> bool {
-        matches!(self, OnConflict::TakeTheirs(kept) if kept.contains(path))
+        matches!(self, OnConflict::Decided(kept) if kept.contains(path))
     }
 }
 
@@ -36,7 +40,7 @@ impl From<Merging> for OnConflict<'_> {
     fn from(merging: Merging) -> Self {
         match merging {
             Merging::Never | Merging::Refuse => OnConflict::Refuse,
-            Merging::TakeTheirs => OnConflict::TakeTheirs(&[]),
+            Merging::TakeTheirs => OnConflict::TakeTheirs,
         }
     }
 }
@@ -68,8 +72,8 @@ impl Batch<'_> {
         let paths: BTreeSet<Path> = theirs_plan.changes().iter().map(|change| change.path.clone()).collect();
         let theirs = before.apply(theirs_plan, &mut |_| None);
         let LayerMerge { taken: mut entries, conflicts } = merge_layers(&paths, &before, &theirs, &ours);
-        let takes_theirs = !matches!(on_conflict, OnConflict::Refuse);
-        if !conflicts.is_empty() && !takes_theirs {
+        let takes_theirs = matches!(on_conflict, OnConflict::TakeTheirs);
+        if !conflicts.is_empty() && matches!(on_conflict, OnConflict::Refuse) {
             return Err(self.conflicts(conflicts.iter().map(|path| (path, &*ours))));
         }
         let overruled = conflicts.iter().filter(|path| !on_conflict.keeps(path));
@@ -228,17 +232,7 @@ fn promoted(
         is_there(theirs) || is_there(before)
     };
     let taken = entries.iter().filter(|(path, _)| is_in_both(path));
-    taken.map(|(path, says)| promoted_entry(path, says)).collect()
-}
-
-/// An entry that comes to be what a layer says.
-pub(super) fn promoted_entry(path: &Path, says: &Says) -> PromotedEntry {
-    let value = match says {
-        Says::Value(entry) => Value::from_json(&String::from_utf8_lossy(entry.json())).ok(),
-        Says::Hidden => Some(Value::Null),
-        Says::Nothing | Says::Unknown => None,
-    };
-    PromotedEntry { path: path.clone(), value, as_text: false, seen: None }
+    taken.map(|(path, says)| promoted_entry(path, says, None)).collect()
 }
 
 /// That what comes out is what came over, and nothing else: a file could have carried more, or lost something.

@@ -1,6 +1,6 @@
 //! Proposals: commits are made that no branch is to lead to yet, and later merged with where their branches are by then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::commit::MadeChangeSet;
@@ -62,8 +62,17 @@ impl Batch<'_> {
             Some(proposal) => self.stand_on(&proposal.heads)?,
             None => Vec::new(),
         };
-        let made = self.make_heads(grant, write);
+        // What was looked up of the branches does not hold on what the proposal makes of them, and the other way round.
+        if onto.is_some() {
+            self.checks.forget();
+        }
+        let noted = onto.iter().flat_map(|proposal| &proposal.heads).flat_map(|head| self.noted(head));
+        let message = with_noted(&super::message::message(write), noted.collect());
+        let made = self.make_heads(grant, write, &message);
         self.branches.extend(put_back);
+        if onto.is_some() {
+            self.checks.forget();
+        }
         let heads = made?;
         let Some(proposal) = onto else { return Ok(heads) };
         // What the proposal held of branches that the edits are not about stays.
@@ -84,7 +93,7 @@ impl Batch<'_> {
         Ok(heads)
     }
 
-    fn make_heads(&mut self, grant: &WriteGrant, write: &Write) -> Result<Vec<Head>, Failure> {
+    fn make_heads(&mut self, grant: &WriteGrant, write: &Write, message: &str) -> Result<Vec<Head>, Failure> {
         self.permit_asked(grant, &write.edits)?;
         let (decided, _) = self.decide(grant, &write.edits)?;
         self.permit(grant, &decided)?;
@@ -95,7 +104,7 @@ impl Batch<'_> {
         if decided.is_empty() {
             return Err(ServiceError::NothingToPropose.into());
         }
-        self.commit_heads(decided, &super::message::message(write), grant.account())
+        self.commit_heads(decided, message, grant.account())
     }
 
     /// Makes the commits of what was decided, and leaves the branches where they are.
@@ -212,7 +221,7 @@ impl Batch<'_> {
             forbidden: None,
             own_needs: Vec::new(),
         };
-        let decided = match self.decide_heads(heads, OnConflict::TakeTheirs(&[])) {
+        let decided = match self.decide_heads(heads, OnConflict::Decided(&BTreeSet::new())) {
             Ok(decided) => decided,
             Err(refusal) => {
                 trial.faults = faults_of(refusal)?;
@@ -228,7 +237,13 @@ impl Batch<'_> {
             trial.needs = self.needs(author, &decided)?;
         }
         match self.permit_for(merger.grant, &merger.bound(), &decided) {
-            Ok(needs) => trial.own_needs = needs,
+            Ok(needs) => {
+                // Nobody stands behind what the server proposes by itself.
+                if merger.author.is_none() {
+                    trial.needs = needs.clone();
+                }
+                trial.own_needs = needs;
+            }
             Err(ServiceError::Forbidden(why)) => trial.forbidden = Some(why),
             Err(other) => return Err(other),
         }
@@ -291,10 +306,21 @@ impl Batch<'_> {
     }
 
     /// What the commits of a head say that is read again: where it was promoted from, what it brought back.
-    fn noted(&self, head: &Head) -> Vec<String> {
+    pub(super) fn noted(&self, head: &Head) -> Vec<String> {
         let Ok(commit) = self.texts.reader().commit(head.commit) else { return Vec::new() };
         commit.message.lines().filter(|line| is_read_again(line)).map(str::to_owned).collect()
     }
+}
+
+/// A message with what earlier commits of a proposal said that is read again.
+pub(super) fn with_noted(message: &str, mut noted: Vec<String>) -> String {
+    noted.retain(|line| !message.lines().any(|other| other == line));
+    noted.dedup();
+    if noted.is_empty() {
+        return message.to_owned();
+    }
+    let parts = if message.trim_end().contains("\n\n") { "\n" } else { "\n\n" };
+    format!("{}{parts}{}\n", message.trim_end(), noted.join("\n"))
 }
 
 /// The entries that something changes.

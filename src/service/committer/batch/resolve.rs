@@ -1,12 +1,12 @@
 //! A proposal and its branches changed the same: somebody decides, and it holds both from then on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::merge::OnConflict;
-use super::propose::{bound_paths, changed, unmergeable};
+use super::propose::{bound_paths, changed, unmergeable, with_noted};
 use super::{Batch, Failure};
-use crate::auth::WriteGrant;
+use crate::auth::{Action, WriteGrant};
 use crate::merge::Conflict;
 use crate::model::{Diagnostic, Path, Rule, Value};
 use crate::proposal::{Head, Proposal};
@@ -15,11 +15,14 @@ use crate::service::promote::id_of;
 use crate::service::receive::PushRefusal;
 use crate::service::{Choice, ServiceError, Take};
 
+/// How many conflicts are named that are not decided.
+const MOST_NAMED: usize = 100;
+
 /// What was decided of one branch.
 #[derive(Default)]
 struct Decisions {
     /// Where the branch stays as it is.
-    kept: Vec<Path>,
+    kept: BTreeSet<Path>,
     /// What is another value than either side has.
     entries: Vec<PromotedEntry>,
     /// Where nothing is decided.
@@ -36,12 +39,28 @@ impl Batch<'_> {
         resolving: &Resolving,
     ) -> Result<Vec<Head>, Failure> {
         let refused = |refusal: PushRefusal| Failure::Refused(unmergeable(proposal, refusal));
+        let is_known = |name: &&String| proposal.heads.iter().any(|head| head.environment == **name);
+        if let Some(name) = resolving.resolutions.keys().find(|name| !is_known(name)) {
+            return Err(refused(PushRefusal::Conflicts(vec![Diagnostic {
+                rule: Rule::Merge,
+                file: None,
+                position: None,
+                path: None,
+                message: format!("the proposal changes nothing of `{name}`, of which `resolutions` speak"),
+            }])));
+        }
         let (mut heads, mut open) = (Vec::new(), Vec::new());
         for head in &proposal.heads {
             let one = std::slice::from_ref(head);
-            let found = self.decide_heads(one, OnConflict::TakeTheirs(&[])).map_err(refused)?;
-            let conflicts: Vec<&Conflict> = found.iter().flat_map(|(_, conflicts)| conflicts).collect();
-            let decisions = decisions(head, &conflicts, resolving)?;
+            let found = self.decide_heads(one, OnConflict::Decided(&BTreeSet::new())).map_err(refused)?;
+            let conflicts = found.iter().flat_map(|(_, conflicts)| conflicts);
+            let conflicts: BTreeMap<&Path, &Conflict> =
+                conflicts.map(|conflict| (&conflict.path, conflict)).collect();
+            // Whichever side counts: the other one's change goes.
+            for path in conflicts.keys() {
+                grant.demand_some(Action::Write, &head.environment, path).map_err(ServiceError::from)?;
+            }
+            let decisions = decisions(head, &conflicts, resolving);
             if !decisions.open.is_empty() {
                 open.extend(decisions.open);
             } else if open.is_empty() {
@@ -49,6 +68,7 @@ impl Batch<'_> {
             }
         }
         if !open.is_empty() {
+            open.truncate(MOST_NAMED);
             let refusal = PushRefusal::Conflicts(open);
             return Err(refused(refusal));
         }
@@ -68,11 +88,14 @@ impl Batch<'_> {
     ) -> Result<Option<Head>, Failure> {
         let refused = |refusal: PushRefusal| Failure::Refused(unmergeable(proposal, refusal));
         let branch: Arc<str> = head.branch.as_str().into();
-        let base = self.branch(&branch)?.head;
+        let (base, tree) = (self.branch(&branch)?.head, self.branch(&branch)?.tree_id);
         let message = format!("Merge what came meanwhile into proposal {}", proposal.number);
-        let decided = self.decide_heads(std::slice::from_ref(head), OnConflict::TakeTheirs(kept));
+        let message = with_noted(&message, self.noted(head));
+        let decided = self.decide_heads(std::slice::from_ref(head), OnConflict::Decided(kept));
         let (decided, _) = decided.map_err(refused)?.pop().ok_or(ServiceError::NothingToPropose)?;
-        let mut paths: BTreeSet<Path> = changed(&decided).into_iter().collect();
+        // Who may see it by what it held before sees no more of it.
+        let mut paths: BTreeSet<Path> =
+            changed(&decided).into_iter().chain(head.paths.iter().cloned()).collect();
         let decided = vec![decided];
         self.permit(grant, &decided)?;
         let mut merged = self.begin_change_set(grant.account());
@@ -88,22 +111,25 @@ impl Batch<'_> {
                 self.commit_branch(&mut edited, decided, &message).map_err(Failure::Broken)?;
             }
         }
-        let commit = self.branch(&branch)?.head.ok_or(ServiceError::NothingToPropose)?;
+        let working = self.branch(&branch)?;
+        let commit = working.head.ok_or(ServiceError::NothingToPropose)?;
+        let is_nothing = working.tree_id == tree;
         self.put_back(&edited.moved);
         self.put_back(&merged.moved);
-        if paths.is_empty() {
+        if is_nothing {
             return Ok(None);
         }
-        Ok(Some(self.head_of(&branch, (base, commit), paths.into_iter().collect())?))
+        let resolved = self.head_of(&branch, (base, commit), paths.into_iter().collect())?;
+        Ok(Some(Head { more: head.more, ..resolved }))
     }
 }
 
 /// What somebody decided about the conflicts of a head.
-fn decisions(head: &Head, conflicts: &[&Conflict], resolving: &Resolving) -> Result<Decisions, ServiceError> {
+fn decisions(head: &Head, conflicts: &BTreeMap<&Path, &Conflict>, resolving: &Resolving) -> Decisions {
     let empty = Default::default();
     let resolutions = resolving.resolutions.get(&head.environment).unwrap_or(&empty);
     let mut decisions = Decisions::default();
-    for path in resolutions.keys().filter(|path| !conflicts.iter().any(|conflict| conflict.path == **path)) {
+    for path in resolutions.keys().filter(|path| !conflicts.contains_key(path)) {
         decisions.open.push(fault(head, path, "there is no conflict to decide"));
     }
     let entry = |path: &Path, value: Option<Value>| PromotedEntry {
@@ -112,22 +138,24 @@ fn decisions(head: &Head, conflicts: &[&Conflict], resolving: &Resolving) -> Res
         as_text: false,
         seen: None,
     };
-    for conflict in conflicts {
-        let path = &conflict.path;
+    for (path, conflict) in conflicts {
+        let path = *path;
         let given = resolutions.get(path);
         if given.and_then(|given| given.id.as_ref()).is_some_and(|id| *id != id_of(conflict)) {
             decisions.open.push(fault(head, path, "both sides are others by now; look at it again"));
             continue;
         }
         match given.map(|given| given.choice.clone()).or(resolving.take.map(Choice::Take)) {
-            Some(Choice::Take(Take::Ours)) => decisions.kept.push(path.clone()),
+            Some(Choice::Take(Take::Ours)) => {
+                decisions.kept.insert(path.clone());
+            }
             Some(Choice::Take(Take::Theirs)) => {}
             Some(Choice::Value(value)) => decisions.entries.push(entry(path, Some(value))),
             Some(Choice::Delete) => decisions.entries.push(entry(path, None)),
             None => decisions.open.push(fault(head, path, "both sides changed it, and it is not decided")),
         }
     }
-    Ok(decisions)
+    decisions
 }
 
 fn fault(head: &Head, path: &Path, what: &str) -> Diagnostic {
