@@ -150,6 +150,8 @@ fn what_both_changed_is_decided_in_the_proposal() {
     let stale =
         json!({ "take": "ours", "resolutions": { "base": { "/app/a": { "id": "0", "take": "theirs" } } } });
     assert!(resolve(stale).expect(409).text().contains("others by now"));
+    let misspelt = json!({ "take": "ours", "resolutions": { "bace": { "/app/a": { "take": "theirs" } } } });
+    assert!(resolve(misspelt).expect(409).text().contains("changes nothing of `bace`"));
     assert_eq!(details()["version"], 1);
     let decided = json!({ "take": "theirs", "version": 1, "text": "as we said", "resolutions": { "base": {
         "/app/a": { "id": conflict["id"], "take": "ours" }, "/app/b": { "value": 4 }, "/app/c": { "delete": true },
@@ -301,6 +303,7 @@ fn the_command_line_opens_shows_agrees_and_merges() {
     let both = ["conflict: prod /payments/certs/tls.crt", "  ours    ", "  theirs  ", "by omar"];
     told("sec", &["proposal", "show", "1"], 0, &both);
     told("omar", &["proposal", "resolve", "1"], 2, &["--take"]);
+    told("svc", &["proposal", "resolve", "1", "--take", "ours"], 4, &["write"]);
     told(
         "omar",
         &["proposal", "resolve", "1", "--theirs", CERT, "--version", "9"],

@@ -153,16 +153,19 @@ fn an_outage_stops_nobody_and_both_sides_come_together_afterwards() {
     let project = follower(&forge.url(), ", poll: 1s");
     let server = project.serve();
     wait_for("both to be the same", || state(&server) == "same");
+    server.put("/app/old", json!(1)).expect(201);
+    wait_for("the write to be there", || forge.shown("app.yaml").contains("old: 1"));
     let (here, away) = (forge.temp.path().join("forge.git"), forge.temp.path().join("away.git"));
     std::fs::rename(&here, &away).unwrap();
     server.put("/app/host", json!("while it is away")).expect(200);
     server.put("/app/mine", json!("mine")).expect(201);
+    server.delete("/app/old").expect(200);
     wait_for("the outage to be told", || upstream(&server)["last_error"].is_string());
     assert_eq!(upstream(&server)["branches"][0]["state"], "same");
     // Somebody else works there meanwhile, on the same entry too.
     forge.work(&["remote", "set-url", "origin", away.to_str().unwrap()]);
     forge.work(&["pull", "-q", "origin", "main"]);
-    forge.commit("app.yaml", "host: of the forge\nport: 9\n");
+    forge.commit("app.yaml", "host: of the forge\nport: 9\nold: 9\n");
     forge.push();
     std::fs::rename(&away, &here).unwrap();
     let is_there = || forge.head() == project.git(&["rev-parse", "main"]).trim();
@@ -170,8 +173,8 @@ fn an_outage_stops_nobody_and_both_sides_come_together_afterwards() {
         app(&server)["port"] == 9 && is_there() && state(&server) == "same"
     });
     // What both changed is theirs; ours is in history, and told.
-    assert_eq!(app(&server), json!({ "host": "of the forge", "mine": "mine", "port": 9 }));
-    let overruled = upstream(&server)["overruled"][0].clone();
+    assert_eq!(app(&server), json!({ "host": "of the forge", "mine": "mine", "old": 9, "port": 9 }));
+    let overruled = upstream(&server)["overruled"][1].clone();
     assert_eq!((&overruled["path"], &overruled["proposal"]), (&json!("/app/host"), &json!(1)));
     assert!(forge.shown("app.yaml").contains("mine: mine"));
     let history = server.get("/api/config/app/host/history").expect(200).text();
