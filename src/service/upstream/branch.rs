@@ -20,6 +20,9 @@ const FETCHED: &str = "refs/confgit/upstream";
 /// What of them was taken in.
 const TAKEN_IN: &str = "refs/confgit/taken-in";
 
+/// Git takes an answer without a head for one of a server that has no refs: so often in a row it has to say so.
+const BELIEVED_AFTER: u32 = 3;
+
 /// One round of following the upstream.
 pub(super) struct Follower<'a> {
     pub core: &'a Arc<Core>,
@@ -35,6 +38,15 @@ impl Follower<'_> {
         let sequence = self.core.index.load().sequence;
         let heads = repository.remote_branches(self.remote)?;
         let branches = self.branches();
+        let is_suspect =
+            heads.is_empty() && branches.iter().any(|branch| self.find(TAKEN_IN, branch).is_some());
+        if is_suspect && self.core.upstream.count_empty(true) < BELIEVED_AFTER {
+            let reason = "it shows no branch at all, and had some; an answer that was cut off looks the same";
+            return Err(RemoteError::Failed(reason.to_owned()));
+        }
+        if !is_suspect {
+            self.core.upstream.count_empty(false);
+        }
         let stale = branches.iter().filter(|branch| {
             let head = heads.get(&***branch);
             head.is_some() && self.find(FETCHED, branch) != head.copied()

@@ -1,5 +1,5 @@
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -110,6 +110,8 @@ pub(in crate::service) struct UpstreamBoard {
     status: Mutex<Option<UpstreamStatus>>,
     accepted: Mutex<HashSet<(Arc<str>, Option<Revision>)>>,
     race: Mutex<String>,
+    /// How often in a row it showed no branch.
+    empty: AtomicU32,
     /// Merges that took the upstream's side, of which webhooks were not told yet.
     untold: Mutex<VecDeque<Overruling>>,
     /// What webhooks said of late, by hash.
@@ -135,6 +137,7 @@ impl UpstreamBoard {
                 status,
                 accepted,
                 race,
+                empty: AtomicU32::new(0),
                 untold,
                 heard: Mutex::default(),
                 has: watch::Sender::new(Sequence(0)),
@@ -226,6 +229,13 @@ impl UpstreamBoard {
     pub fn is_accepted(&self, branch: &Arc<str>, head: Option<Revision>) -> bool {
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         accepted.contains(&(branch.clone(), head))
+    }
+
+    /// Counts how often in a row the upstream showed no branch.
+    pub fn count_empty(&self, is_empty: bool) -> u32 {
+        let count = if is_empty { self.empty.load(Ordering::Relaxed).saturating_add(1) } else { 0 };
+        self.empty.store(count, Ordering::Relaxed);
+        count
     }
 
     pub fn note_race(&self, reason: String) {

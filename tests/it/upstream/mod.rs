@@ -1,5 +1,6 @@
 //! One project follows another, or a bare repository, as it would a forge.
 
+mod cut;
 mod pulls;
 mod stand_in;
 
