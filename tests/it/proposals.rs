@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::access::{self, As, detail};
-use crate::front_door::Clone;
+use crate::front_door::{self, Clone};
 use crate::harness::{Server, TestProject, wait_for};
 
 const CERT: &str = "/payments/certs/tls.crt";
@@ -328,4 +328,22 @@ fn the_command_line_opens_shows_agrees_and_merges() {
     told("omar", &["promote", "dev", "prod", cert, "--theirs"], 0, &[made]);
     told("sec", &["proposal", "show", "9"], 3, &["there is no proposal 9"]);
     told("stray", &["proposal", "show", "1"], 4, &["proposal 1 changes it"]);
+}
+
+#[test]
+fn what_a_proposal_makes_of_the_rules_holds_for_it_alone() {
+    let project = front_door::project();
+    let server = project.serve();
+    let edits = json!([{ "op": "delete", "path": "/.confgit/schemas/ports" }]);
+    server.post("/api/proposals", json!({ "title": "no schema", "edits": edits })).expect(201);
+    // What was looked up of the branches is forgotten with what fails.
+    server.post("/api/proposals/1/resolve", json!({ "take": "ours", "version": 9 })).expect(409);
+    let misspelt = json!({ "resolutions": { "prd": { "/a": { "take": "ours" } } } });
+    server.post("/api/proposals/1/resolve", misspelt).expect(409);
+    let edit = json!({ "edits": [{ "op": "put", "path": "/app/port", "value": 70_000 }] });
+    server.post("/api/proposals/1/edit", edit).expect(200);
+    let refused = server.put("/app/port", json!(70_000)).expect(422);
+    assert!(refused.text().contains("65535"), "{}", refused.text());
+    server.post("/api/proposals/1/merge", json!({})).expect(200);
+    server.put("/app/port", json!(80_000)).expect(200);
 }
