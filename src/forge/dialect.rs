@@ -1,4 +1,4 @@
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A pull request that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,8 @@ impl Call {
     }
 }
 
-/// How one kind of forge wants to be spoken to. All is about one repository.
+/// How one kind of forge wants to be spoken to. All is about one repository. What is said here is how GitHub has it, and whoever
+/// has the same.
 pub(super) trait Dialect: Send + Sync {
     /// The header that opens the API, and others that go with each request.
     fn headers(&self, token: &str) -> Vec<(&'static str, String)>;
@@ -82,7 +83,18 @@ pub(super) trait Dialect: Send + Sync {
     fn pull_requests(&self, repository: &str, page: usize) -> Call;
 
     /// Reads what that answers.
-    fn read_pull_requests(&self, answer: &Value) -> Page<PullRequest>;
+    fn read_pull_requests(&self, answer: &Value) -> Page<PullRequest> {
+        Page::of(items(answer), |item| {
+            let number = item.get("number")?.as_u64()?;
+            Some(PullRequest {
+                number,
+                target: text(item, "/base/ref")?,
+                head: text(item, "/head/sha")?,
+                head_ref: Some(format!("refs/pull/{number}/head")),
+                page: text(item, "/html_url").unwrap_or_default(),
+            })
+        })
+    }
 
     /// Gives a commit a status; `context` tells it from those of others.
     fn status(
@@ -92,19 +104,39 @@ pub(super) trait Dialect: Send + Sync {
         commit: &str,
         context: &str,
         verdict: &Verdict,
-    ) -> Call;
+    ) -> Call {
+        let mut body = json!({
+            "state": if verdict.is_good { "success" } else { "failure" },
+            "description": verdict.description,
+            "context": context,
+        });
+        if !pull.page.is_empty() {
+            body["target_url"] = pull.page.clone().into();
+        }
+        Call::post(format!("/repos/{repository}/statuses/{commit}"), body)
+    }
 
     /// Who gave the status, as the answer to that says.
-    fn author_of_status(&self, answer: &Value) -> Option<String>;
+    fn author_of_status(&self, answer: &Value) -> Option<String> {
+        answer.pointer("/creator/id").map(Value::to_string)
+    }
 
     /// Asks for comments, a page of [`A_PAGE`], the oldest first; pages count from 1.
     fn comments(&self, repository: &str, number: u64, page: usize) -> Call;
 
     /// Reads what that answers.
-    fn read_comments(&self, answer: &Value) -> Page<Comment>;
+    fn read_comments(&self, answer: &Value) -> Page<Comment> {
+        comments_of(answer, "/body", "/user/id")
+    }
 
     /// Makes a comment, or changes that with an id.
-    fn comment(&self, repository: &str, number: u64, id: Option<u64>, text: &str) -> Call;
+    fn comment(&self, repository: &str, number: u64, id: Option<u64>, text: &str) -> Call {
+        let body = json!({ "body": text });
+        match id {
+            None => Call::post(format!("/repos/{repository}/issues/{number}/comments"), body),
+            Some(id) => Call::change("PATCH", format!("/repos/{repository}/issues/comments/{id}"), body),
+        }
+    }
 }
 
 /// How many items a page has: few, for people write long texts.

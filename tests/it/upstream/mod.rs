@@ -223,6 +223,38 @@ fn history_that_was_rewritten_there_waits_for_an_administrator() {
 }
 
 #[test]
+fn an_upstream_changes_no_permissions() {
+    let forge = Forge::new();
+    let project = follower(&forge.url(), "");
+    let server = project.serve();
+    wait_for("both to be the same", || state(&server) == "same");
+    let seen = || {
+        let anonymous = server.request("GET", "/v1/config/app", &[("Authorization", "")], b"").status;
+        (
+            anonymous,
+            server.get("/api/accounts").expect(200).json(),
+            git(&project.dir().join("meta.git"), &["rev-parse", "main"]),
+        )
+    };
+    let before = seen();
+    assert_eq!(before.0, 401);
+    // Under every name that says who may do what, and on the branch that holds it in the other repository.
+    let rules = "anonymous: true\naccounts:\n  mallory: {}\nrules:\n  - { paths: [\"/**\"], accounts: [mallory], allow: [admin] }\n";
+    std::fs::create_dir(forge.temp.path().join("work/meta.git")).unwrap();
+    for file in ["access.yaml", "settings.yaml", "meta.git/access.yaml"] {
+        forge.commit(file, rules);
+    }
+    forge.work(&["push", "-q", "origin", "HEAD:main", "HEAD:refs/heads/meta", "HEAD:refs/confgit/journal"]);
+    let journal = project.git(&["rev-parse", "refs/confgit/journal"]);
+    hint(&server, r#"{"after": "rules"}"#, SECRET).expect(202);
+    wait_for("it to be told or taken in", || {
+        state(&server) == "refused" || server.get("/v1/config/access").status == 200
+    });
+    assert_eq!(seen(), before);
+    assert!(project.git(&["log", "--format=%H", "refs/confgit/journal"]).contains(journal.trim()));
+}
+
+#[test]
 fn a_write_may_wait_for_the_upstream() {
     let forge = Forge::new();
     let project = follower(&forge.url(), ", writes: require");
