@@ -152,7 +152,11 @@ fn decisions(head: &Head, conflicts: &BTreeMap<&Path, &Conflict>, resolving: &Re
             Some(Choice::Take(Take::Theirs)) => {}
             Some(Choice::Value(value)) => decisions.entries.push(entry(path, Some(value))),
             Some(Choice::Delete) => decisions.entries.push(entry(path, None)),
-            None => decisions.open.push(fault(head, path, "both sides changed it, and it is not decided")),
+            None => decisions.open.push(fault(
+                head,
+                path,
+                "both sides changed it: give it a resolution, or `take` a side for all",
+            )),
         }
     }
     decisions
