@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::components::Components;
 use super::operation::Operation;
+use super::parameter;
 use crate::api::http::proposals;
 use crate::wire;
 
@@ -13,7 +14,12 @@ pub(super) fn operations(components: &mut Components) -> Vec<Operation> {
         new["properties"]["edits"]["minItems"] = json!(1);
     });
     let act = components.refined::<wire::ProposalAct>(|act| {
-        act["properties"]["at"]["format"] = json!("date-time");
+        let members = &mut act["properties"];
+        members["at"]["format"] = json!("date-time");
+        let resolutions = &mut members["resolutions"];
+        resolutions["propertyNames"] = parameter::environment();
+        resolutions["additionalProperties"]["propertyNames"] = parameter::path_text(0);
+        resolutions["additionalProperties"]["maxProperties"] = json!(wire::MOST_RESOLUTIONS);
     });
     vec![
         Operation::new("get", "/api/proposals", "list_proposals", "The proposals that the caller may see")
