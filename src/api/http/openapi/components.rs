@@ -157,5 +157,11 @@ fn problems(schema: &Value) -> Value {
         }
         (format!("Problem{status}"), problem)
     });
-    Value::Object(problems.collect())
+    // No handler sees these, so they are no problems.
+    let unseen = [
+        ("AddressTooLong", "The address is longer than 64 KiB."),
+        ("HeadTooLarge", "The head of the request is larger than 64 KiB."),
+    ];
+    let unseen = unseen.map(|(name, description)| (name.to_owned(), json!({ "description": description })));
+    Value::Object(problems.chain(unseen).collect())
 }

@@ -175,8 +175,12 @@ impl Operation {
         self.answers(200, description, &headers, content).of_project()
     }
 
-    /// The finished operation, its answers in order.
+    /// The finished operation, its answers in order, among them those to what is too large to be looked at.
     pub fn finish(mut self) -> (&'static str, &'static str, Value) {
+        for (status, component) in [("414", "AddressTooLong"), ("431", "HeadTooLarge")] {
+            self.value["responses"][status] =
+                json!({ "$ref": format!("#/components/responses/{component}") });
+        }
         if let Some(answers) = self.value["responses"].as_object_mut() {
             let mut sorted: Vec<_> = std::mem::take(answers).into_iter().collect();
             sorted.sort_by(|a, b| a.0.cmp(&b.0));
