@@ -17,7 +17,7 @@ pub struct UpstreamStatus {
     pub last_error_at: Option<String>,
     /// The branches of environments.
     pub branches: Vec<UpstreamBranch>,
-    /// Entries that both sides changed, where the upstream's value was taken, newest first.
+    /// Entries, and files that hold none, that both sides changed, where the upstream's was taken, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overruled: Vec<OverruledEntry>,
     /// How its pull requests are checked; absent where they are not.

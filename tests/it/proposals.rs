@@ -180,6 +180,43 @@ fn what_both_changed_is_decided_in_the_proposal() {
     assert_eq!(server.get("/v1/config/app/a").expect(200).json(), json!(9));
 }
 
+/// Of files, too: what becomes of their entries is decided one by one, and which side's counts of those without entries.
+#[test]
+fn files_that_both_changed_are_decided_in_the_proposal() {
+    let project = TestProject::with_files(&[
+        ("meta/settings.yaml", "environments:\n  base: { branch: main }\n"),
+        ("base/db.yaml", "host: h\nport: 1\n"),
+        ("base/.editorconfig", "root\n"),
+    ]);
+    let server = project.serve();
+    let clone = Clone::of(&server, &server.key);
+    let base = clone.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    clone.git(&["rm", "-q", "db.yaml"]);
+    clone.commit(".editorconfig", "proposed\n");
+    clone.push(&["-q", "origin", "HEAD:refs/for/base"]);
+    clone.git(&["reset", "-q", "--hard", &base]);
+    clone.commit(".editorconfig", "meanwhile\n");
+    clone.push(&["-q", "origin", "main"]);
+    server.put("/db/port", json!(2)).expect(200);
+    let details = || server.get("/api/proposals/1").expect(200).json();
+    let seen = details();
+    assert_eq!(seen["conflicts"].as_array().unwrap().len(), 1, "{seen}");
+    assert_eq!(
+        (&seen["conflicts"][0]["path"], &seen["conflicts"][0]["theirs"]["has"]),
+        (&json!("/db/port"), &json!("nothing"))
+    );
+    assert!(seen["problems"].to_string().contains(".editorconfig"), "{seen}");
+    assert_eq!(seen["can_merge"], json!(false));
+    let resolve = |body: Value| server.post("/api/proposals/1/resolve", body);
+    let kept = json!({ "base": { "/db/port": { "take": "ours" } } });
+    let left = resolve(json!({ "resolutions": kept })).expect(409).json();
+    assert!(left["errors"][0]["message"].as_str().unwrap().contains("`take` a side for it"), "{left}");
+    resolve(json!({ "take": "theirs", "resolutions": kept })).expect(200);
+    server.post("/api/proposals/1/merge", json!({})).expect(200);
+    assert_eq!(server.get("/v1/config/db").expect(200).json(), json!({ "port": 2 }));
+    assert_eq!(project.git(&["show", "main:.editorconfig"]), "proposed\n");
+}
+
 #[test]
 fn what_is_pushed_to_refs_for_is_a_proposal() {
     let project = access::project();

@@ -76,18 +76,19 @@ impl Dir {
         }
     }
 
-    /// Sets or removes what is at a path whose directories are loaded; answers whether anything changed.
-    pub(super) fn set(&mut self, parts: &[&str], blob: Option<ObjectId>) -> bool {
+    /// Sets or removes what is at a path whose directories are loaded; answers whether anything changed. A file of no
+    /// given kind is of the kind that it was.
+    pub(super) fn set(&mut self, parts: &[&str], file: Option<(Option<EntryKind>, ObjectId)>) -> bool {
         let [name, rest @ ..] = parts else { return false };
         let name = name.as_bytes();
         if rest.is_empty() {
-            return match blob {
-                Some(blob) => self.set_file(name, blob),
+            return match file {
+                Some((kind, blob)) => self.set_file(name, kind, blob),
                 None => self.remove(name, false) | self.remove(name, true),
             };
         }
         if self.entries.get(name, true).is_none() {
-            if blob.is_none() {
+            if file.is_none() {
                 return false;
             }
             self.remove(name, false);
@@ -97,7 +98,7 @@ impl Dir {
         }
         let Some(child) = self.children.get_mut(name) else { return false };
         let was_clean = child.id.is_some();
-        if !child.set(rest, blob) {
+        if !child.set(rest, file) {
             return false;
         }
         if child.entries.is_empty() {
@@ -109,16 +110,13 @@ impl Dir {
         true
     }
 
-    fn set_file(&mut self, name: &[u8], blob: ObjectId) -> bool {
-        let kind = match self.entries.get(name, false) {
-            Some(entry) if matches!(entry.kind, EntryKind::File | EntryKind::Executable) => {
-                if entry.id == blob {
-                    return false;
-                }
-                entry.kind
-            }
-            _ => EntryKind::File,
-        };
+    fn set_file(&mut self, name: &[u8], kind: Option<EntryKind>, blob: ObjectId) -> bool {
+        let before = self.entries.get(name, false);
+        let was = before.filter(|entry| matches!(entry.kind, EntryKind::File | EntryKind::Executable));
+        let kind = kind.or(was.map(|entry| entry.kind)).unwrap_or(EntryKind::File);
+        if before.is_some_and(|entry| (entry.kind, entry.id) == (kind, blob)) {
+            return false;
+        }
         self.remove(name, true);
         self.put(kind, name, blob);
         self.id = None;

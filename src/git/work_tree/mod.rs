@@ -57,9 +57,32 @@ impl WorkTree {
         path: &str,
         blob: Option<ObjectId>,
     ) -> Result<bool, WorkTreeError> {
+        self.put(reader, path, blob.map(|blob| (None, blob)))
+    }
+
+    /// The same, but what is put there is of this kind, whatever stood there. A directory cannot be put.
+    pub fn set_as(
+        &mut self,
+        reader: &Reader,
+        path: &str,
+        entry: Option<(EntryKind, ObjectId)>,
+    ) -> Result<bool, WorkTreeError> {
+        if matches!(entry, Some((EntryKind::Dir, _))) {
+            let reason = "a directory is made by the files in it".to_owned();
+            return Err(WorkTreeError::BadPath { path: path.to_owned(), reason });
+        }
+        self.put(reader, path, entry.map(|(kind, id)| (Some(kind), id)))
+    }
+
+    fn put(
+        &mut self,
+        reader: &Reader,
+        path: &str,
+        file: Option<(Option<EntryKind>, ObjectId)>,
+    ) -> Result<bool, WorkTreeError> {
         let parts = split(path)?;
         self.root.load(reader, &parts)?;
-        Ok(self.root.set(&parts, blob))
+        Ok(self.root.set(&parts, file))
     }
 
     /// What stands at a path: its kind and object. A directory with unwritten changes has none.

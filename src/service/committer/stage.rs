@@ -81,6 +81,13 @@ impl<'a> Stage<'a> {
         self.draft = self.draft.apply(plan, &mut |_| None);
     }
 
+    /// Puts files where the edits so far leave them, as the repository has them: they are no edits themselves.
+    pub fn lay(&mut self, files: Vec<Update>) {
+        self.refresh();
+        let plan = self.draft.plan(files, self.blobs, self.limits);
+        self.draft = self.draft.apply(plan, &mut |_| None);
+    }
+
     /// Gives a path a value and metadata.
     pub fn put(
         &mut self,

@@ -100,14 +100,184 @@ fn who_asks_for_no_merge_gets_none() {
     let stale =
         send(&server, &body_of(&[(&prod, &new, "refs/heads/prod")], CAPABILITIES, &pack)).expect(200).text();
     assert!(stale.contains("ng refs/heads/prod fetch first"), "{stale}");
-    // Links and modes are not merged here.
-    clone.git(&["reset", "-q", "--hard", &base]);
-    clone.write("run.sh", "true\n");
-    clone.git(&["add", "-A"]);
-    clone.git(&["update-index", "--chmod=+x", "run.sh"]);
-    clone.git(&["commit", "-qm", "a program"]);
-    let told = push_late(&server, &clone, &base, CAPABILITIES);
-    assert!(told.contains("no plain one"), "{told}");
+}
+
+/// What a side does to files: their contents, none where one goes; `+x` before a name makes it executable.
+type Edits = &'static [(&'static str, Option<&'static str>)];
+
+fn make(clone: &Clone, edits: Edits) -> String {
+    for (file, content) in edits {
+        let name = file.trim_start_matches("+x ");
+        match content {
+            Some(content) => clone.write(name, content),
+            None => std::fs::remove_file(clone.dir.join(name)).unwrap(),
+        }
+        if name != *file {
+            clone.git(&["add", name]);
+            clone.git(&["update-index", "--chmod=+x", name]);
+        }
+    }
+    // Modes are in the index alone.
+    clone.git(&["config", "core.fileMode", "false"]);
+    clone.commit_all("edits")
+}
+
+/// How a merge is to end: what `/db` is then and files as they are, or the paths that are named.
+enum End {
+    Merged(Value, &'static [(&'static str, &'static str)]),
+    Conflicts(&'static [&'static str]),
+}
+
+/// Files come, go, move and change their kind on either side: what counts is what becomes of each entry.
+#[test]
+fn files_that_come_and_go_are_merged_by_entry() {
+    use End::{Conflicts, Merged};
+    const BASE: Edits =
+        &[("db.yaml", Some("# about\nhost: h\nport: 1\n")), (".editorconfig", Some("root\n"))];
+    let cases: &[(&str, Edits, Edits, End)] = &[
+        (
+            "they take the file away, and an entry of it is another here",
+            &[("db.yaml", Some("# about\nhost: h\nport: 2\n"))],
+            &[("db.yaml", None)],
+            Conflicts(&["/db/port: both sides changed it (here by admin"]),
+        ),
+        (
+            "they take the file away, and an entry was added here",
+            &[("db.yaml", Some("# about\nhost: h\nport: 1\nmine: 3\n"))],
+            &[("db.yaml", None)],
+            Merged(json!({ "mine": 3 }), &[("db.yaml", "mine: 3\n")]),
+        ),
+        (
+            "it was taken away here, and they changed an entry",
+            &[("db.yaml", None)],
+            &[("db.yaml", Some("# about\nhost: theirs\nport: 1\n"))],
+            Conflicts(&["/db/host: both sides changed it (here it was taken away)"]),
+        ),
+        (
+            "it was taken away here, and they added an entry",
+            &[("db.yaml", None)],
+            &[("db.yaml", Some("# about\nhost: h\nport: 1\nnew: 4 # theirs\n"))],
+            Merged(json!({ "new": 4 }), &[("db.yaml", "new: 4 # theirs\n")]),
+        ),
+        (
+            "it was taken away here, and they changed a comment",
+            &[("db.yaml", None)],
+            &[("db.yaml", Some("# about it\nhost: h\nport: 1\n"))],
+            Merged(Value::Null, &[]),
+        ),
+        (
+            "it is another file here, and they changed an entry",
+            &[("db.yaml", None), ("db.toml", Some("host = \"h\" # moved\nport = 1\n"))],
+            &[("db.yaml", Some("# about\nhost: theirs\nport: 1\n"))],
+            Merged(
+                json!({ "host": "theirs", "port": 1 }),
+                &[("db.toml", "host = \"theirs\" # moved\nport = 1\n")],
+            ),
+        ),
+        (
+            "it is another file here, and they took it away",
+            &[("db.yaml", None), ("db.toml", Some("host = \"h\"\nport = 1\nmine = 1\n"))],
+            &[("db.yaml", None)],
+            Merged(json!({ "mine": 1 }), &[("db.toml", "mine = 1\n")]),
+        ),
+        (
+            "they made several files of it, and an entry is another here",
+            &[("db.yaml", Some("# about\nhost: h\nport: 2\n"))],
+            &[("db.yaml", None), ("db/host.txt", Some("h")), ("db/port.yaml", Some("1 # split\n"))],
+            Merged(
+                json!({ "host": "h", "port": 2 }),
+                &[("db/host.txt", "h"), ("db/port.yaml", "2 # split\n")],
+            ),
+        ),
+        (
+            "they moved an entry and changed it, and another is another here",
+            &[("db.yaml", Some("# about\nhost: h\nport: 2\n"))],
+            &[("db.yaml", Some("# about\nport: 1\n")), ("db/host.txt", Some("theirs"))],
+            Merged(json!({ "host": "theirs", "port": 2 }), &[("db.yaml", "port: 2\n")]),
+        ),
+        (
+            "both added the same at different places",
+            &[("db/new.yaml", Some("5\n"))],
+            &[("db.yaml", Some("# about\nhost: h\nport: 1\nnew: 5\n"))],
+            Merged(
+                json!({ "host": "h", "new": 5, "port": 1 }),
+                &[("db.yaml", "# about\nhost: h\nport: 1\nnew: 5\n")],
+            ),
+        ),
+        (
+            "they bring a program, and make one of a file that is another here",
+            &[("db.yaml", Some("# about\nhost: h\nport: 2\n"))],
+            &[("+x run.sh", Some("true\n")), ("+x db.yaml", Some("# about\nhost: h\nport: 1\n"))],
+            Merged(
+                json!({ "host": "h", "port": 2 }),
+                &[("+x run.sh", "true\n"), ("+x db.yaml", "# about\nhost: h\nport: 2\n")],
+            ),
+        ),
+        (
+            "both changed what holds no entries",
+            &[(".editorconfig", Some("mine\n"))],
+            &[(".editorconfig", Some("theirs\n"))],
+            Conflicts(&[".editorconfig: both sides changed the file, which holds no entries"]),
+        ),
+    ];
+    let project = project();
+    let server = project.serve();
+    for (what, ours, theirs, end) in cases {
+        let clone = Clone::of(&server, &server.key);
+        make(&clone, BASE);
+        clone.push(&["-q", "-f", "origin", "main"]);
+        let base = clone.git(&["rev-parse", "HEAD"]).trim().to_owned();
+        make(&clone, ours);
+        clone.push(&["-q", "origin", "main"]);
+        clone.git(&["reset", "-q", "--hard", &base]);
+        make(&clone, theirs);
+        let told = push_late(&server, &clone, &base, CAPABILITIES);
+        match end {
+            Conflicts(named) => {
+                assert!(told.contains("ng refs/heads/main conflicts"), "{what}: {told}");
+                assert_eq!(told.matches("[merge]").count(), named.len(), "{what}: {told}");
+                assert!(named.iter().all(|name| told.contains(&format!("  {name}"))), "{what}: {told}");
+            }
+            Merged(shown, files) => {
+                assert!(told.contains("ok refs/heads/main"), "{what}: {told}");
+                let answer = server.get("/v1/config/db");
+                let db = if answer.status == 404 { Value::Null } else { answer.expect(200).json() };
+                assert_eq!(db, *shown, "{what}");
+                for (file, content) in *files {
+                    let name = file.trim_start_matches("+x ");
+                    assert_eq!(project.git(&["show", &format!("main:{name}")]), *content, "{what}: {file}");
+                    let mode = if name == *file { "100644" } else { "100755" };
+                    assert!(project.git(&["ls-tree", "main", name]).starts_with(mode), "{what}: {file}");
+                }
+                let listed =
+                    project.git(&["ls-tree", "-r", "--name-only", "main", "db", "db.yaml", "db.toml"]);
+                let listed: Vec<&str> = listed.lines().collect();
+                let expected =
+                    files.iter().filter(|(file, _)| file.trim_start_matches("+x ").starts_with("db"));
+                assert!(
+                    expected.count() <= listed.len() && (shown.is_null() == listed.is_empty()),
+                    "{what}: {listed:?}"
+                );
+            }
+        }
+        // The next case begins where this one did.
+        clone.git(&["fetch", "-q"]);
+        clone.git(&["reset", "-q", "--hard", "origin/main"]);
+        clone.git(&[
+            "rm",
+            "-q",
+            "-r",
+            "--ignore-unmatch",
+            "db",
+            "db.yaml",
+            "db.toml",
+            "run.sh",
+            ".editorconfig",
+        ]);
+        clone.git(&["commit", "-q", "--allow-empty", "-m", "away"]);
+        clone.push(&["-q", "origin", "main"]);
+    }
+    assert_clean(&project);
 }
 
 #[test]

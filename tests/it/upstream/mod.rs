@@ -9,6 +9,7 @@ use std::path::Path;
 use ring::hmac;
 use serde_json::{Value, json};
 
+use crate::front_door::Clone;
 use crate::harness::{Answer, Server, TestProject, confgit, git, git_command, wait_for};
 
 /// A project that follows `url`, asking seldom by itself.
@@ -191,6 +192,49 @@ fn an_outage_stops_nobody_and_both_sides_come_together_afterwards() {
     server.post("/api/proposals/1/merge", json!({})).expect(200);
     assert_eq!(app(&server), json!({ "host": "while it is away", "mine": "mine", "port": 9 }));
     wait_for("it to be there", || forge.shown("app.yaml").contains("while it is away"));
+}
+
+/// Whole files, too: what the forge took away, what holds no entries, what is a program.
+#[test]
+fn files_that_the_forge_overrules_can_be_brought_back() {
+    let forge = Forge::new();
+    forge.commit("db.yaml", "host: h\nport: 1\n");
+    forge.commit(".editorconfig", "root\n");
+    forge.push();
+    let project = follower(&forge.url(), ", poll: 1s");
+    let server = project.serve();
+    wait_for("both to be the same", || state(&server) == "same");
+    let (here, away) = (forge.temp.path().join("forge.git"), forge.temp.path().join("away.git"));
+    std::fs::rename(&here, &away).unwrap();
+    server.put("/db/port", json!(2)).expect(200);
+    let clone = Clone::of(&server, &server.key);
+    clone.commit(".editorconfig", "mine\n");
+    clone.push(&["-q"]);
+    forge.work(&["remote", "set-url", "origin", away.to_str().unwrap()]);
+    forge.work(&["rm", "-q", "db.yaml"]);
+    forge.commit(".editorconfig", "of the forge\n");
+    forge.commit("run.sh", "true\n");
+    forge.work(&["update-index", "--chmod=+x", "run.sh"]);
+    forge.work(&["commit", "-qm", "a program"]);
+    forge.push();
+    std::fs::rename(&away, &here).unwrap();
+    let is_there = || forge.head() == project.git(&["rev-parse", "main"]).trim();
+    wait_for("both to be the same again", || {
+        is_there() && state(&server) == "same" && forge.shown("run.sh") == "true\n"
+    });
+    server.get("/v1/config/db").expect(404);
+    assert_eq!(forge.shown(".editorconfig"), "of the forge\n");
+    assert!(project.git(&["ls-tree", "main", "run.sh"]).starts_with("100755"));
+    let told = upstream(&server);
+    let mut overruled: Vec<&str> =
+        told["overruled"].as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect();
+    overruled.sort_unstable();
+    assert_eq!(overruled, ["/.editorconfig", "/db/port"], "{told}");
+    server.post("/api/proposals/1/merge", json!({})).expect(200);
+    assert_eq!(server.get("/v1/config/db").expect(200).json(), json!({ "port": 2 }));
+    wait_for("it to be there", || {
+        forge.shown(".editorconfig") == "mine\n" && forge.shown("db.yaml") == "port: 2\n"
+    });
 }
 
 #[test]

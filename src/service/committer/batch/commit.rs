@@ -82,8 +82,8 @@ impl Batch<'_> {
             }
             Content::Merge(Merged { pushed, taken, files }) => {
                 parents.push(pushed);
-                for (file, blob) in taken {
-                    working.tree.set(self.texts.reader(), &file, blob)?;
+                for (file, held) in taken {
+                    working.tree.set_as(self.texts.reader(), &file, held)?;
                 }
                 write_files(files, working, &mut plan, &mut self.pack, self.texts)?
             }

@@ -12,7 +12,7 @@ use crate::service::committer::runs::{plain_put, runs};
 use crate::service::committer::stage::{Draft, Stage, invalid};
 use crate::service::load::{MOST_FILES, configuration_blob};
 use crate::service::{ServiceError, Unmet, entity_tag};
-use crate::snapshot::{Blobs as _, Snapshot, Update};
+use crate::snapshot::{Blobs as _, Snapshot, Update, is_configuration};
 
 impl Batch<'_> {
     /// What a write comes to, edit by edit and branch by branch; nothing is changed yet.
@@ -125,11 +125,12 @@ impl Batch<'_> {
         }
         check_folders(&files)?;
         for (file, draft) in files.iter().filter(|(file, _)| layer.file(file).is_none()) {
-            if draft.bytes.is_some() {
+            if draft.bytes.is_some() && is_configuration(file) {
                 self.check_room(&branch, file)?;
             }
         }
-        let updates = files.iter_mut().map(|(file, draft)| Update {
+        let updates = files.iter_mut().filter(|(file, _)| is_configuration(file));
+        let updates = updates.map(|(file, draft)| Update {
             file: file.clone(),
             blob: draft.bytes.as_ref().map(|_| ObjectId::ZERO),
             value: draft.value.take(),

@@ -3,13 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use super::merge::{Held, Overruled};
 use super::{Batch, Decided, Failure};
+use crate::git::EntryKind;
 use crate::merge::Conflict;
+use crate::model::Path;
 use crate::proposal::Head;
 use crate::service::ServiceError;
 use crate::service::committer::request::PromotedEntry;
-use crate::service::committer::stage::Stage;
+use crate::service::committer::stage::{Draft, Stage};
 use crate::service::promote::promoted_entry;
+use crate::snapshot::Blobs as _;
 
 /// Commits that bring back what a branch had.
 pub(in crate::service::committer) struct Kept {
@@ -25,16 +31,38 @@ impl Batch<'_> {
     pub(super) fn keep(
         &mut self,
         branch: &Arc<str>,
-        overruled: &[Conflict],
+        overruled: &Overruled,
         account: &Arc<str>,
     ) -> Result<Kept, Failure> {
-        let writers = self.writers(branch, overruled);
+        let writers = self.writers(branch, &overruled.entries);
         let entry = |conflict: &Conflict| promoted_entry(&conflict.path, &conflict.ours.says, None);
-        let entries: Vec<_> = overruled.iter().map(entry).collect();
-        let decided = self.decide_entries(branch, &entries)?.ok_or(ServiceError::NothingToPropose)?;
+        let entries: Vec<_> = overruled.entries.iter().map(entry).collect();
+        let files = self.files_to_keep(branch, &overruled.files)?;
+        let decided = self.decide_edits(branch, &entries, files)?.ok_or(ServiceError::NothingToPropose)?;
         let message = format!("Bring back what was here at {}", listed(overruled));
         let heads = self.commit_heads(vec![decided], &message, account)?;
         Ok(Kept { heads, writers: writers.into_iter().collect() })
+    }
+
+    /// What files without entries held, where there is a plain file still.
+    fn files_to_keep(
+        &mut self,
+        branch: &Arc<str>,
+        files: &[(Arc<str>, Held)],
+    ) -> Result<Vec<(Arc<str>, Bytes)>, ServiceError> {
+        let Some(working) = self.branches.get_mut(branch) else { return Ok(Vec::new()) };
+        let is_plain = |held: &Held| {
+            held.is_none_or(|(kind, _)| matches!(kind, EntryKind::File | EntryKind::Executable))
+        };
+        let mut kept = Vec::new();
+        for (file, held) in files.iter().filter(|(_, held)| is_plain(held)) {
+            let now = working.tree.get(self.texts.reader(), file);
+            let content = held.and_then(|(_, blob)| self.texts.content(blob));
+            if let Some(content) = content.filter(|_| now.is_ok_and(|now| is_plain(&now))) {
+                kept.push((file.clone(), content));
+            }
+        }
+        Ok(kept)
     }
 
     /// Who had a part in what a branch had at these paths: who wrote it, or took it away, and who had proposed that.
@@ -62,19 +90,33 @@ impl Batch<'_> {
         branch: &Arc<str>,
         entries: &[PromotedEntry],
     ) -> Result<Option<Decided>, ServiceError> {
+        self.decide_edits(branch, entries, Vec::new())
+    }
+
+    /// The same, of files without entries as well.
+    fn decide_edits(
+        &mut self,
+        branch: &Arc<str>,
+        entries: &[PromotedEntry],
+        others: Vec<(Arc<str>, Bytes)>,
+    ) -> Result<Option<Decided>, ServiceError> {
         let snapshot = self.branch(branch)?.snapshot.clone();
         let mut stage = Stage::new(&snapshot, &*self.texts, self.context.limits);
         stage.promote(entries)?;
         stage.check_faults()?;
-        let files = stage.into_files();
+        let mut files = stage.into_files();
+        files.extend(
+            others.into_iter().map(|(file, bytes)| (file, Draft { bytes: Some(bytes), value: None })),
+        );
         self.decide_branch(branch.clone(), files, false)
     }
 }
 
 /// The first of some paths, and how many more there are.
-fn listed(overruled: &[Conflict]) -> String {
-    let first: Vec<&str> = overruled.iter().take(3).map(|conflict| conflict.path.as_str()).collect();
-    match overruled.len().saturating_sub(first.len()) {
+fn listed(overruled: &Overruled) -> String {
+    let paths = overruled.paths();
+    let first: Vec<&str> = paths.iter().take(3).map(Path::as_str).collect();
+    match paths.len().saturating_sub(first.len()) {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
     }

@@ -2,6 +2,7 @@ mod commit;
 mod decide;
 mod keep;
 mod merge;
+mod merged_files;
 mod message;
 mod permit;
 mod promote;
@@ -169,9 +170,9 @@ struct Pushed {
 struct Merged {
     /// The commit that was pushed: the second parent.
     pushed: Revision,
-    /// The files that are as they were pushed.
-    taken: FileBlobs,
-    /// The files that both sides changed.
+    /// The files that are as they were pushed, and those that are of another kind.
+    taken: BTreeMap<Arc<str>, merge::Held>,
+    /// The files that are as neither side has them, on top of that.
     files: BTreeMap<Arc<str>, Draft>,
 }
 

@@ -1,11 +1,11 @@
 //! Proposals: commits are made that no branch is to lead to yet, and later merged with where their branches are by then.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::commit::MadeChangeSet;
 use super::decide::restore_updates;
-use super::merge::OnConflict;
+use super::merge::{OnConflict, Overruled};
 use super::{Batch, Decided, Failure, Working};
 use crate::auth::{Refused, Rights, WriteGrant};
 use crate::merge::Conflict;
@@ -176,7 +176,7 @@ impl Batch<'_> {
         &mut self,
         heads: &[Head],
         on_conflict: OnConflict<'_>,
-    ) -> Result<Vec<(Decided, Vec<Conflict>)>, PushRefusal> {
+    ) -> Result<Vec<(Decided, Overruled)>, PushRefusal> {
         let mut decided = Vec::new();
         for head in heads {
             let branch: Arc<str> = head.branch.as_str().into();
@@ -221,18 +221,24 @@ impl Batch<'_> {
             forbidden: None,
             own_needs: Vec::new(),
         };
-        let decided = match self.decide_heads(heads, OnConflict::Decided(&BTreeSet::new())) {
+        let decided = match self.decide_heads(heads, OnConflict::TakeTheirs) {
             Ok(decided) => decided,
             Err(refusal) => {
                 trial.faults = faults_of(refusal)?;
                 return Ok(trial);
             }
         };
-        for (decided, conflicts) in decided.iter().filter(|(_, conflicts)| !conflicts.is_empty()) {
-            let head = heads.iter().find(|head| *head.branch == *decided.branch);
-            trial.conflicts.extend(head.map(|head| (head.clone(), conflicts.clone())));
-        }
-        let decided: Vec<Decided> = decided.into_iter().map(|(decided, _)| decided).collect();
+        let decided: Vec<Decided> = decided
+            .into_iter()
+            .map(|(decided, overruled)| {
+                trial.faults.extend(overruled.undecided());
+                let entries = overruled.entries;
+                let head = heads.iter().find(|head| *head.branch == *decided.branch);
+                let head = head.filter(|_| !entries.is_empty());
+                trial.conflicts.extend(head.map(|head| (head.clone(), entries)));
+                decided
+            })
+            .collect();
         if let Some(author) = merger.author {
             trial.needs = self.needs(author, &decided)?;
         }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::commit::MadeChangeSet;
 use super::decide::restore_updates;
 use super::keep::Kept;
+use super::merge::Overruled;
 use super::{Batch, BatchError, Content, Decided, Failure, FileBlobs, Pushed, Working};
 use crate::auth::{Action, WriteGrant};
 use crate::git::{ReadError, WorkTree};
 use crate::history::NewVersion;
 use crate::index::Branch;
-use crate::merge::Conflict;
 use crate::model::{ChangeSet, Move, ObjectId, Path, Revision};
 use crate::service::ServiceError;
 use crate::service::live::Moved;
@@ -46,7 +46,7 @@ struct DecidedBranch {
     decided: Option<Decided>,
     is_forced: bool,
     is_merged: bool,
-    overruled: Vec<Conflict>,
+    overruled: Overruled,
     old: Option<Revision>,
 }
 
@@ -137,7 +137,7 @@ impl Batch<'_> {
                 is_forced,
                 is_merged,
                 sequence,
-                overruled: overruled.into_iter().map(|conflict| conflict.path).collect(),
+                overruled: overruled.paths(),
                 kept: None,
                 proposal: None,
             });
@@ -166,7 +166,7 @@ impl Batch<'_> {
                 self.permit_files(grant, branch, (before, inspected.update.new))?;
             }
         }
-        let (mut is_forced, mut is_merged, mut overruled) = (false, false, Vec::new());
+        let (mut is_forced, mut is_merged, mut overruled) = (false, false, Overruled::default());
         let decided = match step {
             Step::Nothing => None,
             Step::Goes { is_forced: forced } => {

@@ -23,6 +23,8 @@ const MOST_NAMED: usize = 100;
 struct Decisions {
     /// Where the branch stays as it is.
     kept: BTreeSet<Path>,
+    /// Which side's files count that hold no entries.
+    files: Option<Take>,
     /// What is another value than either side has.
     entries: Vec<PromotedEntry>,
     /// Where nothing is decided.
@@ -52,8 +54,15 @@ impl Batch<'_> {
         let (mut heads, mut open) = (Vec::new(), Vec::new());
         for head in &proposal.heads {
             let one = std::slice::from_ref(head);
-            let found = self.decide_heads(one, OnConflict::Decided(&BTreeSet::new())).map_err(refused)?;
-            let conflicts = found.iter().flat_map(|(_, conflicts)| conflicts);
+            let found = self.decide_heads(one, OnConflict::TakeTheirs).map_err(refused)?;
+            if resolving.take.is_none() {
+                let files = found.iter().flat_map(|(_, overruled)| overruled.undecided());
+                open.extend(files.map(|fault| Diagnostic {
+                    message: format!("{}: {}; `take` a side for it", head.environment, fault.message),
+                    ..fault
+                }));
+            }
+            let conflicts = found.iter().flat_map(|(_, overruled)| &overruled.entries);
             let conflicts: BTreeMap<&Path, &Conflict> =
                 conflicts.map(|conflict| (&conflict.path, conflict)).collect();
             // Whichever side counts: the other one's change goes.
@@ -84,14 +93,15 @@ impl Batch<'_> {
         &mut self,
         grant: &WriteGrant,
         (proposal, head): (&Proposal, &Head),
-        Decisions { kept, entries, .. }: &Decisions,
+        Decisions { kept, files, entries, .. }: &Decisions,
     ) -> Result<Option<Head>, Failure> {
         let refused = |refusal: PushRefusal| Failure::Refused(unmergeable(proposal, refusal));
         let branch: Arc<str> = head.branch.as_str().into();
         let (base, tree) = (self.branch(&branch)?.head, self.branch(&branch)?.tree_id);
         let message = format!("Merge what came meanwhile into proposal {}", proposal.number);
         let message = with_noted(&message, self.noted(head));
-        let decided = self.decide_heads(std::slice::from_ref(head), OnConflict::Decided(kept));
+        let on_conflict = OnConflict::Decided(kept, *files);
+        let decided = self.decide_heads(std::slice::from_ref(head), on_conflict);
         let (decided, _) = decided.map_err(refused)?.pop().ok_or(ServiceError::NothingToPropose)?;
         // Who may see it by what it held before sees no more of it.
         let mut paths: BTreeSet<Path> =
@@ -128,7 +138,7 @@ impl Batch<'_> {
 fn decisions(head: &Head, conflicts: &BTreeMap<&Path, &Conflict>, resolving: &Resolving) -> Decisions {
     let empty = Default::default();
     let resolutions = resolving.resolutions.get(&head.environment).unwrap_or(&empty);
-    let mut decisions = Decisions::default();
+    let mut decisions = Decisions { files: resolving.take, ..Decisions::default() };
     for path in resolutions.keys().filter(|path| !conflicts.contains_key(path)) {
         decisions.open.push(fault(head, path, "there is no conflict to decide"));
     }

@@ -54,17 +54,22 @@ impl Batch<'_> {
     fn content_of(&self, layer: &str, file: &str, decided: &[Decided]) -> Option<Bytes> {
         let branch: &Arc<str> = &self.context.environments.get(layer)?.branch;
         let written = decided.iter().find(|decided| decided.branch == *branch);
-        let (drafts, blobs) = match written.map(|decided| &decided.content) {
-            Some(Content::Files(files)) => (Some(files), None),
-            Some(Content::Commit(pushed) | Content::Chain(Some(pushed))) => (None, Some(&pushed.files)),
-            Some(Content::Merge(merged)) => (Some(&merged.files), Some(&merged.taken)),
+        let (draft, blob) = match written.map(|decided| &decided.content) {
+            Some(Content::Files(files)) => (files.get(file), None),
+            Some(Content::Commit(pushed) | Content::Chain(Some(pushed))) => {
+                (None, pushed.files.get(file).copied())
+            }
+            Some(Content::Merge(merged)) => {
+                let taken = merged.taken.get(file).map(|held| held.map(|(_, blob)| blob));
+                (merged.files.get(file), taken)
+            }
             Some(Content::Tree(_) | Content::Chain(None)) | None => (None, None),
         };
-        if let Some(draft) = drafts.and_then(|files| files.get(file)) {
+        if let Some(draft) = draft {
             return draft.bytes.clone();
         }
-        if let Some(blob) = blobs.and_then(|files| files.get(file)) {
-            return self.texts.content((*blob)?);
+        if let Some(blob) = blob {
+            return self.texts.content(blob?);
         }
         self.texts.content(self.branches.get(branch)?.snapshot.file(file)?)
     }

@@ -1,0 +1,95 @@
+//! Files of a merge: what becomes of each that the other side changed, before anything is edited.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::merge::{Held, OnConflict};
+use crate::git::{EntryKind, FileChange};
+use crate::model::ObjectId;
+use crate::service::Take;
+use crate::service::load::configuration_blob;
+
+/// What becomes of the files that the other side changed.
+#[derive(Default)]
+pub(super) struct MergedFiles {
+    /// Those that are as the other side has them.
+    pub taken: BTreeMap<Arc<str>, Held>,
+    /// Those whose entries both sides changed, or took away.
+    pub both: Vec<Both>,
+    /// Those without entries of which the other side's counts instead of what was here.
+    pub overruled: Vec<(Arc<str>, Held)>,
+    /// Those without entries of which nobody said which side counts.
+    pub undecided: Vec<Arc<str>>,
+}
+
+/// A file that holds entries, and that both sides changed.
+pub(super) struct Both {
+    pub file: Arc<str>,
+    pub ours: Held,
+    pub theirs: Held,
+    /// Whether their side alone made it executable, or took that back.
+    pub changes_mode: bool,
+}
+
+impl MergedFiles {
+    /// Of what both sides changed since they were alike; `ours` is what each file is here that was changed here.
+    pub fn of(theirs: &[FileChange], ours: &BTreeMap<&str, Held>, on_conflict: OnConflict<'_>) -> Self {
+        let mut merged = MergedFiles::default();
+        for change in theirs {
+            let file: Arc<str> = change.path.as_str().into();
+            let Some(ours) = ours.get(change.path.as_str()).copied() else {
+                merged.taken.insert(file, change.new);
+                continue;
+            };
+            if ours == change.new {
+                continue;
+            }
+            if holds_entries(change, ours) {
+                let changes_mode = changes_mode(change, ours);
+                merged.both.push(Both { file, ours, theirs: change.new, changes_mode });
+                continue;
+            }
+            match on_conflict.of_files() {
+                Some(Take::Theirs) => {
+                    merged.taken.insert(file.clone(), change.new);
+                    merged.overruled.push((file, ours));
+                }
+                Some(Take::Ours) => {}
+                None => merged.undecided.push(file),
+            }
+        }
+        merged
+    }
+
+    /// The files that a merge finds to be executable, or not any more, with the content that they have here; `is_left` says
+    /// whether there is one after it.
+    pub fn modes(&self, is_left: impl Fn(&str) -> bool) -> BTreeMap<Arc<str>, Held> {
+        let changed = self.both.iter().filter(|both| both.changes_mode && is_left(&both.file));
+        let mode = |both: &Both| {
+            let kind = both.theirs.map(|(kind, _)| kind)?;
+            let (_, content) = both.ours.or(both.theirs)?;
+            Some((both.file.clone(), Some((kind, content))))
+        };
+        changed.filter_map(mode).collect()
+    }
+
+    /// The files that are gone here and that the other side changed.
+    pub fn gone_here(&self) -> impl Iterator<Item = (&Arc<str>, ObjectId)> {
+        let gone = self.both.iter().filter(|both| both.ours.is_none());
+        gone.filter_map(|both| Some((&both.file, both.theirs?.1)))
+    }
+}
+
+/// Whether a file that both sides changed held entries wherever it was.
+fn holds_entries(change: &FileChange, ours: Held) -> bool {
+    let holds = |held: Held| {
+        held.is_none() || configuration_blob(&FileChange { new: held, ..change.clone() }).is_some()
+    };
+    holds(change.old) && holds(change.new) && holds(ours)
+}
+
+fn changes_mode(change: &FileChange, ours: Held) -> bool {
+    let kind = |held: Held| held.map(|(kind, _)| kind);
+    let was = kind(change.old).unwrap_or(EntryKind::File);
+    kind(change.new).is_some_and(|new| new != was) && kind(ours).is_none_or(|ours| ours == was)
+}
