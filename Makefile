@@ -18,6 +18,9 @@ demo: ## start a fresh server with example-repo on port 8000
 test: $(VENV)/ready deploy-check ## run every test: units, doctests, the real server over real repositories, deploy/
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 		|| echo "chromium is missing, and a test needs it: install it with 'apt-get install chromium'"
+	@{ [ -x /usr/sbin/sshd ] && command -v openssl >/dev/null; } \
+		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-server openssl; } \
+		|| echo "sshd or openssl is missing, and tests need them: install them with 'apt-get install openssh-server openssl'"
 	CONFGIT_TEST_PYTHON=$(abspath $(PYTHON)) $(CARGO) test --features failpoints
 
 check: ## formatting, lints, documentation

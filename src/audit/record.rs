@@ -22,6 +22,8 @@ pub enum What {
     SecretRead,
     /// Content left as an archive or a bundle.
     Exported,
+    /// Commits of the settings' repository were pushed, whoever made them.
+    SettingsPushed,
     /// A server began to serve the project.
     Started,
     /// A server ceased to serve it.
@@ -35,8 +37,16 @@ pub enum What {
 
 impl What {
     /// The texts of all that this version writes.
-    pub const NAMES: [&str; 7] =
-        ["refused", "sign-in-failed", "secret-read", "exported", "started", "stopped", "broken"];
+    pub const NAMES: [&str; 8] = [
+        "refused",
+        "sign-in-failed",
+        "secret-read",
+        "exported",
+        "settings-pushed",
+        "started",
+        "stopped",
+        "broken",
+    ];
 
     /// Its text in a record.
     pub fn as_str(&self) -> &str {
@@ -45,6 +55,7 @@ impl What {
             What::SignInFailed => "sign-in-failed",
             What::SecretRead => "secret-read",
             What::Exported => "exported",
+            What::SettingsPushed => "settings-pushed",
             What::Started => "started",
             What::Stopped => "stopped",
             What::Broken => "broken",

@@ -1,9 +1,13 @@
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ring::hmac;
 use serde_json::Value;
 use ureq::http::{Request, Response, StatusCode};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use super::Forge;
@@ -18,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read, in bytes.
 const MOST_ANSWER_BYTES: u64 = 32 << 20;
+
+/// The largest file of certificates that is read, in bytes.
+const MOST_CERTIFICATE_BYTES: u64 = 4 << 20;
 
 /// How many pages of a list are looked through.
 const MOST_PAGES: usize = 30;
@@ -61,6 +68,25 @@ pub enum ForgeError {
     },
 }
 
+/// Why certificates cannot be held to.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificatesError {
+    /// The file cannot be read.
+    #[error("`ca_file` {name} cannot be read: {error}")]
+    Io {
+        /// The file.
+        name: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The file has none.
+    #[error("`ca_file` {name} holds no certificate (PEM, at most {MOST_CERTIFICATE_BYTES} bytes)")]
+    None {
+        /// The file.
+        name: String,
+    },
+}
+
 impl ForgeError {
     /// Whether there is nothing at the address.
     pub fn is_gone(&self) -> bool {
@@ -91,15 +117,26 @@ pub struct ForgeApi {
 }
 
 impl ForgeApi {
-    /// The API at an address. Nothing is asked yet.
-    pub fn new(forge: Forge, base: &str, repository: &str, token: String, context: &str) -> Self {
+    /// The API at an address, about a repository. Nothing is asked yet. Where there is a file of certificates (PEM), the address
+    /// is held to those.
+    pub fn new(
+        forge: Forge,
+        (base, repository): (&str, &str),
+        token: String,
+        context: &str,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, CertificatesError> {
         let config = Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false)
             // The token goes where the settings say, and nowhere else.
             .max_redirects(0)
             .user_agent(concat!("confgit/", env!("CARGO_PKG_VERSION")));
-        ForgeApi {
+        let config = match ca_file {
+            Some(file) => config.tls_config(trusting(file)?),
+            None => config,
+        };
+        Ok(ForgeApi {
             agent: Agent::new_with_config(config.build()),
             dialect: match forge {
                 Forge::GitHub => &GitHub,
@@ -112,7 +149,7 @@ impl ForgeApi {
             token,
             context: context.to_owned(),
             own: Mutex::default(),
-        }
+        })
     }
 
     /// The open pull requests that are wanted, those first that were touched last: so many at most, of the first pages.
@@ -274,4 +311,21 @@ impl std::fmt::Debug for ForgeApi {
             .field("repository", &self.repository)
             .finish_non_exhaustive()
     }
+}
+
+/// What takes nobody for the forge whom the certificates of a file do not vouch for.
+fn trusting(file: &Path) -> Result<TlsConfig, CertificatesError> {
+    let name = || file.display().to_string();
+    let mut pem = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(MOST_CERTIFICATE_BYTES).read_to_end(&mut pem));
+    read.map_err(|error| CertificatesError::Io { name: name(), error })?;
+    let certificates = parse_pem(&pem).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    let certificates: Vec<_> = certificates.collect();
+    if certificates.is_empty() {
+        return Err(CertificatesError::None { name: name() });
+    }
+    Ok(TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certificates)).build())
 }

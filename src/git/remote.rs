@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +46,8 @@ pub struct Remote {
     pub url: String,
     /// `Basic …`, for addresses of https. Goes to no other.
     pub authorization: Option<String>,
+    /// A file of certificates that an address of https is held to, instead of those that the machine trusts.
+    pub ca_file: Option<PathBuf>,
     /// Set when conversations with it are to end.
     pub stop: Arc<AtomicBool>,
 }
@@ -211,6 +214,9 @@ impl Repository {
                 .env("GIT_CONFIG_COUNT", "1")
                 .env("GIT_CONFIG_KEY_0", format!("http.{}.extraHeader", remote.url))
                 .env("GIT_CONFIG_VALUE_0", format!("Authorization: {authorization}"));
+        }
+        if let Some(file) = &remote.ca_file {
+            command.env("GIT_SSL_CAINFO", file);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own: what Git starts ends with it.

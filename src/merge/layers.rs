@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::Says;
 use crate::model::Path;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Node, Snapshot};
 
 /// What a merge of two states of one layer comes to, in the order of paths.
 #[derive(Debug, Default)]
@@ -32,4 +32,19 @@ pub fn merge_layers(
         }
     }
     merge
+}
+
+/// The entries of a layer that cannot be beside one at a path, which are those above and below it, but for those that go.
+pub fn obstacles(path: &Path, goes: &dyn Fn(&Path) -> bool, layer: &Snapshot) -> Vec<Path> {
+    let above = std::iter::successors(path.parent(), Path::parent);
+    let mut found: Vec<Path> =
+        above.filter(|above| matches!(layer.find(above), Some(Node::Entry(_))) && !goes(above)).collect();
+    if let Some(Node::Object(object)) = layer.find(path) {
+        object.visit(path, &mut |below, _| {
+            if !goes(&below) {
+                found.push(below);
+            }
+        });
+    }
+    found
 }

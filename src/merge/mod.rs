@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::model::Path;
 use crate::snapshot::{Node, Snapshot};
 
-pub use layers::{LayerMerge, merge_layers};
+pub use layers::{LayerMerge, merge_layers, obstacles};
 pub use side::{Ours, Says};
 
 /// The three sides of a merge.

@@ -11,9 +11,9 @@ use quick_cache::sync::Cache;
 
 use super::ServiceError;
 use super::layout::AUDIT;
-use crate::audit::{AuditError, AuditLog, Head, Options, Record, What};
+use crate::audit::{AuditError, AuditFailed, AuditLog, Head, Options, Record, What};
 use crate::auth::{Denied, Object, Refused, SecretGrant};
-use crate::model::{Path, Timestamp};
+use crate::model::{Path, Revision, Timestamp};
 
 /// Equal refusals within so long are one record, with their count: whoever repeats them fills no disk.
 const REFUSALS: Duration = Duration::from_secs(60);
@@ -114,13 +114,21 @@ impl AuditTrail {
         }
     }
 
-    /// Waits until a record is durable.
+    /// Waits until a record is durable; equal ones within an hour are one.
     fn tell(&self, record: Record) -> Result<(), ServiceError> {
+        self.tell_with(|done| self.log.append_counted(record, READS, done))
+    }
+
+    /// Waits until what is appended is durable.
+    fn tell_with(
+        &self,
+        append: impl FnOnce(Box<dyn FnOnce(Result<(), AuditFailed>) + Send>),
+    ) -> Result<(), ServiceError> {
         let (done, is_done) = mpsc::sync_channel(1);
-        self.log.append_counted(record, READS, move |result| {
+        append(Box::new(move |result| {
             // Whoever waits does so until the answer comes.
             let _ = done.send(result);
-        });
+        }));
         let unavailable = |reason: String| ServiceError::AuditUnavailable { reason };
         match is_done.recv() {
             Ok(Ok(())) => Ok(()),
@@ -176,6 +184,18 @@ impl AuditTrail {
             ..Record::new(What::Exported, now())
         };
         self.tell(record)
+    }
+
+    /// Tells that an account is about to push a commit of the settings, and waits until that is durable: who made a commit is what
+    /// it says itself. Blocks.
+    pub(super) fn settings_pushed(&self, account: &Arc<str>, commit: Revision) -> Result<(), ServiceError> {
+        let record = Record {
+            account: Some(account.clone()),
+            action: Some("push".into()),
+            detail: Some(format!("the settings go to {commit}").into()),
+            ..Record::new(What::SettingsPushed, now())
+        };
+        self.tell_with(|done| self.log.append(record, done))
     }
 
     /// Tells that what stands below a path leaves as one text for another tool, once a minute for each account: services

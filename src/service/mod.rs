@@ -35,6 +35,7 @@ mod live_settings;
 mod load;
 mod meta;
 mod moment;
+mod new_branches;
 mod open;
 mod outside;
 mod outside_gate;

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use super::audit_trail::AuditTrail;
 use super::bodies::BodyCache;
 use super::checkpoint;
-use super::committer::{Committer, NewEnvironment, ProposalWork, Worker, Write, Written};
+use super::committer::{Committer, NewEnvironment, ProposalWork, Worker, Write, Written, settings_with};
 use super::core::Core;
 use super::fold;
 use super::health::Health;
@@ -299,10 +299,14 @@ impl Project {
         }
     }
 
-    /// Makes an environment, and waits until it is there. Blocks.
+    /// Makes an environment, and waits until it is there. A branch that was pushed for it has to hold what is valid. Blocks.
     pub fn create_environment(&self, new: NewEnvironment) -> Result<Written, ServiceError> {
+        let looked_at = match self.core.environments().get(&new.name) {
+            None => self.core.look_at_new_branches(&settings_with(&self.core.meta, &new)?)?,
+            Some(_) => Default::default(),
+        };
         match &self.committer {
-            Some(committer) => committer.create_blocking(&self.core, new),
+            Some(committer) => committer.create_blocking(&self.core, new, looked_at),
             None => Err(ServiceError::NotReady { part: "the committer" }),
         }
     }

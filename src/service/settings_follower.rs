@@ -57,7 +57,7 @@ impl Follower {
     fn follow(&self, head: Revision) -> bool {
         match read_meta(&self.core.dir, &self.core.meta) {
             Ok((settings, access)) => {
-                if !self.committer.adopt(Adopted { head, settings: Arc::new(settings), access }) {
+                if !self.committer.adopt(Adopted { head, by: None, settings: Arc::new(settings), access }) {
                     return false;
                 }
                 self.core.settings.refuse(Vec::new());

@@ -1,3 +1,4 @@
+use std::path::{Component, PathBuf};
 use std::time::Duration;
 
 use super::Parser;
@@ -17,6 +18,9 @@ pub struct Upstream {
     pub user: String,
     /// The name of the secret that opens an https address.
     pub token: Option<String>,
+    /// A file of certificates (PEM) that say which server it is, instead of those that the machine trusts; relative to the
+    /// project's directory.
+    pub ca_file: Option<PathBuf>,
     /// How often it is asked for news, beside what its webhooks tell.
     pub poll: Duration,
     /// The name of the secret that its webhooks are signed with; none are taken without.
@@ -27,7 +31,7 @@ pub struct Upstream {
     pub pull_requests: Option<PullRequestRules>,
 }
 
-const MEMBERS: [&str; 7] = ["url", "user", "token", "poll", "webhook", "writes", "pull_requests"];
+const MEMBERS: [&str; 8] = ["url", "user", "token", "ca_file", "poll", "webhook", "writes", "pull_requests"];
 
 impl Parser<'_> {
     pub(super) fn upstream(&mut self, root: &Object) -> Option<Upstream> {
@@ -57,6 +61,7 @@ impl Parser<'_> {
             }
         };
         let (url, user, token, webhook) = (text("url"), text("user"), text("token"), text("webhook"));
+        let ca_file = text("ca_file").map(PathBuf::from);
         let poll = match members.get("poll") {
             None => POLL,
             Some(value) => duration(value).unwrap_or_else(|| {
@@ -90,10 +95,21 @@ impl Parser<'_> {
             self.wrong(&["upstream", "token"], "a token goes with an address of https");
         }
         let pull_requests = self.pull_requests(members, &url, token.as_deref());
+        if let Some(file) = &ca_file {
+            let is_api = |rules: &PullRequestRules| rules.api.starts_with("https://");
+            // Certificates that nothing is checked by would only seem to protect something.
+            if !url.starts_with("https://") && !pull_requests.as_ref().is_some_and(is_api) {
+                self.wrong(&["upstream", "ca_file"], "`ca_file` goes with an address of https");
+            }
+            if file.components().any(|part| part == Component::ParentDir) {
+                self.wrong(&["upstream", "ca_file"], "`ca_file` is the name of a file, without `..`");
+            }
+        }
         Some(Upstream {
             url,
             user: user.unwrap_or_else(|| "confgit".to_owned()),
             token,
+            ca_file,
             poll,
             webhook,
             writes_wait,
@@ -210,6 +226,8 @@ mod tests {
             "{url: '-x@host:a'}",
             "{url: 'a::b'}",
             "{url: 'ssh://h/a', token: t}",
+            "{url: '/a', ca_file: ca.pem}",
+            "{url: 'https://forge.example/a', ca_file: ../ca.pem}",
             "{url: '/a', poll: 0s}",
             "{url: '/a', poll: 13h}",
             "{url: '/a', branch: x}",

@@ -217,6 +217,27 @@ fn files_that_both_changed_are_decided_in_the_proposal() {
     assert_eq!(project.git(&["show", "main:.editorconfig"]), "proposed\n");
 }
 
+/// A change of nothing but files without entries takes somebody who may write, too, and is not shown to everybody.
+#[test]
+fn files_without_entries_are_no_way_around_rights() {
+    let project = access::project();
+    let server = project.serve();
+    let clone = Clone::of(&server, &server.key);
+    clone.commit(".editorconfig", "proposed\n");
+    clone.push(&["-q", "origin", "HEAD:refs/for/base"]);
+    let (omar, sec, stray) =
+        (server.as_account("omar"), server.as_account("sec"), server.as_account("stray"));
+    for nobody in [&omar, &sec, &stray] {
+        assert_eq!(nobody.get("/api/proposals").expect(200).json()["proposals"], json!([]));
+        nobody.get("/api/proposals/1").expect(403);
+        act(nobody, 1, "merge", json!({})).expect(403);
+        act(nobody, 1, "resolve", json!({ "take": "theirs" })).expect(403);
+    }
+    assert_eq!(server.get("/api/proposals/1").expect(200).json()["can_merge"], json!(true));
+    server.post("/api/proposals/1/merge", json!({})).expect(200);
+    assert_eq!(project.git(&["show", "main:.editorconfig"]), "proposed\n");
+}
+
 #[test]
 fn what_is_pushed_to_refs_for_is_a_proposal() {
     let project = access::project();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as HttpBody, Frame};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
@@ -68,11 +69,12 @@ pub fn conversation(
     inflow: Inflow,
     place: SemaphorePermit<'static>,
 ) -> Result<Printing, Problem> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let child = command.spawn().map_err(|error| not_started(&error))?;
+    let group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
     let (sender, pieces) = mpsc::channel(MOST_PIECES);
     tokio::spawn(async move {
-        if let Err(error) = converse(child, inflow, &sender).await {
+        if let Err(error) = converse(child, group, inflow, &sender).await {
             tracing::debug!(%error, "a clone or fetch was given up");
             let _ = sender.send(Err(error)).await;
         }
@@ -81,8 +83,22 @@ pub fn conversation(
     Ok(Printing { pieces })
 }
 
+/// A process and all that it started, which end when this is dropped: what packs for a client that hung up would go on until it
+/// has something to print.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // One that ended meanwhile needs no end.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
 async fn converse(
     mut child: Child,
+    mut group: Group,
     mut inflow: Inflow,
     sender: &mpsc::Sender<io::Result<Bytes>>,
 ) -> io::Result<()> {
@@ -123,8 +139,15 @@ async fn converse(
         tokio::io::copy(&mut stderr.into_inner(), &mut tokio::io::sink()).await.ok();
         Ok::<_, io::Error>(said)
     };
-    let ((), (), said) = tokio::try_join!(feeding, passing, saying)?;
+    let gone = sender.closed();
+    let conversation = async { tokio::try_join!(feeding, passing, saying) };
+    let ((), (), said) = tokio::select! {
+        ended = conversation => ended?,
+        () = gone => return Err(io::ErrorKind::BrokenPipe.into()),
+    };
     let status = child.wait().await?;
+    // Its number is somebody else's from now on.
+    group.0 = None;
     if !status.success() {
         tracing::info!(%status, said = said.trim(), "a clone or fetch failed");
     }

@@ -15,6 +15,7 @@ use crate::model::{ChangeSet, Diagnostic, Limits, Move, Object, Revision, Rule, 
 use crate::service::ServiceError;
 use crate::service::live::Moved;
 use crate::service::meta::{META_BRANCH, parse_settings, read_meta_file};
+use crate::service::new_branches::LookedAt;
 use crate::service::refs::branch_ref;
 use crate::service::retention::CHANGE_SETS_PER_LOOK;
 use crate::settings::{ProjectSettings, SETTINGS_FILE};
@@ -22,7 +23,11 @@ use crate::settings::{ProjectSettings, SETTINGS_FILE};
 impl Worker {
     /// Makes an environment: first its settings, then its branch. Whatever ends the process in between, the
     /// environment is there or it is not; one without a branch is empty, and its first write makes the branch.
-    pub(super) fn create_environment(&mut self, new: &NewEnvironment) -> Result<Written, ServiceError> {
+    pub(super) fn create_environment(
+        &mut self,
+        new: &NewEnvironment,
+        looked_at: &LookedAt,
+    ) -> Result<Written, ServiceError> {
         if let Some(reason) = &self.broken {
             return Err(ServiceError::WritesUnavailable { reason: reason.clone() });
         }
@@ -31,6 +36,7 @@ impl Worker {
         }
         self.take_in_outside_moves()?;
         self.check_branch(&new.branch)?;
+        self.core.demand_unmoved(looked_at)?;
         let time = self.now();
         let (settings, pack, step) = add_to_settings(&self.core.meta, new, time)?;
         self.publish_meta(pack, step)?;
@@ -72,16 +78,16 @@ impl Worker {
         // What an environment's branch held before it was one.
         self.take_in_outside_moves()?;
         if *self.environments != *self.told_environments {
-            self.number_settings(adopted.head);
+            self.number_settings(adopted.head, adopted.by);
         }
         Ok(Written { changed: true, ..self.nothing_written() })
     }
 
     /// Gives settings that make other views of the same branches a number of their own: a change set that moves nothing.
     /// Where that cannot be now, the next one tells watchers.
-    fn number_settings(&mut self, head: Revision) {
-        let author = self.core.meta.reader().commit(head).map(|commit| commit.author);
-        let account = author.unwrap_or_else(|_| "git".into());
+    fn number_settings(&mut self, head: Revision, by: Option<Arc<str>>) {
+        let author = || self.core.meta.reader().commit(head).map(|commit| commit.author);
+        let account = by.or_else(|| author().ok()).unwrap_or_else(|| "git".into());
         let (sequence, time) = (self.sequence.next(), self.now());
         let change_set = ChangeSet { sequence, time, account, moves: Vec::new() };
         let change_sets = vec![(change_set, Vec::new())];
@@ -209,7 +215,27 @@ fn add_to_settings(
     time: Timestamp,
 ) -> Result<(ProjectSettings, PackFile, RefMove), ServiceError> {
     let reader = meta.reader();
-    let (head, file) = read_meta_file(meta, &reader, SETTINGS_FILE)?;
+    let (head, bytes, settings) = edited_settings(meta, &reader, new)?;
+    let account = new.grant.account();
+    let subject = format!("add the environment {}", new.name);
+    let (pack, step) = meta_commit(&reader, head, (SETTINGS_FILE, &bytes), (account, &subject), time)?;
+    Ok((settings, pack, step))
+}
+
+/// The settings with an environment.
+pub(in crate::service) fn settings_with(
+    meta: &Repository,
+    new: &NewEnvironment,
+) -> Result<ProjectSettings, ServiceError> {
+    edited_settings(meta, &meta.reader(), new).map(|(.., settings)| settings)
+}
+
+fn edited_settings(
+    meta: &Repository,
+    reader: &Reader,
+    new: &NewEnvironment,
+) -> Result<(Revision, Vec<u8>, ProjectSettings), ServiceError> {
+    let (head, file) = read_meta_file(meta, reader, SETTINGS_FILE)?;
     let mut members = Object::from_iter([("branch".to_owned(), Value::from(&*new.branch))]);
     members.extend(new.inherits.as_ref().map(|parent| ("inherits".to_owned(), Value::from(&**parent))));
     let keys = ["environments".to_owned(), new.name.to_string()];
@@ -218,10 +244,7 @@ fn add_to_settings(
     let edited = document::edit(Format::Yaml, &file, &[change], &Limits::default())
         .map_err(|error| unavailable(format!("{SETTINGS_FILE} cannot be edited: {error}")))?;
     let settings = parse_settings(&edited.bytes).map_err(ServiceError::Settings)?;
-    let account = new.grant.account();
-    let subject = format!("add the environment {}", new.name);
-    let (pack, step) = meta_commit(&reader, head, (SETTINGS_FILE, &edited.bytes), (account, &subject), time)?;
-    Ok((settings, pack, step))
+    Ok((head, edited.bytes, settings))
 }
 
 /// A commit of the settings' repository in which one file is another, with the step of the branch.

@@ -32,6 +32,7 @@ use self::texts::Texts;
 use super::ServiceError;
 use super::core::Core;
 use super::live::Moved;
+use super::new_branches::LookedAt;
 use super::outside;
 use super::receive::{Received, ReceivedSettings, Verdict};
 use crate::auth::{Access, AccountChange, AdminGrant, Denied};
@@ -43,11 +44,13 @@ use crate::telemetry::trace;
 
 pub(super) use self::checks::TriedEnvironment;
 pub use self::configuration_file::{ConfigurationFile, FileNameError};
+pub(super) use self::environment::settings_with;
 pub use self::proposing::NewProposal;
 pub(super) use self::proposing::ProposalWork;
 pub(super) use self::queue::QueueWatch;
 pub(super) use self::queue::run;
 pub use self::queue::{Committer, QUEUE_CAPACITY};
+
 pub use self::request::{
     ChangedEntry, Edit, EditOp, Member, Metadata, NewEnvironment, Precondition, PromotedEntry, Promotion,
     Resolving, Write, Written, WrittenEdit,
@@ -59,7 +62,7 @@ enum Work {
     /// Edits of layers; many go into one batch.
     Write(Write),
     /// A change of the settings; done by itself.
-    Create(NewEnvironment),
+    Create(NewEnvironment, LookedAt),
     /// A change of an account; the same.
     ChangeAccount(AdminGrant, Box<AccountChange>),
     /// Settings that somebody else changed; the same.
@@ -84,6 +87,8 @@ struct Judged {
 pub(super) struct Adopted {
     /// The commit of `meta.git` that they were read from.
     pub head: Revision,
+    /// Who pushed it, where it was pushed here.
+    pub by: Option<Arc<str>>,
     pub settings: Arc<ProjectSettings>,
     pub access: Access,
 }
@@ -195,10 +200,10 @@ impl Worker {
         for Waiting { work, answer, since, span } in waiting {
             match work {
                 Work::Write(write) => writes.push(WaitingWrite { write, answer, since, span }),
-                Work::Create(new) => {
+                Work::Create(new, looked_at) => {
                     self.process_writes(std::mem::take(&mut writes));
                     // A client that went away is no reason to do anything else.
-                    let _ = answer.send(self.create_environment(&new));
+                    let _ = answer.send(self.create_environment(&new, &looked_at));
                 }
                 Work::ChangeAccount(grant, change) => {
                     self.process_writes(std::mem::take(&mut writes));

@@ -11,6 +11,7 @@ use crate::auth::{AccountChange, AdminGrant};
 use crate::proposal::Proposal;
 use crate::service::ServiceError;
 use crate::service::core::Core;
+use crate::service::new_branches::LookedAt;
 use crate::service::receive::{Received, ReceivedSettings, Verdict};
 use crate::telemetry::Phase;
 
@@ -54,8 +55,13 @@ impl Committer {
 
     /// Makes an environment: its settings, and its branch. A caller in async code does this on a thread that
     /// may wait.
-    pub fn create_blocking(&self, core: &Core, new: NewEnvironment) -> Result<Written, ServiceError> {
-        let answer = self.hand_over(core, Work::Create(new))?;
+    pub(in crate::service) fn create_blocking(
+        &self,
+        core: &Core,
+        new: NewEnvironment,
+        looked_at: LookedAt,
+    ) -> Result<Written, ServiceError> {
+        let answer = self.hand_over(core, Work::Create(new, looked_at))?;
         answer.blocking_recv().unwrap_or_else(|_| Err(stopped()))
     }
 

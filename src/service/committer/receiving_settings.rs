@@ -44,6 +44,8 @@ impl Worker {
             }
             Err(error) => return Err(error),
         };
+        core.demand_unmoved(&received.looked_at)?;
+        core.audit.settings_pushed(received.grant.account(), new)?;
         let unavailable = |error: PublishError| ServiceError::WritesUnavailable { reason: error.to_string() };
         let taken = received.quarantine.take_over(&core.meta).map_err(unavailable)?;
         let step = RefMove { name: META_BRANCH.to_owned(), old: now, new: Some(new) };
@@ -74,6 +76,7 @@ impl Worker {
         if !mistakes.is_empty() {
             return Err(ServiceError::Settings(mistakes));
         }
-        Ok(Adopted { head: commit, settings: Arc::new(settings), access })
+        let by = Some(received.grant.account().clone());
+        Ok(Adopted { head: commit, by, settings: Arc::new(settings), access })
     }
 }

@@ -3,8 +3,10 @@ use super::{PushRefusal, RefUpdate, Verdict};
 use crate::auth::AdminGrant;
 use crate::git::Quarantine;
 use crate::service::ServiceError;
-use crate::service::meta::META_BRANCH;
+use crate::service::meta::{META_BRANCH, meta_file_at, parse_settings};
+use crate::service::new_branches::LookedAt;
 use crate::service::project::Project;
+use crate::settings::SETTINGS_FILE;
 
 /// A push to the settings, on its way to the committer.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub(in crate::service) struct ReceivedSettings {
     pub quarantine: Quarantine,
     /// Whether what the client saw leads to what it sends.
     pub follows: bool,
+    /// Where the branches were that its environments are the first to show.
+    pub looked_at: LookedAt,
 }
 
 impl Project {
@@ -52,8 +56,19 @@ impl Project {
             Ok(follows) => follows,
             Err(refusal) => return Ok(vec![Verdict::Refused(refusal)]),
         };
+        // What is no settings the committer refuses.
+        let settings = meta_file_at(&received, new, SETTINGS_FILE).ok();
+        let looked_at = match settings.and_then(|file| parse_settings(&file).ok()) {
+            Some(settings) => self.core().look_at_new_branches(&settings),
+            None => Ok(LookedAt::new()),
+        };
+        let looked_at = match looked_at {
+            Ok(looked_at) => looked_at,
+            Err(error) => return Ok(vec![Verdict::Refused(PushRefusal::Service(error))]),
+        };
         drop((received, own));
-        let received = ReceivedSettings { grant, update: update.clone(), quarantine, follows };
+        let update = update.clone();
+        let received = ReceivedSettings { grant, update, quarantine, follows, looked_at };
         self.hand_over_settings(received)
     }
 }

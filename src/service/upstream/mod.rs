@@ -6,6 +6,8 @@ mod hint;
 pub(super) mod pulls;
 mod state;
 
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
@@ -183,7 +185,17 @@ fn remote_of(core: &Core, settings: &ProjectSettings, upstream: &Upstream) -> Re
             Some(format!("Basic {}", STANDARD.encode(format!("{}:{token}", upstream.user))))
         }
     };
-    Ok(Remote { url: upstream.url.clone(), authorization, stop: core.upstream.stop.clone() })
+    let ca_file = match &upstream.ca_file {
+        None => None,
+        Some(file) => Some(certificates(&core.dir.join(file))?),
+    };
+    Ok(Remote { url: upstream.url.clone(), authorization, ca_file, stop: core.upstream.stop.clone() })
+}
+
+/// A file of certificates that has to be there.
+fn certificates(file: &Path) -> Result<PathBuf, String> {
+    let found = File::open(file).and_then(|_| std::path::absolute(file));
+    found.map_err(|error| format!("`ca_file` {} cannot be read: {error}", file.display()))
 }
 
 /// A secret that has to be there.

@@ -1,5 +1,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -188,6 +189,35 @@ fn clients_that_hang_up_leave_nothing() {
     wait_for("what was begun to go", || left() == 0);
     assert!(!project.git(&["for-each-ref"]).contains("gone"));
     assert_clean(&project);
+}
+
+/// A `git` that starts something else for a clone, which prints nothing for long: the packing of a large repository.
+#[test]
+fn what_packs_for_a_client_that_hung_up_ends_with_it() {
+    let project = project();
+    let bin = project.temp.path().join("bin");
+    let started = project.temp.path().join("started");
+    std::fs::create_dir(&bin).unwrap();
+    let script = format!("#!/bin/sh\nsleep 600 &\necho $! > {}\nwait\n", started.display());
+    std::fs::write(bin.join("git"), script).unwrap();
+    std::fs::set_permissions(bin.join("git"), PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let server = project.serve_with(&[], &[("PATH", &path)]);
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let head = format!(
+        "POST /config.git/git-upload-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/x-git-upload-pack-request\r\nContent-Length: 4\r\n\r\n0000",
+        server.key
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let pid = || std::fs::read_to_string(&started).ok()?.trim().parse::<u32>().ok();
+    wait_for("the packing to begin", || pid().is_some());
+    let process = format!("/proc/{}/stat", pid().unwrap());
+    // What ended and nobody asked about is a zombie.
+    let runs = || std::fs::read_to_string(&process).is_ok_and(|stat| !stat.contains(") Z "));
+    assert!(runs());
+    drop(stream);
+    wait_for("it to end", || !runs());
 }
 
 fn serve_failing(project: &TestProject, failpoint: &str) -> Server {

@@ -110,7 +110,9 @@ fn make(clone: &Clone, edits: Edits) -> String {
         let name = file.trim_start_matches("+x ");
         match content {
             Some(content) => clone.write(name, content),
-            None => std::fs::remove_file(clone.dir.join(name)).unwrap(),
+            None => {
+                clone.git(&["rm", "-q", name]);
+            }
         }
         if name != *file {
             clone.git(&["add", name]);
@@ -126,14 +128,21 @@ fn make(clone: &Clone, edits: Edits) -> String {
 enum End {
     Merged(Value, &'static [(&'static str, &'static str)]),
     Conflicts(&'static [&'static str]),
+    Invalid(&'static str),
 }
 
 /// Files come, go, move and change their kind on either side: what counts is what becomes of each entry.
 #[test]
 fn files_that_come_and_go_are_merged_by_entry() {
-    use End::{Conflicts, Merged};
-    const BASE: Edits =
-        &[("db.yaml", Some("# about\nhost: h\nport: 1\n")), (".editorconfig", Some("root\n"))];
+    use End::{Conflicts, Invalid, Merged};
+    const BASE: Edits = &[
+        ("db.yaml", Some("# about\nhost: h\nport: 1\n")),
+        ("notes.yaml", Some("# nothing yet\n")),
+        ("motd", Some("hello\n")),
+        ("dir/a", Some("a\n")),
+        ("dir/b", Some("b\n")),
+        (".editorconfig", Some("root\n")),
+    ];
     let cases: &[(&str, Edits, Edits, End)] = &[
         (
             "they take the file away, and an entry of it is another here",
@@ -214,6 +223,57 @@ fn files_that_come_and_go_are_merged_by_entry() {
             ),
         ),
         (
+            "what they split is executable, and an entry is another here",
+            &[("db.yaml", Some("# about\nhost: h\nport: 2\n"))],
+            &[("db.yaml", None), ("db/host.txt", Some("h")), ("+x db/port.yaml", Some("1\n"))],
+            Merged(json!({ "host": "h", "port": 2 }), &[("db/host.txt", "h"), ("+x db/port.yaml", "2\n")]),
+        ),
+        (
+            "a file of comments was taken away here, and they wrote an entry into it",
+            &[("notes.yaml", None)],
+            &[("notes.yaml", Some("# nothing yet\nx: 1\n"))],
+            Merged(json!({ "host": "h", "port": 1 }), &[("notes.yaml", "# nothing yet\nx: 1\n")]),
+        ),
+        (
+            "they made a folder of a file, and something else is another here",
+            &[("db.yaml", Some("# about\nhost: h\nport: 2\n"))],
+            &[("motd", None), ("motd/text.yaml", Some("hi\n"))],
+            Merged(json!({ "host": "h", "port": 2 }), &[("motd/text.yaml", "hi\n")]),
+        ),
+        (
+            "they made a file of a folder, and something else is another here",
+            &[("db.yaml", Some("# about\nhost: h\nport: 2\n"))],
+            &[("dir/a", None), ("dir/b", None), ("dir", Some("a file\n"))],
+            Merged(json!({ "host": "h", "port": 2 }), &[("dir", "a file\n")]),
+        ),
+        (
+            "they made a file of a folder, and there is more in it here",
+            &[("dir/c", Some("c"))],
+            &[("dir/a", None), ("dir/b", None), ("dir", Some("a file\n"))],
+            Conflicts(&["/dir: it cannot be beside /dir/c", "/dir/c: it cannot be beside /dir"]),
+        ),
+        (
+            "there is a value here, and they wrote something below it",
+            &[("db.yaml", Some("# about\nhost: h\nport: 1\ndeep: 5\n"))],
+            &[("db/deep.yaml", Some("x: 1\n"))],
+            Conflicts(&[
+                "/db/deep: it cannot be beside /db/deep/x",
+                "/db/deep/x: it cannot be beside /db/deep",
+            ]),
+        ),
+        (
+            "what they pushed cannot be read, and the file is another here",
+            &[("db.yaml", Some("# about\nhost: h\nport: 2\n"))],
+            &[("db.yaml", Some("host: [\n"))],
+            Invalid("db.yaml:"),
+        ),
+        (
+            "a file without entries is executable here, and has other content there",
+            &[("+x .editorconfig", Some("root\n"))],
+            &[(".editorconfig", Some("theirs\n"))],
+            Merged(json!({ "host": "h", "port": 1 }), &[("+x .editorconfig", "theirs\n")]),
+        ),
+        (
             "both changed what holds no entries",
             &[(".editorconfig", Some("mine\n"))],
             &[(".editorconfig", Some("theirs\n"))],
@@ -237,6 +297,12 @@ fn files_that_come_and_go_are_merged_by_entry() {
                 assert!(told.contains("ng refs/heads/main conflicts"), "{what}: {told}");
                 assert_eq!(told.matches("[merge]").count(), named.len(), "{what}: {told}");
                 assert!(named.iter().all(|name| told.contains(&format!("  {name}"))), "{what}: {told}");
+            }
+            Invalid(place) => {
+                assert!(
+                    told.contains("ng refs/heads/main not valid") && told.contains(place),
+                    "{what}: {told}"
+                );
             }
             Merged(shown, files) => {
                 assert!(told.contains("ok refs/heads/main"), "{what}: {told}");
@@ -263,17 +329,8 @@ fn files_that_come_and_go_are_merged_by_entry() {
         // The next case begins where this one did.
         clone.git(&["fetch", "-q"]);
         clone.git(&["reset", "-q", "--hard", "origin/main"]);
-        clone.git(&[
-            "rm",
-            "-q",
-            "-r",
-            "--ignore-unmatch",
-            "db",
-            "db.yaml",
-            "db.toml",
-            "run.sh",
-            ".editorconfig",
-        ]);
+        let made = ["db", "db.yaml", "db.toml", "notes.yaml", "motd", "dir", "run.sh", ".editorconfig"];
+        clone.git(&[&["rm", "-q", "-r", "--ignore-unmatch"], &made[..]].concat());
         clone.git(&["commit", "-q", "--allow-empty", "-m", "away"]);
         clone.push(&["-q", "origin", "main"]);
     }

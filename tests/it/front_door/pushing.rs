@@ -191,4 +191,46 @@ fn settings_are_pushed_or_refused_as_a_whole() {
     clone.push(&[]);
     assert!(server.get("/api/accounts").expect(200).text().contains("new"));
     server.get("/v1/config/app?env=dev").expect(404);
+    // Who pushed is told, whoever the commit says that made it.
+    let pushed = server.get("/api/audit?what=settings-pushed").expect(200).json();
+    let head = clone.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let newest = &pushed["items"][0];
+    assert_eq!(pushed["items"].as_array().unwrap().len(), 2, "{pushed}");
+    assert_eq!((&newest["account"], &newest["action"]), (&json!("admin"), &json!("push")));
+    assert!(newest["detail"].as_str().unwrap().ends_with(&head), "{pushed}");
+    let journal = project.git(&["log", "-1", "--format=%B", "refs/confgit/journal"]);
+    assert!(!journal.contains("Tess"), "{journal}");
+}
+
+/// Nobody reads yet what a branch holds that is none of an environment, so it may hold anything; one that becomes the branch of
+/// an environment has to be as any other.
+#[test]
+fn an_environment_does_not_begin_with_what_is_not_valid() {
+    let project = project();
+    let server = project.serve();
+    let clone = Clone::of(&server, &server.key);
+    let settings = Clone::with(&url(&server, "meta.git"), &[]);
+    let dev = || server.post("/api/environments", json!({ "name": "dev", "inherits": "base" }));
+    let with_dev = format!("{SETTINGS}  dev: {{ branch: dev, inherits: base }}\n");
+    settings.commit("settings.yaml", &with_dev);
+    clone.git(&["checkout", "-q", "--orphan", "dev"]);
+    clone.git(&["rm", "-rqf", "."]);
+    for (file, content, refused) in [
+        ("app.yaml", "host: [\n", "app.yaml:"),
+        ("app.yaml", "port: 70000\n", "value is greater than the maximum of 65535"),
+        ("app.yaml", "host: ${ref:/nowhere}\n", "/nowhere"),
+    ] {
+        clone.commit(file, content);
+        clone.push(&["-q", "-f", "origin", "dev"]);
+        let errors = dev().expect(422).json()["errors"].to_string();
+        assert!(errors.contains(refused.trim_end_matches(':')), "{errors}");
+        let told = settings.refused(&["-q"]);
+        assert!(told.contains(refused), "{told}");
+        server.get("/v1/config/app?env=dev").expect(404);
+    }
+    clone.commit("app.yaml", "port: 7\n");
+    clone.push(&["-q", "-f", "origin", "dev"]);
+    settings.push(&["-q"]);
+    assert_eq!(server.get("/v1/config/app?env=dev").expect(200).json(), json!({ "host": "h0", "port": 7 }));
+    assert_clean(&project);
 }

@@ -2,6 +2,7 @@
 
 mod cut;
 mod pulls;
+mod reached;
 mod stand_in;
 
 use std::path::Path;
@@ -200,6 +201,7 @@ fn files_that_the_forge_overrules_can_be_brought_back() {
     let forge = Forge::new();
     forge.commit("db.yaml", "host: h\nport: 1\n");
     forge.commit(".editorconfig", "root\n");
+    forge.commit("motd.txt", "hello");
     forge.push();
     let project = follower(&forge.url(), ", poll: 1s");
     let server = project.serve();
@@ -207,12 +209,16 @@ fn files_that_the_forge_overrules_can_be_brought_back() {
     let (here, away) = (forge.temp.path().join("forge.git"), forge.temp.path().join("away.git"));
     std::fs::rename(&here, &away).unwrap();
     server.put("/db/port", json!(2)).expect(200);
+    server.delete("/motd").expect(200);
+    server.put("/deep", json!("a value")).expect(201);
     let clone = Clone::of(&server, &server.key);
     clone.commit(".editorconfig", "mine\n");
     clone.push(&["-q"]);
     forge.work(&["remote", "set-url", "origin", away.to_str().unwrap()]);
     forge.work(&["rm", "-q", "db.yaml"]);
     forge.commit(".editorconfig", "of the forge\n");
+    forge.commit("motd.txt", "hello there");
+    forge.commit("deep.yaml", "x: { y: 1 }\n");
     forge.commit("run.sh", "true\n");
     forge.work(&["update-index", "--chmod=+x", "run.sh"]);
     forge.work(&["commit", "-qm", "a program"]);
@@ -229,9 +235,13 @@ fn files_that_the_forge_overrules_can_be_brought_back() {
     let mut overruled: Vec<&str> =
         told["overruled"].as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect();
     overruled.sort_unstable();
-    assert_eq!(overruled, ["/.editorconfig", "/db/port"], "{told}");
+    assert_eq!(overruled, ["/.editorconfig", "/db/port", "/deep", "/deep/x/y", "/motd"], "{told}");
+    assert_eq!(server.get("/v1/config/motd").expect(200).json(), json!("hello there"));
+    assert_eq!(server.get("/v1/config/deep").expect(200).json(), json!({ "x": { "y": 1 } }));
     server.post("/api/proposals/1/merge", json!({})).expect(200);
     assert_eq!(server.get("/v1/config/db").expect(200).json(), json!({ "port": 2 }));
+    assert_eq!(server.get("/v1/config/deep").expect(200).json(), json!("a value"));
+    server.get("/v1/config/motd").expect(404);
     wait_for("it to be there", || {
         forge.shown(".editorconfig") == "mine\n" && forge.shown("db.yaml") == "port: 2\n"
     });

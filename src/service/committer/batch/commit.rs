@@ -81,7 +81,7 @@ impl Batch<'_> {
                 tree
             }
             Content::Merge(Merged { pushed, taken, files }) => {
-                parents.push(pushed);
+                parents.extend(pushed);
                 for (file, held) in taken {
                     working.tree.set_as(self.texts.reader(), &file, held)?;
                 }

@@ -12,7 +12,7 @@ use crate::service::committer::runs::{plain_put, runs};
 use crate::service::committer::stage::{Draft, Stage, invalid};
 use crate::service::load::{MOST_FILES, configuration_blob};
 use crate::service::{ServiceError, Unmet, entity_tag};
-use crate::snapshot::{Blobs as _, Snapshot, Update, is_configuration};
+use crate::snapshot::{Blobs as _, Snapshot, Update};
 
 impl Batch<'_> {
     /// What a write comes to, edit by edit and branch by branch; nothing is changed yet.
@@ -125,12 +125,11 @@ impl Batch<'_> {
         }
         check_folders(&files)?;
         for (file, draft) in files.iter().filter(|(file, _)| layer.file(file).is_none()) {
-            if draft.bytes.is_some() && is_configuration(file) {
-                self.check_room(&branch, file)?;
+            if draft.bytes.is_some() {
+                self.check_room(&branch, file, &|_| false)?;
             }
         }
-        let updates = files.iter_mut().filter(|(file, _)| is_configuration(file));
-        let updates = updates.map(|(file, draft)| Update {
+        let updates = files.iter_mut().map(|(file, draft)| Update {
             file: file.clone(),
             blob: draft.bytes.as_ref().map(|_| ObjectId::ZERO),
             value: draft.value.take(),
@@ -177,7 +176,12 @@ impl Batch<'_> {
 
     /// A new file must not take the place of a folder, nor need a folder where something else is: a file
     /// whose name has an extension, a symbolic link, a submodule.
-    pub(super) fn check_room(&mut self, branch: &Arc<str>, file: &str) -> Result<(), ServiceError> {
+    pub(super) fn check_room(
+        &mut self,
+        branch: &Arc<str>,
+        file: &str,
+        goes: &dyn Fn(&str) -> bool,
+    ) -> Result<(), ServiceError> {
         let Some(working) = self.branches.get_mut(branch) else { return Ok(()) };
         let ends = file.match_indices('/').map(|(at, _)| at).chain([file.len()]);
         for end in ends {
@@ -189,9 +193,15 @@ impl Batch<'_> {
             match found {
                 None => return Ok(()),
                 Some((EntryKind::Dir, _)) if end < file.len() => {}
-                Some((EntryKind::Dir, _)) => {
+                Some((EntryKind::Dir, id)) => {
+                    let within = self.texts.reader().changed_files(Some(id), None, MOST_FILES)?;
+                    let mut files = within.files.iter().map(|change| format!("{file}/{}", change.path));
+                    if within.skipped.is_empty() && files.all(|file| goes(&file)) {
+                        return Ok(());
+                    }
                     return Err(in_the_way(file, format!("`{file}` is a folder, so it cannot be a file")));
                 }
+                Some(_) if goes(name) => return Ok(()),
                 Some(_) if end == file.len() => {
                     return Err(in_the_way(file, format!("`{file}` is a symbolic link or a submodule")));
                 }

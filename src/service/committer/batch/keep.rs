@@ -1,21 +1,19 @@
 //! What a branch had and somebody else's commits took the place of is kept as commits that bring it back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::merge::{Held, Overruled};
-use super::{Batch, Decided, Failure};
+use super::merge::{Files, Held, Overruled};
+use super::{Batch, Content, Decided, Failure, Merged};
 use crate::git::EntryKind;
 use crate::merge::Conflict;
 use crate::model::Path;
 use crate::proposal::Head;
 use crate::service::ServiceError;
 use crate::service::committer::request::PromotedEntry;
-use crate::service::committer::stage::{Draft, Stage};
+use crate::service::committer::stage::Stage;
 use crate::service::promote::promoted_entry;
-use crate::snapshot::Blobs as _;
+use crate::snapshot::is_configuration;
 
 /// Commits that bring back what a branch had.
 pub(in crate::service::committer) struct Kept {
@@ -37,32 +35,56 @@ impl Batch<'_> {
         let writers = self.writers(branch, &overruled.entries);
         let entry = |conflict: &Conflict| promoted_entry(&conflict.path, &conflict.ours.says, None);
         let entries: Vec<_> = overruled.entries.iter().map(entry).collect();
-        let files = self.files_to_keep(branch, &overruled.files)?;
-        let decided = self.decide_edits(branch, &entries, files)?.ok_or(ServiceError::NothingToPropose)?;
+        let files = self.files_to_keep(branch, &overruled.files);
+        let decided = match self.decide_entries(branch, &entries) {
+            Err(error) if !files.is_empty() => {
+                tracing::warn!(%branch, %error, "of what was overruled, files without entries alone are proposed");
+                None
+            }
+            decided => decided?,
+        };
+        let decided = self.with_files(branch, decided, files)?.ok_or(ServiceError::NothingToPropose)?;
         let message = format!("Bring back what was here at {}", listed(overruled));
         let heads = self.commit_heads(vec![decided], &message, account)?;
         Ok(Kept { heads, writers: writers.into_iter().collect() })
     }
 
-    /// What files without entries held, where there is a plain file still.
-    fn files_to_keep(
-        &mut self,
-        branch: &Arc<str>,
-        files: &[(Arc<str>, Held)],
-    ) -> Result<Vec<(Arc<str>, Bytes)>, ServiceError> {
-        let Some(working) = self.branches.get_mut(branch) else { return Ok(Vec::new()) };
+    /// The files without entries that can be put where they were.
+    fn files_to_keep(&mut self, branch: &Arc<str>, files: &[(Arc<str>, Held)]) -> Files {
+        let Some(working) = self.branches.get_mut(branch) else { return Files::new() };
         let is_plain = |held: &Held| {
             held.is_none_or(|(kind, _)| matches!(kind, EntryKind::File | EntryKind::Executable))
         };
-        let mut kept = Vec::new();
-        for (file, held) in files.iter().filter(|(_, held)| is_plain(held)) {
+        let mut kept = Files::new();
+        for (file, held) in files.iter().filter(|(file, held)| is_plain(held) && !is_configuration(file)) {
             let now = working.tree.get(self.texts.reader(), file);
-            let content = held.and_then(|(_, blob)| self.texts.content(blob));
-            if let Some(content) = content.filter(|_| now.is_ok_and(|now| is_plain(&now))) {
-                kept.push((file.clone(), content));
+            if now.is_ok_and(|now| is_plain(&now) && now != *held) {
+                kept.insert(file.clone(), *held);
             }
         }
-        Ok(kept)
+        kept
+    }
+
+    /// What becomes of a branch together with files that hold no entries.
+    fn with_files(
+        &self,
+        branch: &Arc<str>,
+        decided: Option<Decided>,
+        taken: Files,
+    ) -> Result<Option<Decided>, ServiceError> {
+        if taken.is_empty() {
+            return Ok(decided);
+        }
+        let (plan, files) = match decided {
+            Some(Decided { plan, content: Content::Files(files), .. }) => (plan, files),
+            Some(other) => return Ok(Some(other)),
+            None => {
+                let snapshot = &self.branch(branch)?.snapshot;
+                (snapshot.plan(Vec::new(), &*self.texts, self.context.limits), BTreeMap::new())
+            }
+        };
+        let content = Content::Merge(Merged { pushed: None, taken, files });
+        Ok(Some(Decided { branch: branch.clone(), content, plan }))
     }
 
     /// Who had a part in what a branch had at these paths: who wrote it, or took it away, and who had proposed that.
@@ -90,25 +112,11 @@ impl Batch<'_> {
         branch: &Arc<str>,
         entries: &[PromotedEntry],
     ) -> Result<Option<Decided>, ServiceError> {
-        self.decide_edits(branch, entries, Vec::new())
-    }
-
-    /// The same, of files without entries as well.
-    fn decide_edits(
-        &mut self,
-        branch: &Arc<str>,
-        entries: &[PromotedEntry],
-        others: Vec<(Arc<str>, Bytes)>,
-    ) -> Result<Option<Decided>, ServiceError> {
         let snapshot = self.branch(branch)?.snapshot.clone();
         let mut stage = Stage::new(&snapshot, &*self.texts, self.context.limits);
         stage.promote(entries)?;
         stage.check_faults()?;
-        let mut files = stage.into_files();
-        files.extend(
-            others.into_iter().map(|(file, bytes)| (file, Draft { bytes: Some(bytes), value: None })),
-        );
-        self.decide_branch(branch.clone(), files, false)
+        self.decide_branch(branch.clone(), stage.into_files(), false)
     }
 }
 

@@ -2,7 +2,6 @@ mod commit;
 mod decide;
 mod keep;
 mod merge;
-mod merged_files;
 mod message;
 mod permit;
 mod promote;
@@ -154,7 +153,7 @@ enum Content {
     Commit(Pushed),
     /// It is where somebody pushed it, which is several commits away, elsewhere, or nowhere.
     Chain(Option<Pushed>),
-    /// It holds what was pushed together with what came meanwhile.
+    /// It holds what was pushed, or other files, together with what came meanwhile.
     Merge(Merged),
 }
 
@@ -168,10 +167,10 @@ struct Pushed {
 
 /// What a merge makes of the files of a branch.
 struct Merged {
-    /// The commit that was pushed: the second parent.
-    pushed: Revision,
-    /// The files that are as they were pushed, and those that are of another kind.
-    taken: BTreeMap<Arc<str>, merge::Held>,
+    /// The commit that was pushed: the second parent; none where files are only brought back.
+    pushed: Option<Revision>,
+    /// The files that are as they were there, and those that are of another kind.
+    taken: merge::Files,
     /// The files that are as neither side has them, on top of that.
     files: BTreeMap<Arc<str>, Draft>,
 }

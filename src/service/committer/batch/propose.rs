@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::commit::MadeChangeSet;
 use super::decide::restore_updates;
 use super::merge::{OnConflict, Overruled};
-use super::{Batch, Decided, Failure, Working};
+use super::{Batch, Content, Decided, Failure, Working};
 use crate::auth::{Refused, Rights, WriteGrant};
 use crate::merge::Conflict;
 use crate::model::{Diagnostic, Path, Revision, Sequence};
@@ -16,6 +16,7 @@ use crate::service::committer::checks::TriedEnvironment;
 use crate::service::committer::request::Write;
 use crate::service::receive::PushRefusal;
 use crate::service::trailers::is_read_again;
+use crate::snapshot::is_configuration;
 use crate::validation::Finding;
 
 /// What a proposal would come to if it were merged now.
@@ -253,6 +254,15 @@ impl Batch<'_> {
             Err(ServiceError::Forbidden(why)) => trial.forbidden = Some(why),
             Err(other) => return Err(other),
         }
+        for head in heads {
+            match self.permit_head(merger.grant, head) {
+                Ok(()) => {}
+                Err(PushRefusal::Service(ServiceError::Forbidden(why))) => {
+                    trial.forbidden.get_or_insert(why);
+                }
+                Err(other) => trial.faults.extend(faults_of(other)?),
+            }
+        }
         trial.findings = self.findings(&decided, merger.grant);
         trial.environments = self.tried(&decided);
         Ok(trial)
@@ -269,6 +279,9 @@ impl Batch<'_> {
         let refused = |refusal: PushRefusal| Failure::Refused(unmergeable(proposal, refusal));
         let decided = self.decide_heads(&proposal.heads, OnConflict::Refuse).map_err(refused)?;
         let decided: Vec<Decided> = decided.into_iter().map(|(decided, _)| decided).collect();
+        for head in &proposal.heads {
+            self.permit_head(merger.grant, head).map_err(refused)?;
+        }
         agreed(&self.permit_for(merger.grant, &merger.bound(), &decided)?)?;
         self.validate(&decided, merger.grant)?;
         let mut made = self.begin_change_set(merger.grant.account());
@@ -282,6 +295,15 @@ impl Batch<'_> {
         let MadeChangeSet { change_set, versions, moved, .. } = made;
         self.accept(change_set, versions, moved);
         Ok(sequence)
+    }
+
+    /// Lets somebody merge what a head changes beyond entries: files that hold none, comments.
+    fn permit_head(&self, grant: &WriteGrant, head: &Head) -> Result<(), PushRefusal> {
+        let before = match head.base {
+            Some(base) => Some(self.texts.reader().commit(base)?.tree),
+            None => None,
+        };
+        self.permit_files(grant, &head.branch.as_str().into(), (before, Some(head.commit)))
     }
 
     /// What commits that somebody pushed make of a branch, as the head of a proposal, and what the last of them says.
@@ -329,9 +351,19 @@ pub(super) fn with_noted(message: &str, mut noted: Vec<String>) -> String {
     format!("{}{parts}{}\n", message.trim_end(), noted.join("\n"))
 }
 
-/// The entries that something changes.
+/// The entries that something changes, and the files that hold none.
 pub(super) fn changed(decided: &Decided) -> Vec<Path> {
-    decided.plan.changes().iter().map(|change| change.path.clone()).collect()
+    let entries = decided.plan.changes().iter().map(|change| change.path.clone());
+    let others = match &decided.content {
+        Content::Merge(merged) => Some(merged.taken.keys().filter(|file| !is_configuration(file))),
+        _ => None,
+    };
+    entries.chain(others.into_iter().flatten().filter_map(|file| path_of_file(file))).collect()
+}
+
+/// Where a file without entries is told of.
+pub(super) fn path_of_file(file: &str) -> Option<Path> {
+    format!("/{file}").parse().ok()
 }
 
 /// Keeps so many of the changed paths, of all heads together.

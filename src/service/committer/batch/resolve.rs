@@ -14,6 +14,7 @@ use crate::service::committer::request::{PromotedEntry, Resolving};
 use crate::service::promote::id_of;
 use crate::service::receive::PushRefusal;
 use crate::service::{Choice, ServiceError, Take};
+use crate::snapshot::base_path;
 
 /// How many conflicts are named that are not decided.
 const MOST_NAMED: usize = 100;
@@ -63,6 +64,13 @@ impl Batch<'_> {
                 }));
             }
             let conflicts = found.iter().flat_map(|(_, overruled)| &overruled.entries);
+            for (file, _) in found.iter().flat_map(|(_, overruled)| &overruled.files) {
+                let base = base_path(file).unwrap_or_else(|_| Path::root());
+                let allowed = grant.demand_some(Action::Write, &head.environment, &base);
+                allowed.map_err(|refused| {
+                    ServiceError::from(refused.because(format!("the proposal changes the file {file}")))
+                })?;
+            }
             let conflicts: BTreeMap<&Path, &Conflict> =
                 conflicts.map(|conflict| (&conflict.path, conflict)).collect();
             // Whichever side counts: the other one's change goes.

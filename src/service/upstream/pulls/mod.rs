@@ -171,8 +171,16 @@ fn checker<'a>(
 ) -> Result<Checker<'a>, (String, Duration)> {
     let opened = || {
         let token = secret_of(core, settings, &rules.token)?;
-        let api = ForgeApi::new(rules.forge, &rules.api, &rules.repository, token, &rules.context);
-        Ok(Checker { core, settings: settings.clone(), api, remote: remote_of(core, settings, upstream)? })
+        let remote = remote_of(core, settings, upstream)?;
+        let api = ForgeApi::new(
+            rules.forge,
+            (&rules.api, &rules.repository),
+            token,
+            &rules.context,
+            remote.ca_file.as_deref(),
+        );
+        let api = api.map_err(|error| error.to_string())?;
+        Ok(Checker { core, settings: settings.clone(), api, remote })
     };
     opened().map_err(|reason: String| (reason, Duration::ZERO))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::merge::{Held, OnConflict};
+use super::{Files, Held, OnConflict};
 use crate::git::{EntryKind, FileChange};
 use crate::model::ObjectId;
 use crate::service::Take;
@@ -13,7 +13,7 @@ use crate::service::load::configuration_blob;
 #[derive(Default)]
 pub(super) struct MergedFiles {
     /// Those that are as the other side has them.
-    pub taken: BTreeMap<Arc<str>, Held>,
+    pub taken: Files,
     /// Those whose entries both sides changed, or took away.
     pub both: Vec<Both>,
     /// Those without entries of which the other side's counts instead of what was here.
@@ -49,6 +49,10 @@ impl MergedFiles {
                 merged.both.push(Both { file, ours, theirs: change.new, changes_mode });
                 continue;
             }
+            if let Some(combined) = combined(change, ours) {
+                merged.taken.insert(file, Some(combined));
+                continue;
+            }
             match on_conflict.of_files() {
                 Some(Take::Theirs) => {
                     merged.taken.insert(file.clone(), change.new);
@@ -61,9 +65,18 @@ impl MergedFiles {
         merged
     }
 
+    /// Takes over that files are gone where they were taken away on the other side and nothing of them is left.
+    pub fn take_removed(&mut self, is_empty: impl Fn(&str, &Files) -> bool) {
+        let removed = self.both.iter().filter(|both| both.theirs.is_none());
+        let removed: Vec<Arc<str>> =
+            removed.filter(|both| is_empty(&both.file, &self.taken)).map(|both| both.file.clone()).collect();
+        self.both.retain(|both| !removed.contains(&both.file));
+        self.taken.extend(removed.into_iter().map(|file| (file, None)));
+    }
+
     /// The files that a merge finds to be executable, or not any more, with the content that they have here; `is_left` says
     /// whether there is one after it.
-    pub fn modes(&self, is_left: impl Fn(&str) -> bool) -> BTreeMap<Arc<str>, Held> {
+    pub fn modes(&self, is_left: impl Fn(&str) -> bool) -> Files {
         let changed = self.both.iter().filter(|both| both.changes_mode && is_left(&both.file));
         let mode = |both: &Both| {
             let kind = both.theirs.map(|(kind, _)| kind)?;
@@ -74,9 +87,9 @@ impl MergedFiles {
     }
 
     /// The files that are gone here and that the other side changed.
-    pub fn gone_here(&self) -> impl Iterator<Item = (&Arc<str>, ObjectId)> {
+    pub fn gone_here(&self) -> impl Iterator<Item = (&Arc<str>, (EntryKind, ObjectId))> {
         let gone = self.both.iter().filter(|both| both.ours.is_none());
-        gone.filter_map(|both| Some((&both.file, both.theirs?.1)))
+        gone.filter_map(|both| Some((&both.file, both.theirs?)))
     }
 }
 
@@ -86,6 +99,25 @@ fn holds_entries(change: &FileChange, ours: Held) -> bool {
         held.is_none() || configuration_blob(&FileChange { new: held, ..change.clone() }).is_some()
     };
     holds(change.old) && holds(change.new) && holds(ours)
+}
+
+/// A file of which one side changed the content alone, and the other one the mode.
+fn combined(change: &FileChange, ours: Held) -> Option<(EntryKind, ObjectId)> {
+    let (old, theirs, ours) = (change.old?, change.new?, ours?);
+    let is_plain = |kind: EntryKind| matches!(kind, EntryKind::File | EntryKind::Executable);
+    let is_combined = [old, theirs, ours].iter().all(|(kind, _)| is_plain(*kind));
+    let kind = one_of(old.0, theirs.0, ours.0)?;
+    let content = one_of(old.1, theirs.1, ours.1)?;
+    is_combined.then_some((kind, content))
+}
+
+/// What two sides make of something, unless each changed it in its way.
+fn one_of<T: PartialEq>(old: T, theirs: T, ours: T) -> Option<T> {
+    match () {
+        () if ours == old || ours == theirs => Some(theirs),
+        () if theirs == old => Some(ours),
+        () => None,
+    }
 }
 
 fn changes_mode(change: &FileChange, ours: Held) -> bool {
