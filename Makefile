@@ -18,9 +18,9 @@ demo: ## start a fresh server with example-repo on port 8000
 test: $(VENV)/ready deploy-check ## run every test: units, doctests, the real server over real repositories, deploy/
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 		|| echo "chromium is missing, and a test needs it: install it with 'apt-get install chromium'"
-	@{ [ -x /usr/sbin/sshd ] && command -v openssl >/dev/null; } \
-		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-server openssl; } \
-		|| echo "sshd or openssl is missing, and tests need them: install them with 'apt-get install openssh-server openssl'"
+	@{ command -v ssh-keygen && command -v openssl; } >/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-client openssl; } \
+		|| echo "ssh or openssl is missing, and tests need them: install them with 'apt-get install openssh-client openssl'"
 	CONFGIT_TEST_PYTHON=$(abspath $(PYTHON)) $(CARGO) test --features failpoints
 
 check: ## formatting, lints, documentation
@@ -47,7 +47,7 @@ crash: ## kill -9 under load and compare, ROUNDS times (default 50)
 
 # PyYAML is an oracle for what confgit writes; jsonschema for what schemas/ says; openapi-spec-validator and
 # schemathesis for openapi.json; playwright drives a browser through /docs; prometheus-client for what /metrics
-# shows; the others are validators of deploy/.
+# shows; dulwich is a second Git, asyncssh a forge's ssh; the others are validators of deploy/.
 $(VENV)/ready: tests/requirements.txt
 	@command -v python3 >/dev/null || { echo "python3 is missing: apt-get install python3 python3-venv"; exit 1; }
 	python3 -m venv $(VENV)

@@ -6,7 +6,7 @@ use super::output::Output;
 use super::table::Table;
 use crate::auth::Action;
 use crate::client::AccessQuestion;
-use crate::wire::{AccessExplanation, AccessRule};
+use crate::wire::{AccessExplanation, AccessRule, NeededApproval};
 
 /// Explain what an account may do
 ///
@@ -67,10 +67,20 @@ impl Access {
 }
 
 fn print(explained: &AccessExplanation, output: &mut Output) -> Result<(), CliError> {
-    let AccessExplanation { account, action, path, secret, env, allowed, reason, rule, others } = explained;
+    let AccessExplanation { account, action, path, secret, env, allowed, reason, rule, others, approvals } =
+        explained;
     let object = path.as_ref().or(secret.as_ref()).map_or("everything", String::as_str);
     let may = if *allowed { "may" } else { "may not" };
     output.line(format!("{account} {may} {action} {object} in {env}: {reason}"))?;
+    for NeededApproval { env, rule, count, teams } in approvals {
+        let of = match teams.as_slice() {
+            [] => "others".to_owned(),
+            teams => teams.join(", "),
+        };
+        output.line(format!(
+            "others have to agree first: {count} of {of} to what changes in {env} (rule {rule})"
+        ))?;
+    }
     let mut table = Table::new(&["RULE", "SAYS", "ABOUT", "ENVIRONMENTS", "COVERS", "DESCRIPTION"], &[5]);
     for rule in rule.iter().chain(others) {
         table.row(cells(rule));

@@ -433,6 +433,9 @@ fn show(details: &ProposalDetails, output: &mut Output) -> Result<(), CliError> 
                 output.line(format!("  {name:<7} {value}{by}"))?;
             }
         }
+        if details.more_conflicts > 0 {
+            output.line(format!("and {} conflicts more", details.more_conflicts))?;
+        }
         if !details.conflicts.is_empty() {
             output.line(
                 "ours is the environment as it is, theirs the proposal: confgit proposal resolve --help",

@@ -215,8 +215,10 @@ impl Repository {
                 .env("GIT_CONFIG_KEY_0", format!("http.{}.extraHeader", remote.url))
                 .env("GIT_CONFIG_VALUE_0", format!("Authorization: {authorization}"));
         }
-        if let Some(file) = &remote.ca_file {
-            command.env("GIT_SSL_CAINFO", file);
+        // Git takes what the machine trusts beside the file, unless it is told of another folder.
+        let nothing = remote.ca_file.as_ref().map(|_| tempfile::tempdir()).transpose()?;
+        if let (Some(file), Some(nothing)) = (&remote.ca_file, &nothing) {
+            command.env("GIT_SSL_CAINFO", file).env("GIT_SSL_CAPATH", nothing.path());
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own: what Git starts ends with it.

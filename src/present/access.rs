@@ -1,4 +1,6 @@
-use crate::auth::{AccessRule, Account, Action, Covers, Key, Object};
+use std::sync::Arc;
+
+use crate::auth::{AccessRule, Account, Action, Approvals, Covers, Key, Object};
 use crate::model::Timestamp;
 use crate::service::{AccessExplained, AuditItem, AuditPage, AuditReport};
 use crate::wire;
@@ -44,7 +46,18 @@ pub fn access(explained: &AccessExplained) -> wire::AccessExplanation {
         reason: explained.reason.clone(),
         rule: explained.rule.as_ref().map(rule),
         others: explained.others.iter().map(rule).collect(),
+        approvals: explained.approvals.iter().filter_map(approval).collect(),
     }
+}
+
+fn approval((environment, rule): &(Arc<str>, AccessRule)) -> Option<wire::NeededApproval> {
+    let Approvals { count, teams } = rule.approvals.as_ref()?;
+    Some(wire::NeededApproval {
+        env: environment.to_string(),
+        rule: rule.number,
+        count: *count,
+        teams: teams.iter().map(ToString::to_string).collect(),
+    })
 }
 
 fn access_rule(rule: &AccessRule, action: Action) -> wire::AccessRule {

@@ -6,9 +6,6 @@ use crate::proposal::{Event, Proposal, Requirement, State};
 use crate::service::{ProposalConflict, ProposalView, Written};
 use crate::wire;
 
-/// How many conflicts are told.
-const MOST_CONFLICTS: usize = 1_000;
-
 /// How many paths of one requirement are told.
 const MOST_PATHS: usize = 100;
 
@@ -58,6 +55,7 @@ pub fn proposal_details(view: &ProposalView) -> wire::ProposalDetails {
         can_merge: false,
         requirements: Vec::new(),
         conflicts: Vec::new(),
+        more_conflicts: 0,
         problems: Vec::new(),
         environments: Vec::new(),
         events: view.events.iter().map(event).collect(),
@@ -65,7 +63,8 @@ pub fn proposal_details(view: &ProposalView) -> wire::ProposalDetails {
     let Some(outcome) = &view.outcome else { return details };
     details.can_merge = outcome.can_merge;
     details.requirements = outcome.requirements.iter().map(requirement).collect();
-    details.conflicts = outcome.conflicts.iter().take(MOST_CONFLICTS).map(conflict).collect();
+    details.conflicts = outcome.conflicts.iter().map(conflict).collect();
+    details.more_conflicts = outcome.more_conflicts as u64;
     details.environments = outcome.environments.iter().map(environment).collect();
     let refused = outcome.forbidden.iter().map(|refused| wire::ProblemItem {
         env: refused.environment.as_ref().map(ToString::to_string),

@@ -41,6 +41,9 @@ pub struct AccessExplained {
     pub rule: Option<AccessRule>,
     /// The others that speak of it, those that count more first.
     pub others: Vec<AccessRule>,
+    /// The rules by which others have to agree to it, with the environments whose changes they are about: those in which it shows,
+    /// where it is written in another one.
+    pub approvals: Vec<(Arc<str>, AccessRule)>,
 }
 
 impl Project {
@@ -118,6 +121,20 @@ impl Project {
             ),
             Object::Anything | Object::Project => (rights.decide(action, None, &Path::root()), Vec::new()),
         };
+        let approvals = match &object {
+            Object::Path(path) if action == Action::Write && decision.is_allowed => {
+                let environments = core.environments();
+                let shows = |name: &Arc<str>| environments.chain(name).any(|link| link.name == environment);
+                let names = environments.iter().map(|other| other.name.clone()).filter(shows);
+                let asked = names.flat_map(|name| {
+                    let rules = rights.needs_approval(&name, path, (name != environment, false));
+                    let rules: Vec<_> = rules.into_iter().map(|rule| (name.clone(), rule.clone())).collect();
+                    rules
+                });
+                asked.collect()
+            }
+            _ => Vec::new(),
+        };
         let is_disabled = access.account(account).is_some_and(|account| account.is_disabled);
         let decides = decision.by.or_else(|| speaking.first().copied().filter(|_| decision.is_allowed));
         let reason = match decides {
@@ -149,6 +166,7 @@ impl Project {
             reason,
             rule,
             others,
+            approvals,
         })
     }
 }

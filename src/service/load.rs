@@ -76,6 +76,12 @@ impl Loader<'_> {
         Ok(sound.grafted(&self.settled(commit, &troubled)?))
     }
 
+    /// The snapshot of a commit where files with problems hold nothing, whatever older commits have of them.
+    pub fn load_plainly(&self, commit: Revision) -> Result<Snapshot, ReadError> {
+        let tree = self.reader.commit(commit)?.tree;
+        Ok(self.grown(&Snapshot::default(), &self.files_below(tree, "")?))
+    }
+
     /// The older commits that are read for a commit whose files have problems, newest first.
     pub fn rests_on(&self, commit: Revision) -> Result<Vec<Revision>, ReadError> {
         let files = self.files_below(self.reader.commit(commit)?.tree, "")?;

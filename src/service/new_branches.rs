@@ -8,12 +8,13 @@ use bytes::Bytes;
 
 use super::ServiceError;
 use super::core::Core;
-use super::load::{Loader, Scope};
+use super::load::Loader;
+use super::receive::{Content, PUSHED, PushRefusal};
 use super::refs::branch_ref;
 use crate::index::{Branch, State};
-use crate::model::Revision;
+use crate::model::{Diagnostic, Revision, Rule};
 use crate::resolve::View;
-use crate::settings::ProjectSettings;
+use crate::settings::{ProjectSettings, SETTINGS_FILE};
 use crate::validation;
 
 /// Where branches were when they were looked at.
@@ -38,8 +39,12 @@ impl Core {
             looked_at.insert(name.clone(), head);
             let Some(head) = head else { continue };
             let tree = Some(reader.commit(head)?.tree);
-            let loader = Loader { reader: &reader, limits: &settings.limits };
-            let snapshot = Arc::new(loader.load(head, Scope::Everything)?);
+            let content = Content { reader: &reader, limits: PUSHED, head: None, tree: None };
+            content
+                .check_files(head)
+                .and_then(|()| content.check_chain(head, &|_, _| Ok(true)))
+                .map_err(|refusal| refused(name, refusal))?;
+            let snapshot = Arc::new(Loader { reader: &reader, limits: &settings.limits }.load_plainly(head)?);
             if !snapshot.problems().is_empty() {
                 let problems = snapshot.problems().iter().map(|problem| problem.diagnostic.clone());
                 return Err(ServiceError::Problems(problems.collect()));
@@ -78,5 +83,22 @@ impl Core {
             }
         }
         Ok(())
+    }
+}
+
+fn refused(branch: &str, refusal: PushRefusal) -> ServiceError {
+    match refusal {
+        PushRefusal::Content(faults) => ServiceError::Problems(faults),
+        PushRefusal::Service(error) => error,
+        _ => ServiceError::Conflict(Diagnostic {
+            rule: Rule::Settings,
+            file: Some(SETTINGS_FILE.to_owned()),
+            position: None,
+            path: None,
+            message: format!(
+                "the commits of the branch `{branch}` change more than can be followed at once; make the environment with another \
+                 branch, and push there in several steps"
+            ),
+        }),
     }
 }

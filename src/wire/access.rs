@@ -137,6 +137,25 @@ pub struct AccessExplanation {
     pub rule: Option<AccessRule>,
     /// The others that speak of it, those that count more first.
     pub others: Vec<AccessRule>,
+    /// Whose agreement a write needs before it is made: it becomes a proposal then. Of environments that only show what is written
+    /// in `env`, where they show it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<NeededApproval>,
+}
+
+/// The agreement that a rule asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NeededApproval {
+    /// The environment whose change it is about.
+    pub env: String,
+    /// The rule, by its place in the access file.
+    pub rule: usize,
+    /// Of how many.
+    pub count: u32,
+    /// The teams whose members count; everybody's do where none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<String>,
 }
 
 /// A rule of the access file.

@@ -24,7 +24,7 @@ use serde_json::value::RawValue;
 
 pub use access::{
     AccessExplanation, AccessRule, Account, AccountKey, Accounts, Audit, AuditItem, AuditReport, IssuedKey,
-    NewAccount, RotateKey,
+    NeededApproval, NewAccount, RotateKey,
 };
 pub use client::{Acknowledge, Acknowledged, Client, Clients};
 pub use commit::{Commit, CommitDetails, Commits};

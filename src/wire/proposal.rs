@@ -78,6 +78,9 @@ pub struct ProposalDetails {
     pub requirements: Vec<ProposalRequirement>,
     /// What both it and its environments changed since it was made.
     pub conflicts: Vec<ProposalConflict>,
+    /// How many more there are than the first 1,000, or those of 16 MiB of values, which are told.
+    #[serde(default)]
+    pub more_conflicts: u64,
     /// What else is in the way of merging it now: what would be wrong, or what the account may not do.
     pub problems: Vec<ProblemItem>,
     /// Every environment that would show something else if it were merged now.

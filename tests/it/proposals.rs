@@ -170,14 +170,49 @@ fn what_both_changed_is_decided_in_the_proposal() {
     assert!(project.git(&["show", "main:app.yaml"]).starts_with("# the app\n"));
     // Nothing that was proposed is lost.
     project.git(&["merge-base", "--is-ancestor", &first, "main"]);
+    // A value here, and what the proposal has below it: one goes, the other comes.
+    let below = ["/deep/x", "/deep/y"].map(|path| json!({ "op": "put", "path": path, "value": 1 }));
+    server.post("/api/proposals", json!({ "title": "below", "edits": below })).expect(201);
+    server.put("/deep", json!("a value")).expect(201);
+    let told = server.get("/api/proposals/2").expect(200).json();
+    let at: Vec<&Value> = told["conflicts"].as_array().unwrap().iter().map(|one| &one["path"]).collect();
+    assert_eq!(at, ["/deep", "/deep/x", "/deep/y"]);
+    let decided = json!({ "base": {
+        "/deep": { "delete": true }, "/deep/x": { "take": "theirs" }, "/deep/y": { "take": "theirs" },
+    } });
+    server.post("/api/proposals/2/resolve", json!({ "resolutions": decided })).expect(200);
+    server.post("/api/proposals/2/merge", json!({})).expect(200);
+    assert_eq!(server.get("/v1/config/deep").expect(200).json(), json!({ "x": 1, "y": 1 }));
     // Where nothing is left of it, there is nothing to propose.
     let again = json!({ "edits": [{ "op": "put", "path": "/app/a", "value": 9 }] });
     server.post("/api/proposals", again).expect(201);
     server.put("/app/a", json!(10)).expect(200);
-    server.post("/api/proposals/2/resolve", json!({ "take": "ours" })).expect(422);
-    server.post("/api/proposals/2/resolve", json!({ "take": "theirs" })).expect(200);
-    server.post("/api/proposals/2/merge", json!({})).expect(200);
+    server.post("/api/proposals/3/resolve", json!({ "take": "ours" })).expect(422);
+    server.post("/api/proposals/3/resolve", json!({ "take": "theirs" })).expect(200);
+    server.post("/api/proposals/3/merge", json!({})).expect(200);
     assert_eq!(server.get("/v1/config/app/a").expect(200).json(), json!(9));
+}
+
+/// What both changed may be much: the first of it is told, and how much more there is.
+#[test]
+fn conflicts_are_told_within_bounds() {
+    let project =
+        TestProject::with_files(&[("meta/settings.yaml", "environments:\n  base: { branch: main }\n")]);
+    let server = project.serve();
+    let values = |fill: &str| -> Vec<Value> {
+        let value = fill.repeat(900_000);
+        (0..12).map(|n| json!({ "op": "put", "path": format!("/big/v{n:02}"), "value": value })).collect()
+    };
+    server.post("/api/batch", json!({ "edits": values("a") })).expect(200);
+    server.post("/api/proposals", json!({ "title": "much", "edits": values("b") })).expect(201);
+    server.post("/api/batch", json!({ "edits": values("c") })).expect(200);
+    let seen = server.get("/api/proposals/1").expect(200).json();
+    // Three values each, of 16 MiB at most.
+    assert_eq!((seen["conflicts"].as_array().unwrap().len(), &seen["more_conflicts"]), (6, &json!(6)));
+    assert_eq!(seen["can_merge"], json!(false));
+    server.post("/api/proposals/1/resolve", json!({ "take": "theirs" })).expect(200);
+    let seen = server.get("/api/proposals/1").expect(200).json();
+    assert_eq!((&seen["conflicts"], &seen["more_conflicts"]), (&json!([]), &json!(0)));
 }
 
 /// Of files, too: what becomes of their entries is decided one by one, and which side's counts of those without entries.
@@ -227,6 +262,15 @@ fn files_without_entries_are_no_way_around_rights() {
     clone.push(&["-q", "origin", "HEAD:refs/for/base"]);
     let (omar, sec, stray) =
         (server.as_account("omar"), server.as_account("sec"), server.as_account("stray"));
+    // Comments of a file that a reader may not see.
+    clone.git(&["checkout", "-q", "origin/main"]);
+    let ledger = clone.read("finance/ledger.yaml");
+    clone.commit("finance/ledger.yaml", &format!("# a comment\n{ledger}"));
+    clone.push(&["-q", "origin", "HEAD:refs/for/base"]);
+    stray.get("/api/proposals/2").expect(403);
+    act(&sec, 2, "merge", json!({})).expect(403);
+    omar.get("/api/proposals/2").expect(200);
+    act(&omar, 2, "close", json!({})).expect(200);
     for nobody in [&omar, &sec, &stray] {
         assert_eq!(nobody.get("/api/proposals").expect(200).json()["proposals"], json!([]));
         nobody.get("/api/proposals/1").expect(403);
@@ -378,6 +422,12 @@ fn the_command_line_opens_shows_agrees_and_merges() {
     told("sec", &["proposal", "show", "1"], 0, &["EDITED"]);
     told("omar", &["proposal", "close", "1", "--comment", "done"], 0, &["closed"]);
     told("sec", &["proposal", "list"], 0, &["there are none"]);
+    told(
+        "omar",
+        &["access", "explain", "omar", "write", CERT, "--env", "prod"],
+        0,
+        &["omar may write", "others have to agree first: 1 of security to what changes in prod (rule 9)"],
+    );
     // What else writes says so, too.
     let made = "others have to agree first: proposal";
     told("omar", &["env", "rollback", "prod", "1"], 0, &[made]);

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -16,10 +17,12 @@ const MOST_PLACES: usize = 20;
 /// A refusal as gRPC has it: the code by the status of HTTP, the name of the problem as reason, a violation for each place.
 pub(super) fn of(problem: Problem) -> Status {
     let denied = problem.denied();
+    let proposed = problem.proposal();
     let told = problem.to_wire();
     let name = told.kind.trim_start_matches("/problems/").replace('-', "_").to_ascii_uppercase();
-    let mut details =
-        ErrorDetails::with_error_info(name, DOMAIN, [("status".to_owned(), told.status.to_string())]);
+    let proposal = proposed.map(|number| ("proposal".to_owned(), number.to_string()));
+    let metadata = std::iter::once(("status".to_owned(), told.status.to_string())).chain(proposal);
+    let mut details = ErrorDetails::with_error_info(name, DOMAIN, metadata.collect::<HashMap<_, _>>());
     for item in told.errors.iter().take(MOST_PLACES) {
         details.add_bad_request_violation(item.path.clone().unwrap_or_default(), item.message.clone());
     }

@@ -1,5 +1,3 @@
-use axum::http::StatusCode;
-
 use super::convert::{given, json_of, sent, written_path};
 use super::service::Caller;
 use crate::api::http::App;
@@ -108,11 +106,7 @@ async fn decide(
     let (message, request_id) = (given(message).map(str::to_owned), caller.request_id());
     let written = commit(app, Write { grant, message, request_id, edits }, ()).await?;
     if let Some(number) = written.proposal {
-        let detail = format!(
-            "others have to agree first: proposal {number} was made of it; see GET {}",
-            present::proposal_url(number)
-        );
-        return Err(Problem::new(StatusCode::CONFLICT, "needs-approval", detail));
+        return Err(Problem::proposed(number, &present::proposal_url(number)));
     }
     let told = present::batch(&written);
     let entries = told.entries.into_iter().map(|entry| WrittenEntry {

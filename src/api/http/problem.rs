@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(in crate::api) struct Problem {
     /// What the audit log is told.
     denied: Option<Box<Denied>>,
     allow: Option<Cow<'static, str>>,
+    /// The proposal that was made of a write.
+    proposal: Option<NonZeroU32>,
 }
 
 impl Problem {
@@ -43,6 +46,7 @@ impl Problem {
             conflicts: Box::default(),
             denied: None,
             allow: None,
+            proposal: None,
         }
     }
 
@@ -143,6 +147,19 @@ impl Problem {
     /// 415: gRPC over a version of HTTP that it does not have.
     pub fn wrong_version(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
+    }
+
+    /// A write that others have to agree to, where that is a refusal: a proposal was made of it.
+    pub fn proposed(number: u64, url: &str) -> Self {
+        let detail = format!("others have to agree first: proposal {number} was made of it; see GET {url}");
+        // A larger one is told by the detail alone.
+        let proposal = u32::try_from(number).ok().and_then(NonZeroU32::new);
+        Problem { proposal, ..Self::new(StatusCode::CONFLICT, "needs-approval", detail) }
+    }
+
+    /// The proposal that was made of a write.
+    pub fn proposal(&self) -> Option<u32> {
+        self.proposal.map(NonZeroU32::get)
     }
 
     /// 429: too much is being done at once.

@@ -12,6 +12,7 @@ pub(super) use self::board::{ProposalBoard, steps};
 pub(super) use self::log::{Held, LogError, append};
 use super::committer::{NewProposal, ProposalWork, QueueWatch, Resolving, Write, try_heads};
 use super::core::Core;
+use super::page::PageRoom;
 use super::preview::previewed_all;
 use super::project::Project;
 use super::promote::id_of;
@@ -28,7 +29,7 @@ use crate::validation::Finding;
 /// How often it is looked whether a merge is due.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How many conflicts of one environment are told.
+/// How many conflicts are told.
 const MOST_CONFLICTS: usize = 1_000;
 
 /// How many proposals one page lists at most.
@@ -55,6 +56,8 @@ pub struct ProposalOutcome {
     /// What both it and its environments changed since it was made, by environment. The environment is ours, the proposal
     /// theirs.
     pub conflicts: Vec<ProposalConflict>,
+    /// How many more there are.
+    pub more_conflicts: usize,
     /// What else is in the way.
     pub faults: Vec<Diagnostic>,
     /// What others have to agree to, and who did.
@@ -214,23 +217,20 @@ impl Core {
         let author = author.as_deref().map(Principal::rights);
         let grant = reading.grant();
         let trial = try_heads(self, reading.state(), (&grant.as_writer(), author), &proposal.heads)?;
-        let mut hidden = 0;
-        let of_head = |(head, found): (Head, Vec<Conflict>)| {
-            let environment = head.environment;
+        let is_without_conflicts = trial.conflicts.iter().all(|(_, found)| found.is_empty());
+        let (mut conflicts, mut more_conflicts, mut room) = (Vec::new(), 0, PageRoom::default());
+        for (Head { environment, .. }, found) in trial.conflicts {
             // What the proposal holds as its branch does by now is not among its paths.
-            let (name, all) = (environment.clone(), found.len());
-            let mut shown: Vec<Conflict> =
-                found.into_iter().filter(|conflict| grant.sees(&name, &conflict.path)).collect();
-            hidden += all - shown.len();
-            shown.truncate(MOST_CONFLICTS);
-            shown.into_iter().map(move |conflict| ProposalConflict {
-                environment: environment.clone(),
-                id: id_of(&conflict),
-                conflict,
-            })
-        };
-        let conflicts: Vec<ProposalConflict> = trial.conflicts.into_iter().flat_map(of_head).collect();
-        let is_without_conflicts = conflicts.is_empty() && hidden == 0;
+            for conflict in found.into_iter().filter(|conflict| grant.sees(&environment, &conflict.path)) {
+                if more_conflicts > 0 || conflicts.len() == MOST_CONFLICTS || !room.takes(bytes_of(&conflict))
+                {
+                    more_conflicts += 1;
+                    continue;
+                }
+                let environment = environment.clone();
+                conflicts.push(ProposalConflict { environment, id: id_of(&conflict), conflict });
+            }
+        }
         let own = self.requirements(proposal, &trial.own_needs);
         let can_merge = is_without_conflicts
             && trial.faults.is_empty()
@@ -241,12 +241,19 @@ impl Core {
             environments: previewed_all(grant, &trial.environments, &self.limits()),
             findings: trial.findings,
             conflicts,
+            more_conflicts,
             faults: trial.faults,
             requirements: self.requirements(proposal, &trial.needs),
             forbidden: trial.forbidden,
             can_merge,
         })
     }
+}
+
+/// How much the values of a conflict are, in bytes.
+fn bytes_of(conflict: &Conflict) -> usize {
+    let sides = [&conflict.base, &conflict.ours.says, &conflict.theirs];
+    sides.iter().filter_map(|says| says.entry()).map(|entry| entry.json().len()).sum()
 }
 
 /// What somebody wants of a proposal.

@@ -1,6 +1,7 @@
 //! Pushes: what somebody sends is received beside the repository and looked at there, decided by the committer like any
 //! write, and moves refs only through it.
 
+mod content;
 mod inspect;
 mod lineage;
 mod settings;
@@ -10,7 +11,8 @@ use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
 
-pub(super) use self::inspect::{ChangeLimits, Inspected, Target};
+pub(super) use self::content::{ChangeLimits, Content, PUSHED};
+pub(super) use self::inspect::{Inspected, Target};
 pub(super) use self::lineage::Lineage;
 pub(super) use self::settings::ReceivedSettings;
 use super::ServiceError;
@@ -269,7 +271,7 @@ pub(super) fn judge(
     hand_over: impl FnOnce(Received) -> Result<Vec<Verdict>, ServiceError>,
 ) -> Result<Vec<Verdict>, ServiceError> {
     core.writable()?;
-    let found = inspect::inspect(core, &push, &quarantine, inspect::PUSHED)?;
+    let found = inspect::inspect(core, &push, &quarantine, PUSHED)?;
     let is_void = push.is_atomic && found.iter().any(Result::is_err);
     let (mut inspected, mut verdicts) = (Vec::new(), Vec::new());
     for found in found {

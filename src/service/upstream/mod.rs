@@ -7,6 +7,7 @@ pub(super) mod pulls;
 mod state;
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -194,7 +195,10 @@ fn remote_of(core: &Core, settings: &ProjectSettings, upstream: &Upstream) -> Re
 
 /// A file of certificates that has to be there.
 fn certificates(file: &Path) -> Result<PathBuf, String> {
-    let found = File::open(file).and_then(|_| std::path::absolute(file));
+    let found = std::fs::metadata(file).and_then(|found| match found.is_file() {
+        true => File::open(file).and_then(|_| std::path::absolute(file)),
+        false => Err(io::Error::other("it is no file")),
+    });
     found.map_err(|error| format!("`ca_file` {} cannot be read: {error}", file.display()))
 }
 

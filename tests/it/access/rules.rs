@@ -213,6 +213,20 @@ fn explanations_name_the_rule_that_decides() {
             "{account} {action} {path}: {told}"
         );
     }
+    // That others have to agree to it is told, also where it only shows.
+    let agreed = json!([{ "env": "prod", "rule": 9, "count": 1, "teams": ["security"] }]);
+    for (account, env, path, expected) in [
+        ("omar", "prod", "/payments/certs/tls.crt", agreed.clone()),
+        ("omar", "base", "/payments/certs/tls.crt", agreed),
+        ("omar", "dev", "/payments/certs/tls.crt", json!(null)),
+        ("omar", "prod", "/payments/db", json!(null)),
+        ("admin", "prod", "/payments/certs/tls.crt", json!(null)),
+        ("svc", "prod", "/payments/certs/tls.crt", json!(null)),
+    ] {
+        let told = explain(account, "write", path, env);
+        assert_eq!(told["approvals"], expected, "{account} {path} in {env}: {told}");
+    }
+    assert_eq!(explain("omar", "read", "/payments/certs/tls.crt", "prod")["approvals"], json!(null));
     let secret =
         server.get("/api/access/explain?account=svc&action=secrets:read&secret=db-app").expect(200).json();
     assert_eq!((&secret["allowed"], &secret["rule"]["number"]), (&json!(true), &json!(10)));

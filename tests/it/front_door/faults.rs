@@ -213,11 +213,22 @@ fn what_packs_for_a_client_that_hung_up_ends_with_it() {
     let pid = || std::fs::read_to_string(&started).ok()?.trim().parse::<u32>().ok();
     wait_for("the packing to begin", || pid().is_some());
     let process = format!("/proc/{}/stat", pid().unwrap());
+    /// Ends it, should the test fail.
+    struct Sleeper(i32);
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            let sleeper = rustix::process::Pid::from_raw(self.0).unwrap();
+            let _ = rustix::process::kill_process(sleeper, rustix::process::Signal::KILL);
+        }
+    }
+    let sleeper = Sleeper(i32::try_from(pid().unwrap()).unwrap());
     // What ended and nobody asked about is a zombie.
     let runs = || std::fs::read_to_string(&process).is_ok_and(|stat| !stat.contains(") Z "));
     assert!(runs());
     drop(stream);
     wait_for("it to end", || !runs());
+    // Its number may be somebody else's.
+    std::mem::forget(sleeper);
 }
 
 fn serve_failing(project: &TestProject, failpoint: &str) -> Server {

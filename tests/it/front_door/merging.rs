@@ -1,7 +1,9 @@
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{Clone, assert_clean, body_of, pack_of, project, send};
-use crate::harness::Server;
+use crate::harness::{Server, wait_for};
 
 const CAPABILITIES: &str = "report-status-v2 side-band-64k";
 
@@ -80,6 +82,28 @@ fn what_both_changed_is_a_conflict() {
     assert_clean(&project);
 }
 
+/// Of a file that could not be read it is not known who changed what since: both sides' mending is for somebody to decide.
+#[test]
+fn what_could_not_be_read_before_is_a_conflict() {
+    let project = project();
+    let server = project.serve();
+    let clone = Clone::with(project.config_git().to_str().unwrap(), &[]);
+    let broken = clone.commit("app.yaml", "host: [\nport: 1\n");
+    clone.push(&["-q"]);
+    wait_for("it to be told", || server.get("/api/status").expect(200).text().contains("app.yaml"));
+    let mended = Clone::of(&server, &server.key);
+    mended.commit("app.yaml", "host: of one\nport: 1\n");
+    mended.push(&["-q"]);
+    clone.commit("app.yaml", "host: of another\nport: 1\n");
+    let told = push_late(&server, &clone, &broken, CAPABILITIES);
+    assert!(told.contains("ng refs/heads/main conflicts") && told.contains("/app/host"), "{told}");
+    clone.git(&["reset", "-q", "--hard", &broken]);
+    clone.commit("app.yaml", "host: [ still\nport: 1\n");
+    let told = push_late(&server, &clone, &broken, CAPABILITIES);
+    assert!(told.contains("ng refs/heads/main not valid"), "{told}");
+    assert_eq!(app(&server)["host"], "of one");
+}
+
 #[test]
 fn who_asks_for_no_merge_gets_none() {
     let project = project();
@@ -141,6 +165,7 @@ fn files_that_come_and_go_are_merged_by_entry() {
         ("motd", Some("hello\n")),
         ("dir/a", Some("a\n")),
         ("dir/b", Some("b\n")),
+        ("hi.txt", Some("hello")),
         (".editorconfig", Some("root\n")),
     ];
     let cases: &[(&str, Edits, Edits, End)] = &[
@@ -202,7 +227,10 @@ fn files_that_come_and_go_are_merged_by_entry() {
             "they moved an entry and changed it, and another is another here",
             &[("db.yaml", Some("# about\nhost: h\nport: 2\n"))],
             &[("db.yaml", Some("# about\nport: 1\n")), ("db/host.txt", Some("theirs"))],
-            Merged(json!({ "host": "theirs", "port": 2 }), &[("db.yaml", "port: 2\n")]),
+            Merged(
+                json!({ "host": "theirs", "port": 2 }),
+                &[("db.yaml", "port: 2\n"), ("db/host.txt", "theirs")],
+            ),
         ),
         (
             "both added the same at different places",
@@ -238,13 +266,25 @@ fn files_that_come_and_go_are_merged_by_entry() {
             "they made a folder of a file, and something else is another here",
             &[("db.yaml", Some("# about\nhost: h\nport: 2\n"))],
             &[("motd", None), ("motd/text.yaml", Some("hi\n"))],
-            Merged(json!({ "host": "h", "port": 2 }), &[("motd/text.yaml", "hi\n")]),
+            Merged(
+                json!({ "host": "h", "port": 2 }),
+                &[("db.yaml", "# about\nhost: h\nport: 2\n"), ("motd/text.yaml", "hi\n")],
+            ),
+        ),
+        (
+            "a file has another name here, and they made a folder of it",
+            &[("hi.txt", None), ("hi", Some("hello"))],
+            &[("hi.txt", None), ("hi/text.yaml", Some("a: 1\n"))],
+            Merged(json!({ "host": "h", "port": 1 }), &[("hi/text.yaml", "a: 1\n")]),
         ),
         (
             "they made a file of a folder, and something else is another here",
             &[("db.yaml", Some("# about\nhost: h\nport: 2\n"))],
             &[("dir/a", None), ("dir/b", None), ("dir", Some("a file\n"))],
-            Merged(json!({ "host": "h", "port": 2 }), &[("dir", "a file\n")]),
+            Merged(
+                json!({ "host": "h", "port": 2 }),
+                &[("db.yaml", "# about\nhost: h\nport: 2\n"), ("dir", "a file\n")],
+            ),
         ),
         (
             "they made a file of a folder, and there is more in it here",
@@ -315,21 +355,36 @@ fn files_that_come_and_go_are_merged_by_entry() {
                     let mode = if name == *file { "100644" } else { "100755" };
                     assert!(project.git(&["ls-tree", "main", name]).starts_with(mode), "{what}: {file}");
                 }
-                let listed =
-                    project.git(&["ls-tree", "-r", "--name-only", "main", "db", "db.yaml", "db.toml"]);
-                let listed: Vec<&str> = listed.lines().collect();
-                let expected =
-                    files.iter().filter(|(file, _)| file.trim_start_matches("+x ").starts_with("db"));
-                assert!(
-                    expected.count() <= listed.len() && (shown.is_null() == listed.is_empty()),
-                    "{what}: {listed:?}"
-                );
+                // Of what the case is about, nothing else is left.
+                let about = |file: &str| file.trim_start_matches("+x ").to_owned();
+                let touched = ours.iter().chain(*theirs).map(|(file, _)| about(file));
+                let expected: BTreeSet<String> = files.iter().map(|(file, _)| about(file)).collect();
+                let listed = project.git(&["ls-tree", "-r", "--name-only", "main"]);
+                let listed: BTreeSet<&str> = listed.lines().collect();
+                for file in touched {
+                    assert_eq!(
+                        listed.contains(&*file),
+                        expected.contains(&file),
+                        "{what}: {file} in {listed:?}"
+                    );
+                }
             }
         }
         // The next case begins where this one did.
         clone.git(&["fetch", "-q"]);
         clone.git(&["reset", "-q", "--hard", "origin/main"]);
-        let made = ["db", "db.yaml", "db.toml", "notes.yaml", "motd", "dir", "run.sh", ".editorconfig"];
+        let made = [
+            "db",
+            "db.yaml",
+            "db.toml",
+            "notes.yaml",
+            "motd",
+            "dir",
+            "hi",
+            "hi.txt",
+            "run.sh",
+            ".editorconfig",
+        ];
         clone.git(&[&["rm", "-q", "-r", "--ignore-unmatch"], &made[..]].concat());
         clone.git(&["commit", "-q", "--allow-empty", "-m", "away"]);
         clone.push(&["-q", "origin", "main"]);

@@ -228,6 +228,11 @@ fn an_environment_does_not_begin_with_what_is_not_valid() {
         assert!(told.contains(refused), "{told}");
         server.get("/v1/config/app?env=dev").expect(404);
     }
+    std::os::unix::fs::symlink("app.yaml", clone.dir.join("link.yaml")).unwrap();
+    clone.commit("app.yaml", "port: 7\n");
+    clone.push(&["-q", "-f", "origin", "dev"]);
+    assert!(dev().expect(422).text().contains("a symbolic link is not followed"));
+    std::fs::remove_file(clone.dir.join("link.yaml")).unwrap();
     clone.commit("app.yaml", "port: 7\n");
     clone.push(&["-q", "-f", "origin", "dev"]);
     settings.push(&["-q"]);

@@ -7,6 +7,7 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use super::{Client, connect, connect_as, run};
+use crate::access;
 use crate::harness::{Answer, Server, TestProject};
 
 fn json_value(json: &Json) -> Option<Value> {
@@ -406,4 +407,25 @@ fn every_method_refuses_whom_it_should() {
         let audit = server.get("/api/audit?account=stray").expect(200).text();
         assert!(audit.contains("/payments/db/host"), "{audit}");
     });
+}
+
+#[test]
+fn a_write_that_others_have_to_agree_to_names_its_proposal() {
+    let project = access::project();
+    let server = project.serve();
+    run(async {
+        let mut omar = connect_as(&server, Some(&access::key("omar"))).await;
+        let value = json_value(&json!("NEW\n"));
+        let request = PutRequest {
+            path: "/payments/certs/tls.crt".into(),
+            env: "prod".into(),
+            value,
+            ..Default::default()
+        };
+        let refused = omar.put(request).await.unwrap_err();
+        assert_eq!((refused.code(), reason(&refused)), (Code::Aborted, "needs-approval".to_owned()));
+        assert_eq!(refused.get_details_error_info().unwrap().metadata["proposal"], "1");
+    });
+    let proposal = server.get("/api/proposals/1").expect(200).json();
+    assert_eq!((&proposal["author"], &proposal["state"]), (&json!("omar"), &json!("open")));
 }

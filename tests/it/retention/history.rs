@@ -59,7 +59,11 @@ fn writes_and_reads_go_on_during_a_cut() {
             *last = writer.join().unwrap();
         }
     });
-    project.git(&["fsck", "--full", "--strict"]);
+    // What is cut off goes while Git reads it: then it looks again.
+    wait_for("Git to find it sound", || {
+        let fsck = git_command(&project.config_git()).args(["fsck", "--full", "--strict"]).output().unwrap();
+        fsck.status.success()
+    });
     for (writer, last) in last.iter().enumerate() {
         let entry = server.get(&format!("/api/config/live/w{writer}")).expect(200).json();
         assert_eq!((&entry["version"], &entry["value"]), (&json!(last), &json!(last)));

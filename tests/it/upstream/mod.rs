@@ -213,12 +213,18 @@ fn files_that_the_forge_overrules_can_be_brought_back() {
     server.put("/deep", json!("a value")).expect(201);
     let clone = Clone::of(&server, &server.key);
     clone.commit(".editorconfig", "mine\n");
+    clone.commit("raw", "raw here\n");
+    clone.commit(".d", "a file here\n");
     clone.push(&["-q"]);
     forge.work(&["remote", "set-url", "origin", away.to_str().unwrap()]);
     forge.work(&["rm", "-q", "db.yaml"]);
     forge.commit(".editorconfig", "of the forge\n");
     forge.commit("motd.txt", "hello there");
     forge.commit("deep.yaml", "x: { y: 1 }\n");
+    std::fs::create_dir(forge.temp.path().join("work/raw")).unwrap();
+    forge.commit("raw/x.yaml", "y: 1\n");
+    std::fs::create_dir(forge.temp.path().join("work/.d")).unwrap();
+    forge.commit(".d/a", "a\n");
     forge.commit("run.sh", "true\n");
     forge.work(&["update-index", "--chmod=+x", "run.sh"]);
     forge.work(&["commit", "-qm", "a program"]);
@@ -235,13 +241,18 @@ fn files_that_the_forge_overrules_can_be_brought_back() {
     let mut overruled: Vec<&str> =
         told["overruled"].as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect();
     overruled.sort_unstable();
-    assert_eq!(overruled, ["/.editorconfig", "/db/port", "/deep", "/deep/x/y", "/motd"], "{told}");
+    let expected = ["/.d", "/.editorconfig", "/db/port", "/deep", "/deep/x/y", "/motd", "/raw", "/raw/x/y"];
+    assert_eq!(overruled, expected, "{told}");
+    // What readers see is what is in Git, here and there.
+    assert_eq!((forge.shown("raw/x.yaml").as_str(), forge.shown(".d/a").as_str()), ("y: 1\n", "a\n"));
+    assert_eq!(server.get("/v1/config/raw").expect(200).json(), json!({ "x": { "y": 1 } }));
     assert_eq!(server.get("/v1/config/motd").expect(200).json(), json!("hello there"));
     assert_eq!(server.get("/v1/config/deep").expect(200).json(), json!({ "x": { "y": 1 } }));
     server.post("/api/proposals/1/merge", json!({})).expect(200);
     assert_eq!(server.get("/v1/config/db").expect(200).json(), json!({ "port": 2 }));
     assert_eq!(server.get("/v1/config/deep").expect(200).json(), json!("a value"));
     server.get("/v1/config/motd").expect(404);
+    assert_eq!(server.get("/v1/config/raw").expect(200).json(), json!("raw here\n"));
     wait_for("it to be there", || {
         forge.shown(".editorconfig") == "mine\n" && forge.shown("db.yaml") == "port: 2\n"
     });

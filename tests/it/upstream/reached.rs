@@ -1,7 +1,7 @@
 //! The ways to a forge: TLS with certificates of its own, and ssh.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -88,14 +88,17 @@ asyncio.run(main())
 /// The address of a server that speaks HTTP, by TLS.
 fn by_tls(certificate: &Path, address: &str) -> (Running, String) {
     let port = address.rsplit(':').next().unwrap();
-    let mut child = Command::new(python())
-        .args(["-c", TERMINATOR, certificate.to_str().unwrap(), port])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let (running, port) = started(&["-c", TERMINATOR, certificate.to_str().unwrap(), port]);
+    (running, format!("https://127.0.0.1:{port}"))
+}
+
+/// A script that tells its port once it listens there.
+fn started(arguments: &[&str]) -> (Running, String) {
+    let child = Command::new(python()).args(arguments).stdout(Stdio::piped()).spawn();
+    let mut running = Running(child.unwrap());
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    (Running(child), format!("https://127.0.0.1:{}", line.trim()))
+    BufReader::new(running.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (running, line.trim().to_owned())
 }
 
 #[test]
@@ -111,17 +114,30 @@ fn a_forge_is_held_to_certificates_of_its_own() {
         follower(&format!("{address}/config.git"), ", token: key, poll: 1s, ca_file: secrets/ca.pem");
     let ca_file = project.dir().join("secrets/ca.pem");
     std::fs::write(project.dir().join("secrets/key"), &origin.key).unwrap();
-    let server = project.serve();
+    // What Git would trust besides is looked at on its way.
+    let (bin, trusted) = (first.temp.path().join("bin"), first.temp.path().join("trusted"));
+    std::fs::create_dir(&bin).unwrap();
+    let git = String::from_utf8(Command::new("which").arg("git").output().unwrap().stdout).unwrap();
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *https://*) ls -A \"$GIT_SSL_CAPATH\" >> {} || echo \"$GIT_SSL_CAPATH\" >> {0};; esac\nexec {} \"$@\"\n",
+        trusted.display(),
+        git.trim()
+    );
+    std::fs::write(bin.join("git"), script).unwrap();
+    std::fs::set_permissions(bin.join("git"), PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let server = project.serve_with(&[], &[("PATH", &path)]);
     let told = || upstream(&server)["last_error"].to_string();
     wait_for("the missing file to be told", || told().contains("ca.pem"));
     // Who cannot show that it is the forge is not even asked.
     std::fs::copy(&wrong.authority, &ca_file).unwrap();
-    wait_for("the stranger to be told", || told().contains("verification failed"));
+    wait_for("the stranger to be told", || told().contains("certificate"));
     assert_eq!(app(&server), serde_json::Value::Null);
     std::fs::copy(&right.authority, &ca_file).unwrap();
     wait_for("the first fetch", || app(&server)["host"] == "h0" && state(&server) == "same");
     server.put("/app/host", json!("written here")).expect(200);
     wait_for("it to go there", || app(&origin)["host"] == "written here");
+    assert_eq!(std::fs::read_to_string(&trusted).unwrap(), "");
     std::fs::remove_file(project.dir().join("secrets/key")).unwrap();
 }
 
@@ -151,59 +167,57 @@ fn the_api_of_a_forge_is_held_to_them_as_well() {
     });
 }
 
-/// OpenSSH's own server, with keys made for the test.
-struct Sshd {
+/// A server of ssh: whoever has the key runs commands as whoever runs the tests.
+const SSH_SERVER: &str = r#"
+import asyncio, asyncssh, subprocess, sys
+
+async def run(process):
+    pipe = subprocess.PIPE
+    local = subprocess.Popen(process.command, shell=True, stdin=pipe, stdout=pipe, stderr=pipe)
+    await process.redirect(stdin=local.stdin, stdout=local.stdout, stderr=local.stderr)
+    await process.stdout.drain()
+    process.exit(await asyncio.to_thread(local.wait))
+
+async def main():
+    folder, port = sys.argv[1], int(sys.argv[2])
+    server = await asyncssh.listen(
+        "127.0.0.1", port, server_host_keys=[folder + "/host"], authorized_client_keys=folder + "/client.pub",
+        process_factory=run, encoding=None, reuse_address=True)
+    print(server.get_port(), flush=True)
+    await server.wait_closed()
+
+asyncio.run(main())
+"#;
+
+/// A server of ssh, with keys made for the test.
+struct Ssh {
     temp: tempfile::TempDir,
     port: u16,
     running: Option<Running>,
 }
 
-impl Sshd {
+impl Ssh {
     fn new() -> Self {
         let temp = tempfile::tempdir().unwrap();
         for key in ["host", "client"] {
             let file = temp.path().join(key);
-            run(
-                "ssh-keygen",
-                &["-q", "-t", "ed25519", "-N", "", "-f", file.to_str().unwrap()],
-                "openssh-client",
-            );
+            let arguments = ["-q", "-t", "ed25519", "-N", "", "-f", file.to_str().unwrap()];
+            run("ssh-keygen", &arguments, "openssh-client");
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut sshd = Sshd { temp, port, running: None };
-        sshd.start();
-        sshd
+        let mut ssh = Ssh { temp, port: 0, running: None };
+        ssh.start();
+        ssh
     }
 
     fn file(&self, name: &str) -> String {
         self.temp.path().join(name).display().to_string()
     }
 
+    /// Starts it where it was, if it was anywhere.
     fn start(&mut self) {
-        if rustix::process::getuid().is_root() {
-            // Where its children are locked up before they know whom they serve.
-            std::fs::create_dir_all("/run/sshd").unwrap();
-        }
-        let options = [
-            format!("ListenAddress=127.0.0.1:{}", self.port),
-            format!("HostKey={}", self.file("host")),
-            format!("AuthorizedKeysFile={}", self.file("client.pub")),
-            "StrictModes=no".to_owned(),
-            "UsePAM=no".to_owned(),
-            "PidFile=none".to_owned(),
-            "PermitRootLogin=yes".to_owned(),
-            "PasswordAuthentication=no".to_owned(),
-        ];
-        let mut command = Command::new("/usr/sbin/sshd");
-        command.args(["-D", "-e", "-f", "/dev/null"]);
-        options.iter().for_each(|option| {
-            command.args(["-o", option]);
-        });
-        let child = command.stderr(Stdio::null()).spawn();
-        let child =
-            child.unwrap_or_else(|error| panic!("sshd: {error}; install it: apt-get install openssh-server"));
-        self.running = Some(Running(child));
-        wait_for("sshd", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+        let folder = self.temp.path().to_str().unwrap();
+        let (running, port) = started(&["-c", SSH_SERVER, folder, &self.port.to_string()]);
+        (self.running, self.port) = (Some(running), port.parse().unwrap());
     }
 
     /// How the server is to call it.
@@ -224,22 +238,22 @@ impl Sshd {
 #[test]
 fn a_forge_is_reached_by_ssh() {
     let forge = Forge::new();
-    let mut sshd = Sshd::new();
+    let mut ssh = Ssh::new();
     let who = Command::new("id").arg("-un").output().unwrap().stdout;
     let who = String::from_utf8(who).unwrap();
-    let url = format!("ssh://{}@127.0.0.1:{}{}", who.trim(), sshd.port, forge.url());
+    let url = format!("ssh://{}@127.0.0.1:{}{}", who.trim(), ssh.port, forge.url());
     let project = follower(&url, ", poll: 1s");
-    let server = project.serve_with(&[], &[("GIT_SSH_COMMAND", &sshd.command())]);
+    let server = project.serve_with(&[], &[("GIT_SSH_COMMAND", &ssh.command())]);
     let told = || upstream(&server)["last_error"].to_string();
     wait_for("the strange host to be told", || told().contains("Host key verification failed"));
-    sshd.know_host();
+    ssh.know_host();
     wait_for("the first fetch", || app(&server)["host"] == "h0" && state(&server) == "same");
     server.put("/app/host", json!("written here")).expect(200);
     wait_for("it to go there", || forge.shown("app.yaml").contains("written here"));
-    sshd.running = None;
+    ssh.running = None;
     server.put("/app/host", json!("while it is away")).expect(200);
     wait_for("the outage to be told", || upstream(&server)["last_error"].is_string());
-    sshd.start();
+    ssh.start();
     wait_for("it to go there as well", || forge.shown("app.yaml").contains("while it is away"));
     forge.work(&["pull", "-q"]);
     forge.commit("app.yaml", "host: of the forge\nport: 1\n");

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::merge::Files;
 use super::message::message;
 use super::{Batch, BatchError, Content, Decided, FileVersions, Merged, Pushed, Working};
 use crate::git::{NewCommit, Pack, Signature, WorkTree};
@@ -75,17 +76,16 @@ impl Batch<'_> {
         let before = working.seen();
         let mut parents: Vec<Revision> = working.head.into_iter().collect();
         let tree = match content {
-            Content::Files(files) => write_files(files, working, &mut plan, &mut self.pack, self.texts)?,
+            Content::Files(files) => {
+                write_files((Files::new(), files), working, &mut plan, &mut self.pack, self.texts)?
+            }
             Content::Tree(tree) => {
                 working.tree = WorkTree::new(Some(tree));
                 tree
             }
             Content::Merge(Merged { pushed, taken, files }) => {
                 parents.extend(pushed);
-                for (file, held) in taken {
-                    working.tree.set_as(self.texts.reader(), &file, held)?;
-                }
-                write_files(files, working, &mut plan, &mut self.pack, self.texts)?
+                write_files((taken, files), working, &mut plan, &mut self.pack, self.texts)?
             }
             Content::Commit(Pushed { commit, tree, .. }) => {
                 working.tree = WorkTree::new(Some(tree));
@@ -218,25 +218,30 @@ fn changed(new: &NewVersion) -> ChangedEntry {
     ChangedEntry { path: new.path.clone(), version: new.version, deleted: new.deleted }
 }
 
-/// Puts the changed files into the branch's tree, and answers the tree.
+/// Puts files into the branch's tree, as they are elsewhere and as they were edited, and answers the tree.
 fn write_files(
-    files: BTreeMap<Arc<str>, Draft>,
+    (taken, files): (Files, BTreeMap<Arc<str>, Draft>),
     working: &mut Working,
     plan: &mut Plan,
     pack: &mut Pack,
     texts: &mut Texts,
 ) -> Result<ObjectId, BatchError> {
+    // What goes makes room first: a folder may come in the place of a file, and the other way round.
+    let is_gone = |file: &str| files.get(file).is_some_and(|draft| draft.bytes.is_none());
+    let gone = taken.iter().filter(|(_, held)| held.is_none()).map(|(file, _)| file);
+    let emptied = files.keys().filter(|file| is_gone(file) && working.snapshot.file(file).is_some());
+    for file in gone.chain(emptied) {
+        working.tree.set(texts.reader(), file, None)?;
+    }
+    for (file, held) in taken.iter().filter(|(file, held)| held.is_some() && !is_gone(file)) {
+        working.tree.set_as(texts.reader(), file, *held)?;
+    }
     for (file, draft) in files {
-        let blob = match draft.bytes {
-            None => None,
-            Some(bytes) => {
-                let blob = pack.blob(&bytes)?;
-                plan.locate(&file, blob);
-                texts.add(blob, bytes, working.snapshot.file(&file));
-                Some(blob)
-            }
-        };
-        working.tree.set(texts.reader(), &file, blob)?;
+        let Some(bytes) = draft.bytes else { continue };
+        let blob = pack.blob(&bytes)?;
+        plan.locate(&file, blob);
+        texts.add(blob, bytes, working.snapshot.file(&file));
+        working.tree.set(texts.reader(), &file, Some(blob))?;
     }
     Ok(working.tree.write(pack)?)
 }

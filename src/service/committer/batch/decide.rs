@@ -124,9 +124,11 @@ impl Batch<'_> {
             return Ok(None);
         }
         check_folders(&files)?;
+        let goes = |file: &str| files.get(file).is_some_and(|draft| draft.bytes.is_none());
+        let has_gone = files.values().any(|draft| draft.bytes.is_none());
         for (file, draft) in files.iter().filter(|(file, _)| layer.file(file).is_none()) {
             if draft.bytes.is_some() {
-                self.check_room(&branch, file, &|_| false)?;
+                self.check_room(&branch, file, Some(&goes).filter(|_| has_gone).map(|goes| goes as _))?;
             }
         }
         let updates = files.iter_mut().map(|(file, draft)| Update {
@@ -180,7 +182,7 @@ impl Batch<'_> {
         &mut self,
         branch: &Arc<str>,
         file: &str,
-        goes: &dyn Fn(&str) -> bool,
+        goes: Option<&dyn Fn(&str) -> bool>,
     ) -> Result<(), ServiceError> {
         let Some(working) = self.branches.get_mut(branch) else { return Ok(()) };
         let ends = file.match_indices('/').map(|(at, _)| at).chain([file.len()]);
@@ -194,14 +196,12 @@ impl Batch<'_> {
                 None => return Ok(()),
                 Some((EntryKind::Dir, _)) if end < file.len() => {}
                 Some((EntryKind::Dir, id)) => {
-                    let within = self.texts.reader().changed_files(Some(id), None, MOST_FILES)?;
-                    let mut files = within.files.iter().map(|change| format!("{file}/{}", change.path));
-                    if within.skipped.is_empty() && files.all(|file| goes(&file)) {
+                    if goes.is_some_and(|goes| folder_goes(self.texts.reader(), (file, id), goes)) {
                         return Ok(());
                     }
                     return Err(in_the_way(file, format!("`{file}` is a folder, so it cannot be a file")));
                 }
-                Some(_) if goes(name) => return Ok(()),
+                Some(_) if goes.is_some_and(|goes| goes(name)) => return Ok(()),
                 Some(_) if end == file.len() => {
                     return Err(in_the_way(file, format!("`{file}` is a symbolic link or a submodule")));
                 }
@@ -368,4 +368,16 @@ fn check_folders(files: &BTreeMap<Arc<str>, Draft>) -> Result<(), ServiceError> 
 fn in_the_way(file: &str, message: String) -> ServiceError {
     let (file, position, path) = (Some(file.to_owned()), None, None);
     ServiceError::Conflict(Diagnostic { rule: Rule::Shape, file, position, path, message })
+}
+
+/// How many files of a folder are looked at that has to go.
+const MOST_IN_FOLDER: usize = 10_000;
+
+/// Whether all that a folder holds goes.
+fn folder_goes(reader: &Reader, (folder, tree): (&str, ObjectId), goes: &dyn Fn(&str) -> bool) -> bool {
+    let within = reader.changed_files(Some(tree), None, MOST_IN_FOLDER);
+    within.is_ok_and(|within| {
+        within.skipped.is_empty()
+            && within.files.iter().all(|change| goes(&format!("{folder}/{}", change.path)))
+    })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::merge::{Files, Held, Overruled};
 use super::{Batch, Content, Decided, Failure, Merged};
-use crate::git::EntryKind;
+use crate::git::{EntryKind, WorkTree};
 use crate::merge::Conflict;
 use crate::model::Path;
 use crate::proposal::Head;
@@ -14,6 +14,9 @@ use crate::service::committer::request::PromotedEntry;
 use crate::service::committer::stage::Stage;
 use crate::service::promote::promoted_entry;
 use crate::snapshot::is_configuration;
+
+/// How many entries are tried one by one where they cannot be brought back together.
+const MOST_TRIED: usize = 200;
 
 /// Commits that bring back what a branch had.
 pub(in crate::service::committer) struct Kept {
@@ -37,9 +40,12 @@ impl Batch<'_> {
         let entries: Vec<_> = overruled.entries.iter().map(entry).collect();
         let files = self.files_to_keep(branch, &overruled.files);
         let decided = match self.decide_entries(branch, &entries) {
-            Err(error) if !files.is_empty() => {
-                tracing::warn!(%branch, %error, "of what was overruled, files without entries alone are proposed");
-                None
+            Err(error) => {
+                tracing::warn!(%branch, %error, "not all that was overruled can be proposed; it is in history");
+                let is_possible =
+                    |entry: &PromotedEntry| self.decide_entries(branch, std::slice::from_ref(entry)).is_ok();
+                let possible: Vec<_> = entries.into_iter().take(MOST_TRIED).filter(is_possible).collect();
+                self.decide_entries(branch, &possible).unwrap_or_default()
             }
             decided => decided?,
         };
@@ -60,6 +66,16 @@ impl Batch<'_> {
             let now = working.tree.get(self.texts.reader(), file);
             if now.is_ok_and(|now| is_plain(&now) && now != *held) {
                 kept.insert(file.clone(), *held);
+            }
+        }
+        // One that stands there has room; so has one that goes.
+        let is_new =
+            |file: &str, tree: &mut WorkTree| matches!(tree.get(self.texts.reader(), file), Ok(None));
+        let new: Vec<Arc<str>> =
+            kept.keys().filter(|file| is_new(file, &mut working.tree)).cloned().collect();
+        for file in new {
+            if kept[&file].is_none() || self.check_room(branch, &file, None).is_err() {
+                kept.remove(&file);
             }
         }
         kept

@@ -1,6 +1,6 @@
 //! Proposals: commits are made that no branch is to lead to yet, and later merged with where their branches are by then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::commit::MadeChangeSet;
@@ -16,7 +16,7 @@ use crate::service::committer::checks::TriedEnvironment;
 use crate::service::committer::request::Write;
 use crate::service::receive::PushRefusal;
 use crate::service::trailers::is_read_again;
-use crate::snapshot::is_configuration;
+use crate::snapshot::{base_path, is_configuration};
 use crate::validation::Finding;
 
 /// What a proposal would come to if it were merged now.
@@ -351,19 +351,32 @@ pub(super) fn with_noted(message: &str, mut noted: Vec<String>) -> String {
     format!("{}{parts}{}\n", message.trim_end(), noted.join("\n"))
 }
 
-/// The entries that something changes, and the files that hold none.
+/// The entries that something changes, and the files of which it changes something else.
 pub(super) fn changed(decided: &Decided) -> Vec<Path> {
-    let entries = decided.plan.changes().iter().map(|change| change.path.clone());
-    let others = match &decided.content {
-        Content::Merge(merged) => Some(merged.taken.keys().filter(|file| !is_configuration(file))),
-        _ => None,
+    let changes = decided.plan.changes();
+    let of_entries: HashSet<&str> = changes
+        .iter()
+        .flat_map(|change| change.old.iter().chain(&change.new))
+        .map(|entry| &**entry.file())
+        .collect();
+    let files: Vec<&Arc<str>> = match &decided.content {
+        Content::Files(files) => files.keys().collect(),
+        Content::Merge(merged) => merged.taken.keys().chain(merged.files.keys()).collect(),
+        Content::Commit(pushed) | Content::Chain(Some(pushed)) => pushed.files.keys().collect(),
+        Content::Tree(_) | Content::Chain(None) => Vec::new(),
     };
-    entries.chain(others.into_iter().flatten().filter_map(|file| path_of_file(file))).collect()
+    let others =
+        files.into_iter().filter(|file| !of_entries.contains(&***file)).map(|file| path_of_file(file));
+    changes.iter().map(|change| change.path.clone()).chain(others).collect()
 }
 
-/// Where a file without entries is told of.
-pub(super) fn path_of_file(file: &str) -> Option<Path> {
-    format!("/{file}").parse().ok()
+/// Where a file is told of of which something else than entries is changed.
+pub(super) fn path_of_file(file: &str) -> Path {
+    let path = match is_configuration(file) {
+        true => base_path(file),
+        false => Path::from_segments(file.split('/')),
+    };
+    path.unwrap_or_else(|_| Path::root())
 }
 
 /// Keeps so many of the changed paths, of all heads together.

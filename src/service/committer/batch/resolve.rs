@@ -121,7 +121,12 @@ impl Batch<'_> {
             self.commit_branch(&mut merged, decided, &message).map_err(Failure::Broken)?;
         }
         let mut edited = self.begin_change_set(grant.account());
-        if let Some(decided) = self.decide_entries(&branch, entries)? {
+        // What a path is to lose is an entry at it, and none that came to be below it.
+        let snapshot = self.branch(&branch)?.snapshot.clone();
+        let is_there =
+            |entry: &&PromotedEntry| entry.value.is_some() || snapshot.entry(&entry.path).is_some();
+        let entries: Vec<PromotedEntry> = entries.iter().filter(is_there).cloned().collect();
+        if let Some(decided) = self.decide_entries(&branch, &entries)? {
             paths.extend(changed(&decided));
             let decided = vec![decided];
             self.permit(grant, &decided)?;

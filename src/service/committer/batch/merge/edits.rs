@@ -98,7 +98,7 @@ fn comes_elsewhere(path: &Path, layers: &Layers, taken: &Files) -> bool {
 }
 
 /// The entries of a file.
-fn entries_of(layer: &Snapshot, file: &str) -> Vec<Path> {
+pub(super) fn entries_of(layer: &Snapshot, file: &str) -> Vec<Path> {
     let Ok(base) = base_path(file) else { return Vec::new() };
     let mut held = Vec::new();
     match layer.find(&base) {

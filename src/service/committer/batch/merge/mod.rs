@@ -2,6 +2,7 @@
 
 mod edits;
 mod files;
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,14 +10,14 @@ use std::sync::Arc;
 use self::edits::Edited;
 use self::files::MergedFiles;
 use super::propose::path_of_file;
-use super::{Batch, Content, Decided, Draft, Merged};
+use super::{Batch, Content, Decided, Merged};
 use crate::git::{EntryKind, FileChange};
 use crate::merge::{Conflict, LayerMerge, Ours, Says, merge_layers, obstacles};
 use crate::model::{Diagnostic, ObjectId, Path, Revision, Rule};
 use crate::service::load::{MOST_FILES, configuration_blob};
 use crate::service::receive::{Merging, PushRefusal};
 use crate::service::{ServiceError, Take};
-use crate::snapshot::{Plan, Snapshot, Update};
+use crate::snapshot::{Plan, Problem, Snapshot, Update};
 
 /// How many conflicts are told.
 const MOST_NAMED: usize = 100;
@@ -76,7 +77,7 @@ impl Overruled {
     /// Where that is.
     pub fn paths(&self) -> Vec<Path> {
         let entries = self.entries.iter().map(|conflict| conflict.path.clone());
-        entries.chain(self.files.iter().filter_map(|(file, _)| path_of_file(file))).collect()
+        entries.chain(self.files.iter().map(|(file, _)| path_of_file(file))).collect()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -85,7 +86,7 @@ impl Overruled {
 
     /// The files, each as something that somebody has to decide.
     pub fn undecided(&self) -> impl Iterator<Item = Diagnostic> {
-        self.files.iter().map(|(file, _)| undecided(file))
+        self.files.iter().take(MOST_NAMED).map(|(file, _)| undecided(file))
     }
 }
 
@@ -124,21 +125,34 @@ impl Batch<'_> {
         let their_changes = reader.changed_files(base_tree, Some(tree), MOST_FILES)?.files;
         let before = self.grown(&ours, our_changes.files.iter().map(|change| (change, change.old)));
         let theirs_plan = self.plan(&before, their_changes.iter().map(|change| (change, change.new)));
+        let our_files: BTreeMap<&str, Held> =
+            our_changes.files.iter().map(|change| (change.path.as_str(), change.new)).collect();
+        let of_both: BTreeSet<&str> = their_changes
+            .iter()
+            .map(|change| change.path.as_str())
+            .filter(|file| our_files.contains_key(file))
+            .collect();
+        let is_of_both = |problem: &&Problem| problem.files.iter().any(|file| of_both.contains(&**file));
         // What cannot be read of their files would be lost without a word.
-        let unread: Vec<_> =
-            theirs_plan.new_problems(&before).map(|problem| problem.diagnostic.clone()).collect();
+        let is_unread = |problem: &&Problem| {
+            let is_new = !before.problems().iter().any(|old| old.same_as(problem));
+            is_new || (!problem.is_contest() && is_of_both(problem))
+        };
+        let unread = theirs_plan.problems().iter().filter(is_unread);
+        let unread: Vec<Diagnostic> = unread.map(|problem| problem.diagnostic.clone()).collect();
         if !unread.is_empty() {
             return Err(ServiceError::Problems(unread).into());
         }
+        // What could not be read of a file as it was says nothing of who changed it.
+        let unknown: BTreeSet<Arc<str>> =
+            before.problems().iter().filter(is_of_both).flat_map(|problem| problem.files.clone()).collect();
         let paths: BTreeSet<Path> = theirs_plan.changes().iter().map(|change| change.path.clone()).collect();
         let theirs = before.apply(theirs_plan, &mut |_| None);
         let layers = Layers { before, ours, theirs };
-        let outcome = outcome(&layers, &paths, on_conflict);
+        let outcome = outcome(&layers, (&paths, &unknown), on_conflict);
         if !outcome.conflicts.is_empty() && matches!(on_conflict, OnConflict::Refuse) {
             return Err(conflicts(&outcome.conflicts, &layers.ours));
         }
-        let our_files: BTreeMap<&str, Held> =
-            our_changes.files.iter().map(|change| (change.path.as_str(), change.new)).collect();
         let mut merged = MergedFiles::of(&their_changes, &our_files, on_conflict);
         if !merged.undecided.is_empty() {
             let told = merged.undecided.iter().take(MOST_NAMED);
@@ -158,7 +172,24 @@ impl Batch<'_> {
         let as_pushed = their_changes.iter().filter(|change| is_whole(&change.path));
         let mut updates = updates(&layers.ours, as_pushed);
         taken.extend(whole);
-        self.check_places(branch, (&taken, &drafts), &our_files)?;
+        let overruled = std::mem::take(&mut merged.overruled);
+        let mut overruled = Overruled { entries: layers.conflicts(outcome.conflicts), files: overruled };
+        // A link that is another one there, and is as ever here, or does not count.
+        let may_go = |file: &str| {
+            !our_files.contains_key(file) || overruled.files.iter().any(|(other, _)| **other == *file)
+        };
+        let takes_theirs = matches!(on_conflict, OnConflict::TakeTheirs);
+        let ours = takes_theirs.then_some(&*layers.ours);
+        let cleared = self.make_room(branch, (&taken, &drafts), &may_go, ours)?;
+        updates.extend(
+            cleared.iter().filter(|(file, _)| layers.ours.file(file).is_some()).map(|(file, _)| Update {
+                file: file.clone(),
+                blob: None,
+                value: None,
+            }),
+        );
+        taken.extend(cleared.iter().map(|(file, _)| (file.clone(), None)));
+        overruled.files.extend(cleared);
         updates.extend(drafts.iter().map(|(file, draft)| Update {
             file: file.clone(),
             blob: draft.bytes.as_ref().map(|_| ObjectId::ZERO),
@@ -167,35 +198,7 @@ impl Batch<'_> {
         let plan = layers.ours.plan(updates, &*self.texts, self.context.limits);
         check_merge(&plan, &outcome.entries)?;
         let content = Content::Merge(Merged { pushed: Some(pushed), taken, files: drafts });
-        let overruled = Overruled { entries: layers.conflicts(outcome.conflicts), files: merged.overruled };
         Ok((Decided { branch: branch.clone(), content, plan }, overruled))
-    }
-
-    /// That every file of a merge finds room among those that stay.
-    fn check_places(
-        &mut self,
-        branch: &Arc<str>,
-        (taken, drafts): (&Files, &BTreeMap<Arc<str>, Draft>),
-        our_files: &BTreeMap<&str, Held>,
-    ) -> Result<(), PushRefusal> {
-        let goes = |file: &str| match drafts.get(file) {
-            Some(draft) => draft.bytes.is_none(),
-            None => matches!(taken.get(file), Some(None)),
-        };
-        let comes = taken.iter().filter(|(_, held)| held.is_some()).map(|(file, _)| file);
-        let comes: BTreeSet<&Arc<str>> = comes.chain(drafts.keys()).filter(|file| !goes(file)).collect();
-        for file in comes {
-            let Some(working) = self.branches.get_mut(branch) else { continue };
-            let stands = working.tree.get(self.texts.reader(), file).ok().flatten();
-            let is_theirs = taken.contains_key(file) && !our_files.contains_key(&**file);
-            match stands {
-                Some((EntryKind::File | EntryKind::Executable, _)) => {}
-                // A link that is another one there, and is the same as ever here.
-                Some((EntryKind::Symlink | EntryKind::Submodule, _)) if is_theirs => {}
-                _ => self.check_room(branch, file, &goes)?,
-            }
-        }
-        Ok(())
     }
 
     fn plan<'f>(&self, snapshot: &Snapshot, files: impl Iterator<Item = (&'f FileChange, Held)>) -> Plan {
@@ -219,9 +222,20 @@ impl Batch<'_> {
 }
 
 /// What becomes of the entries at these paths, which the other side changed.
-fn outcome(layers: &Layers, paths: &BTreeSet<Path>, on_conflict: OnConflict<'_>) -> Outcome {
+/// Of files of which it is not known what they were, all that is other here is for somebody to decide.
+fn outcome(
+    layers: &Layers,
+    (paths, unknown): (&BTreeSet<Path>, &BTreeSet<Arc<str>>),
+    on_conflict: OnConflict<'_>,
+) -> Outcome {
     let Layers { before, ours, theirs } = layers;
-    let LayerMerge { taken, conflicts } = merge_layers(paths, before, theirs, ours);
+    let LayerMerge { taken, mut conflicts } = merge_layers(paths, before, theirs, ours);
+    let is_unknown = |path: &Path| {
+        let of = |layer: &Snapshot| layer.entry(path).is_some_and(|entry| unknown.contains(entry.file()));
+        !unknown.is_empty() && (of(theirs) || of(ours))
+    };
+    let (undecided, taken): (Vec<_>, Vec<_>) = taken.into_iter().partition(|(path, _)| is_unknown(path));
+    conflicts.extend(undecided.into_iter().map(|(path, _)| path));
     let mut entries: BTreeMap<Path, Says> = taken.into_iter().collect();
     let overruled = conflicts.iter().filter(|path| !on_conflict.keeps(path));
     entries.extend(overruled.map(|path| (path.clone(), Says::of(theirs, path))));

@@ -1,0 +1,79 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Files;
+use super::edits::entries_of;
+use crate::git::EntryKind;
+use crate::service::committer::batch::{Batch, Draft};
+use crate::service::receive::PushRefusal;
+use crate::snapshot::Snapshot;
+
+/// How many files are taken away to make room for one.
+const MOST_CLEARED: usize = 1_000;
+
+impl Batch<'_> {
+    /// Makes sure that every file of a merge finds room among those that stay. Where `ours` is given, what is in the way there and
+    /// holds no entries goes, and is answered.
+    pub(super) fn make_room(
+        &mut self,
+        branch: &Arc<str>,
+        (taken, drafts): (&Files, &BTreeMap<Arc<str>, Draft>),
+        may_go: &dyn Fn(&str) -> bool,
+        ours: Option<&Snapshot>,
+    ) -> Result<Vec<(Arc<str>, super::Held)>, PushRefusal> {
+        let goes = |file: &str| match drafts.get(file) {
+            Some(draft) => draft.bytes.is_none(),
+            None => matches!(taken.get(file), Some(None)),
+        };
+        let comes = taken.iter().filter(|(_, held)| held.is_some()).map(|(file, _)| file);
+        let comes: BTreeSet<&Arc<str>> = comes.chain(drafts.keys()).filter(|file| !goes(file)).collect();
+        let mut cleared = BTreeMap::new();
+        for file in comes {
+            let Some(working) = self.branches.get_mut(branch) else { continue };
+            match working.tree.get(self.texts.reader(), file).ok().flatten() {
+                Some((EntryKind::File | EntryKind::Executable, _)) => continue,
+                Some((EntryKind::Symlink | EntryKind::Submodule, _))
+                    if taken.contains_key(file) && may_go(file) =>
+                {
+                    continue;
+                }
+                _ => {}
+            }
+            let is_cleared = |other: &str| goes(other) || cleared.contains_key(other);
+            let Err(error) = self.check_room(branch, file, Some(&is_cleared)) else { continue };
+            let in_the_way = ours.and_then(|ours| self.in_the_way(branch, (file, ours), &goes));
+            cleared.extend(in_the_way.ok_or(error)?);
+        }
+        Ok(cleared.into_iter().collect())
+    }
+
+    /// The files that a file cannot be beside, where none of them holds an entry.
+    fn in_the_way(
+        &mut self,
+        branch: &Arc<str>,
+        (file, ours): (&str, &Snapshot),
+        goes: &dyn Fn(&str) -> bool,
+    ) -> Option<Vec<(Arc<str>, super::Held)>> {
+        let working = self.branches.get_mut(branch)?;
+        let mut found: Vec<(Arc<str>, super::Held)> = Vec::new();
+        for end in file.match_indices('/').map(|(at, _)| at).chain([file.len()]) {
+            let name = &file[..end];
+            match working.tree.get(self.texts.reader(), name).ok()? {
+                None => break,
+                Some((EntryKind::Dir, _)) if end < file.len() => {}
+                Some((EntryKind::Dir, id)) => {
+                    let within = self.texts.reader().changed_files(Some(id), None, MOST_CLEARED).ok()?;
+                    let files = within.files.into_iter().filter(|_| within.skipped.is_empty());
+                    found.extend(files.map(|change| (format!("{name}/{}", change.path).into(), change.old)));
+                }
+                Some(held) => {
+                    found.push((name.into(), Some(held)));
+                    break;
+                }
+            }
+        }
+        found.retain(|(file, _)| !goes(file));
+        let is_empty = !found.is_empty() && found.iter().all(|(file, _)| entries_of(ours, file).is_empty());
+        is_empty.then_some(found)
+    }
+}
