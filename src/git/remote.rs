@@ -10,9 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
 
 use super::process::{alone, program, program_within};
-use super::quarantine::{Quarantine, ReceiveLimits};
+use super::quarantine::{PREFIX, Quarantine, ReceiveLimits};
 use super::repository::Repository;
 use crate::model::{ObjectId, Revision};
 
@@ -216,7 +217,7 @@ impl Repository {
                 .env("GIT_CONFIG_VALUE_0", format!("Authorization: {authorization}"));
         }
         // Git takes what the machine trusts beside the file, unless it is told of another folder.
-        let nothing = remote.ca_file.as_ref().map(|_| tempfile::tempdir()).transpose()?;
+        let nothing = remote.ca_file.as_ref().map(|_| self.empty_folder()).transpose()?;
         if let (Some(file), Some(nothing)) = (&remote.ca_file, &nothing) {
             command.env("GIT_SSL_CAINFO", file).env("GIT_SSL_CAPATH", nothing.path());
         }
@@ -234,6 +235,13 @@ impl Repository {
             return Ok(printed);
         }
         Err(RemoteError::Failed(told(&format!("{printed}\n{said}"), remote)))
+    }
+}
+
+impl Repository {
+    /// A folder with nothing in it, which goes with what is answered; one that is left behind is swept up at the next start.
+    fn empty_folder(&self) -> io::Result<TempDir> {
+        tempfile::Builder::new().prefix(PREFIX).tempdir_in(self.dir().join("objects"))
     }
 }
 

@@ -39,7 +39,14 @@ impl Core {
             looked_at.insert(name.clone(), head);
             let Some(head) = head else { continue };
             let tree = Some(reader.commit(head)?.tree);
-            let content = Content { reader: &reader, limits: PUSHED, head: None, tree: None };
+            // One that an environment showed before is known up to there.
+            let known = state.branches.get(name);
+            let content = Content {
+                reader: &reader,
+                limits: PUSHED,
+                head: known.and_then(|branch| branch.head),
+                tree: known.and_then(|branch| branch.tree),
+            };
             content
                 .check_files(head)
                 .and_then(|()| content.check_chain(head, &|_, _| Ok(true)))

@@ -252,6 +252,40 @@ fn files_that_both_changed_are_decided_in_the_proposal() {
     assert_eq!(project.git(&["show", "main:.editorconfig"]), "proposed\n");
 }
 
+/// A file where the other side has a folder, neither of which holds entries: the side that counts has the room.
+#[test]
+fn files_in_each_others_way_are_decided_by_side() {
+    let project = TestProject::with_files(&[
+        ("meta/settings.yaml", "environments:\n  base: { branch: main }\n"),
+        ("base/db.yaml", "host: h\nport: 1\n"),
+    ]);
+    let server = project.serve();
+    let clone = Clone::of(&server, &server.key);
+    let base = clone.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    for port in [2, 3] {
+        clone.git(&["checkout", "-q", "--detach", &base]);
+        clone.write(".d/a", "proposed\n");
+        clone.write("db.yaml", &format!("host: h\nport: {port}\n"));
+        clone.commit_all("a folder");
+        clone.push(&["-q", "origin", "HEAD:refs/for/base"]);
+    }
+    clone.git(&["checkout", "-q", "main"]);
+    clone.commit(".d", "a file\n");
+    clone.push(&["-q", "origin", "main"]);
+    let problems = server.get("/api/proposals/1").expect(200).json()["problems"].to_string();
+    assert!(problems.contains("it cannot be beside `.d/a`"), "{problems}");
+    server.post("/api/proposals/1/merge", json!({})).expect(409);
+    server.post("/api/proposals/1/resolve", json!({ "take": "ours" })).expect(200);
+    server.post("/api/proposals/1/merge", json!({})).expect(200);
+    assert_eq!(server.get("/v1/config/db/port").expect(200).json(), json!(2));
+    assert_eq!(project.git(&["show", "main:.d"]), "a file\n");
+    server.post("/api/proposals/2/resolve", json!({ "take": "theirs" })).expect(200);
+    server.post("/api/proposals/2/merge", json!({})).expect(200);
+    assert_eq!(server.get("/v1/config/db/port").expect(200).json(), json!(3));
+    assert_eq!(project.git(&["show", "main:.d/a"]), "proposed\n");
+    project.git(&["fsck", "--strict"]);
+}
+
 /// A change of nothing but files without entries takes somebody who may write, too, and is not shown to everybody.
 #[test]
 fn files_without_entries_are_no_way_around_rights() {

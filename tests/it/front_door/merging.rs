@@ -102,6 +102,18 @@ fn what_could_not_be_read_before_is_a_conflict() {
     let told = push_late(&server, &clone, &broken, CAPABILITIES);
     assert!(told.contains("ng refs/heads/main not valid"), "{told}");
     assert_eq!(app(&server)["host"], "of one");
+    // What cannot be read here is not taken away in passing.
+    clone.git(&["fetch", "-q"]);
+    clone.git(&["reset", "-q", "--hard", "origin/main"]);
+    let sound = clone.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    clone.commit("app.yaml", "host: [\nport: 1\n");
+    clone.push(&["-q"]);
+    wait_for("it to be told", || server.get("/api/status").expect(200).text().contains("app.yaml"));
+    clone.git(&["reset", "-q", "--hard", &sound]);
+    clone.git(&["rm", "-q", "app.yaml"]);
+    clone.commit_all("away");
+    let told = push_late(&server, &clone, &sound, CAPABILITIES);
+    assert!(told.contains("app.yaml: both sides changed the file, which holds no entries"), "{told}");
 }
 
 #[test]

@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::merge::Files;
 use super::message::message;
-use super::{Batch, BatchError, Content, Decided, FileVersions, Merged, Pushed, Working};
+use super::{Batch, BatchError, Content, Decided, FileVersions, Files, Merged, Pushed, Working};
 use crate::git::{NewCommit, Pack, Signature, WorkTree};
 use crate::history::NewVersion;
 use crate::index::Branch;

@@ -117,8 +117,9 @@ impl Batch<'_> {
     ) -> Result<Option<Decided>, ServiceError> {
         let layer = self.branch(&branch)?.snapshot.clone();
         files.retain(|file, draft| {
-            let before = layer.file(file).and_then(|blob| self.texts.content(blob));
-            before.as_ref() != draft.bytes.as_ref()
+            let stands = layer.file(file);
+            let before = stands.and_then(|blob| self.texts.content(blob));
+            stands.is_some() != draft.bytes.is_some() || before.as_ref() != draft.bytes.as_ref()
         });
         if files.is_empty() && !is_noted {
             return Ok(None);

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::merge::{Files, Held, Overruled};
-use super::{Batch, Content, Decided, Failure, Merged};
-use crate::git::{EntryKind, WorkTree};
+use super::merge::{Overruled, OverruledFile};
+use super::{Batch, Content, Decided, Failure, Files, Held, Merged};
+use crate::git::EntryKind;
 use crate::merge::Conflict;
 use crate::model::Path;
 use crate::proposal::Head;
@@ -15,8 +15,8 @@ use crate::service::committer::stage::Stage;
 use crate::service::promote::promoted_entry;
 use crate::snapshot::is_configuration;
 
-/// How many entries are tried one by one where they cannot be brought back together.
-const MOST_TRIED: usize = 200;
+/// How many groups of entries are tried by themselves where all cannot be brought back together: all writers wait for it.
+const MOST_TRIED: usize = 50;
 
 /// Commits that bring back what a branch had.
 pub(in crate::service::committer) struct Kept {
@@ -42,9 +42,12 @@ impl Batch<'_> {
         let decided = match self.decide_entries(branch, &entries) {
             Err(error) => {
                 tracing::warn!(%branch, %error, "not all that was overruled can be proposed; it is in history");
-                let is_possible =
-                    |entry: &PromotedEntry| self.decide_entries(branch, std::slice::from_ref(entry)).is_ok();
-                let possible: Vec<_> = entries.into_iter().take(MOST_TRIED).filter(is_possible).collect();
+                let possible: Vec<_> = together(entries)
+                    .into_iter()
+                    .take(MOST_TRIED)
+                    .filter(|group| self.decide_entries(branch, group).is_ok())
+                    .flatten()
+                    .collect();
                 self.decide_entries(branch, &possible).unwrap_or_default()
             }
             decided => decided?,
@@ -56,28 +59,37 @@ impl Batch<'_> {
     }
 
     /// The files without entries that can be put where they were.
-    fn files_to_keep(&mut self, branch: &Arc<str>, files: &[(Arc<str>, Held)]) -> Files {
+    fn files_to_keep(&mut self, branch: &Arc<str>, files: &[OverruledFile]) -> Files {
         let Some(working) = self.branches.get_mut(branch) else { return Files::new() };
         let is_plain = |held: &Held| {
             held.is_none_or(|(kind, _)| matches!(kind, EntryKind::File | EntryKind::Executable))
         };
-        let mut kept = Files::new();
-        for (file, held) in files.iter().filter(|(file, held)| is_plain(held) && !is_configuration(file)) {
+        let (mut kept, mut new) = (Files::new(), Vec::new());
+        for OverruledFile { file, was, .. } in files {
             let now = working.tree.get(self.texts.reader(), file);
-            if now.is_ok_and(|now| is_plain(&now) && now != *held) {
-                kept.insert(file.clone(), *held);
+            if let Ok(now) = now
+                && is_plain(was)
+                && is_plain(&now)
+                && now != *was
+                && !is_configuration(file)
+            {
+                kept.insert(file.clone(), *was);
+                new.extend(now.is_none().then(|| file.clone()));
             }
         }
-        // One that stands there has room; so has one that goes.
-        let is_new =
-            |file: &str, tree: &mut WorkTree| matches!(tree.get(self.texts.reader(), file), Ok(None));
-        let new: Vec<Arc<str>> =
-            kept.keys().filter(|file| is_new(file, &mut working.tree)).cloned().collect();
         for file in new {
-            if kept[&file].is_none() || self.check_room(branch, &file, None).is_err() {
+            let goes = |other: &str| matches!(kept.get(other), Some(None));
+            if self.check_room(branch, &file, Some(&goes)).is_err() {
                 kept.remove(&file);
             }
         }
+        // One that goes for others that cannot come stays.
+        let left: Vec<&Arc<str>> =
+            files.iter().map(|overruled| &overruled.file).filter(|file| !kept.contains_key(*file)).collect();
+        let is_for_nothing = |file: &str| {
+            left.iter().any(|other| other.strip_prefix(file).is_some_and(|rest| rest.starts_with('/')))
+        };
+        kept.retain(|file, was| was.is_some() || !is_for_nothing(file));
         kept
     }
 
@@ -144,4 +156,17 @@ fn listed(overruled: &Overruled) -> String {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
     }
+}
+
+/// Entries with those above and below them, which come and go together.
+fn together(entries: Vec<PromotedEntry>) -> Vec<Vec<PromotedEntry>> {
+    let paths: BTreeSet<Path> = entries.iter().map(|entry| entry.path.clone()).collect();
+    let mut groups: BTreeMap<Path, Vec<PromotedEntry>> = BTreeMap::new();
+    for entry in entries {
+        let above = std::iter::successors(entry.path.parent(), Path::parent);
+        let highest =
+            above.filter(|above| paths.contains(above)).last().unwrap_or_else(|| entry.path.clone());
+        groups.entry(highest).or_default().push(entry);
+    }
+    groups.into_values().collect()
 }

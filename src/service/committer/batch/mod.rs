@@ -26,7 +26,7 @@ use super::publishing::Accepted;
 use super::request::{ChangedEntry, Write, Written};
 use super::stage::Draft;
 use super::texts::Texts;
-use crate::git::{Pack, PackError, WorkTree, WorkTreeError};
+use crate::git::{EntryKind, Pack, PackError, WorkTree, WorkTreeError};
 use crate::history::{History, NewVersion};
 use crate::index::{Branch, State};
 use crate::model::{
@@ -170,12 +170,18 @@ struct Merged {
     /// The commit that was pushed: the second parent; none where files are only brought back.
     pushed: Option<Revision>,
     /// The files that are as they were there, and those that are of another kind.
-    taken: merge::Files,
+    taken: Files,
     /// The files that are as neither side has them, on top of that.
     files: BTreeMap<Arc<str>, Draft>,
 }
 
-/// What files are; none where one is gone.
+/// What a file is in a tree; none where there is none.
+type Held = Option<(EntryKind, ObjectId)>;
+
+/// What files are to be in a tree.
+type Files = BTreeMap<Arc<str>, Held>;
+
+/// What files hold; none where one is gone.
 type FileBlobs = BTreeMap<Arc<str>, Option<ObjectId>>;
 
 impl<'a> Batch<'a> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::commit::MadeChangeSet;
 use super::decide::restore_updates;
-use super::merge::{OnConflict, Overruled};
+use super::merge::{OnConflict, Overruled, path_of_file};
 use super::{Batch, Content, Decided, Failure, Working};
 use crate::auth::{Refused, Rights, WriteGrant};
 use crate::merge::Conflict;
@@ -14,9 +14,9 @@ use crate::proposal::{Head, MOST_PATHS, Need, Proposal};
 use crate::service::ServiceError;
 use crate::service::committer::checks::TriedEnvironment;
 use crate::service::committer::request::Write;
+use crate::service::load::MOST_FILES;
 use crate::service::receive::PushRefusal;
 use crate::service::trailers::is_read_again;
-use crate::snapshot::{base_path, is_configuration};
 use crate::validation::Finding;
 
 /// What a proposal would come to if it were merged now.
@@ -118,7 +118,7 @@ impl Batch<'_> {
         let mut heads = Vec::new();
         let mut made = self.begin_change_set(account);
         for decided in decided {
-            let (branch, paths) = (decided.branch.clone(), changed(&decided));
+            let (branch, paths) = (decided.branch.clone(), self.changed(&decided)?);
             let base = self.branch(&branch)?.head;
             self.commit_branch(&mut made, decided, message).map_err(Failure::Broken)?;
             let commit = self.branch(&branch)?.head.unwrap_or(Revision::ZERO);
@@ -232,9 +232,16 @@ impl Batch<'_> {
         let decided: Vec<Decided> = decided
             .into_iter()
             .map(|(decided, overruled)| {
-                trial.faults.extend(overruled.undecided());
-                let entries = overruled.entries;
                 let head = heads.iter().find(|head| *head.branch == *decided.branch);
+                let sees = |file: &str| {
+                    let rights = merger.grant.rights();
+                    head.is_some_and(|head| rights.sees(&head.environment, &path_of_file(file)))
+                };
+                trial.faults.extend(overruled.undecided().map(|fault| match &fault.file {
+                    Some(file) if !sees(file) => Diagnostic { file: None, ..fault },
+                    _ => fault,
+                }));
+                let entries = overruled.entries;
                 let head = head.filter(|_| !entries.is_empty());
                 trial.conflicts.extend(head.map(|head| (head.clone(), entries)));
                 decided
@@ -328,9 +335,32 @@ impl Batch<'_> {
         if !findings.is_empty() {
             return Err(ServiceError::Findings(findings).into());
         }
-        heads[0].paths = decided.iter().flat_map(changed).collect();
+        for decided in &decided {
+            heads[0].paths.extend(self.changed(decided)?);
+        }
         bound_paths(&mut heads);
         Ok((heads.remove(0), message))
+    }
+
+    /// The entries that something changes, and the files of which it changes something else.
+    pub(super) fn changed(&self, decided: &Decided) -> Result<Vec<Path>, ServiceError> {
+        let changes = decided.plan.changes();
+        let entries = changes.iter().flat_map(|change| change.old.iter().chain(&change.new));
+        let of_entries: HashSet<&str> = entries.map(|entry| &**entry.file()).collect();
+        let files: Vec<Arc<str>> = match &decided.content {
+            Content::Files(files) => files.keys().cloned().collect(),
+            Content::Merge(merged) => merged.taken.keys().chain(merged.files.keys()).cloned().collect(),
+            Content::Commit(pushed) | Content::Chain(Some(pushed)) => pushed.files.keys().cloned().collect(),
+            Content::Tree(tree) => {
+                let before = self.branch(&decided.branch)?.tree_id;
+                let changed = self.texts.reader().changed_files(before, Some(*tree), MOST_FILES)?.files;
+                changed.into_iter().map(|change| change.path.into()).collect()
+            }
+            Content::Chain(None) => Vec::new(),
+        };
+        let others =
+            files.iter().filter(|file| !of_entries.contains(&***file)).map(|file| path_of_file(file));
+        Ok(changes.iter().map(|change| change.path.clone()).chain(others).collect())
     }
 
     /// What the commits of a head say that is read again: where it was promoted from, what it brought back.
@@ -349,34 +379,6 @@ pub(super) fn with_noted(message: &str, mut noted: Vec<String>) -> String {
     }
     let parts = if message.trim_end().contains("\n\n") { "\n" } else { "\n\n" };
     format!("{}{parts}{}\n", message.trim_end(), noted.join("\n"))
-}
-
-/// The entries that something changes, and the files of which it changes something else.
-pub(super) fn changed(decided: &Decided) -> Vec<Path> {
-    let changes = decided.plan.changes();
-    let of_entries: HashSet<&str> = changes
-        .iter()
-        .flat_map(|change| change.old.iter().chain(&change.new))
-        .map(|entry| &**entry.file())
-        .collect();
-    let files: Vec<&Arc<str>> = match &decided.content {
-        Content::Files(files) => files.keys().collect(),
-        Content::Merge(merged) => merged.taken.keys().chain(merged.files.keys()).collect(),
-        Content::Commit(pushed) | Content::Chain(Some(pushed)) => pushed.files.keys().collect(),
-        Content::Tree(_) | Content::Chain(None) => Vec::new(),
-    };
-    let others =
-        files.into_iter().filter(|file| !of_entries.contains(&***file)).map(|file| path_of_file(file));
-    changes.iter().map(|change| change.path.clone()).chain(others).collect()
-}
-
-/// Where a file is told of of which something else than entries is changed.
-pub(super) fn path_of_file(file: &str) -> Path {
-    let path = match is_configuration(file) {
-        true => base_path(file),
-        false => Path::from_segments(file.split('/')),
-    };
-    path.unwrap_or_else(|_| Path::root())
 }
 
 /// Keeps so many of the changed paths, of all heads together.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::merge::OnConflict;
-use super::propose::{bound_paths, changed, unmergeable, with_noted};
+use super::merge::{OnConflict, OverruledFile};
+use super::propose::{bound_paths, unmergeable, with_noted};
 use super::{Batch, Failure};
 use crate::auth::{Action, WriteGrant};
 use crate::merge::Conflict;
@@ -64,7 +64,7 @@ impl Batch<'_> {
                 }));
             }
             let conflicts = found.iter().flat_map(|(_, overruled)| &overruled.entries);
-            for (file, _) in found.iter().flat_map(|(_, overruled)| &overruled.files) {
+            for OverruledFile { file, .. } in found.iter().flat_map(|(_, overruled)| &overruled.files) {
                 let base = base_path(file).unwrap_or_else(|_| Path::root());
                 let allowed = grant.demand_some(Action::Write, &head.environment, &base);
                 allowed.map_err(|refused| {
@@ -113,7 +113,7 @@ impl Batch<'_> {
         let (decided, _) = decided.map_err(refused)?.pop().ok_or(ServiceError::NothingToPropose)?;
         // Who may see it by what it held before sees no more of it.
         let mut paths: BTreeSet<Path> =
-            changed(&decided).into_iter().chain(head.paths.iter().cloned()).collect();
+            self.changed(&decided)?.into_iter().chain(head.paths.iter().cloned()).collect();
         let decided = vec![decided];
         self.permit(grant, &decided)?;
         let mut merged = self.begin_change_set(grant.account());
@@ -127,7 +127,7 @@ impl Batch<'_> {
             |entry: &&PromotedEntry| entry.value.is_some() || snapshot.entry(&entry.path).is_some();
         let entries: Vec<PromotedEntry> = entries.iter().filter(is_there).cloned().collect();
         if let Some(decided) = self.decide_entries(&branch, &entries)? {
-            paths.extend(changed(&decided));
+            paths.extend(self.changed(&decided)?);
             let decided = vec![decided];
             self.permit(grant, &decided)?;
             for decided in decided {

@@ -2,12 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::files::MergedFiles;
-use super::{Files, Held, Layers, Outcome, check_merge, updates};
+use super::{Layers, Outcome, check_merge, updates};
 use crate::git::FileChange;
 use crate::merge::Says;
 use crate::model::Path;
 use crate::service::ServiceError;
-use crate::service::committer::batch::{Batch, Draft};
+use crate::service::committer::batch::{Batch, Draft, Files, Held};
 use crate::service::committer::stage::Stage;
 use crate::service::promote::promoted_entry;
 use crate::snapshot::{Blobs as _, Node, Snapshot, Update, base_path};
@@ -58,6 +58,8 @@ impl Batch<'_> {
         stage.promote(&gone)?;
         let (mut looked_at, mut revived) = (paths.clone(), Vec::new());
         looked_at.extend(entries.keys().cloned());
+        // What a file was served with that cannot be read here.
+        looked_at.extend(merged.overruled.iter().flat_map(|overruled| entries_of(ours, &overruled.file)));
         for (file, held) in merged.gone_here() {
             // A file that is gone here comes back as it was pushed where something of it does, but for the rest of it.
             let all = entries_of(theirs, file);
@@ -79,11 +81,14 @@ impl Batch<'_> {
         stage.promote(&edits)?;
         stage.check_faults()?;
         let mut drafts = stage.into_files();
-        let is_laid =
-            |file: &Arc<str>| taken.contains_key(file) || revived.iter().any(|(other, _)| other == file);
+        let is_revived: BTreeSet<Arc<str>> = revived.iter().map(|(file, _)| file.clone()).collect();
+        let is_laid = |file: &Arc<str>| taken.contains_key(file) || is_revived.contains(file);
         drafts.retain(|file, draft| {
-            let before = ours.file(file).and_then(|blob| self.texts.content(blob));
-            is_laid(file) || before.as_ref() != draft.bytes.as_ref()
+            let stands = ours.file(file);
+            let before = stands.and_then(|blob| self.texts.content(blob));
+            let is_other =
+                stands.is_some() != draft.bytes.is_some() || before.as_ref() != draft.bytes.as_ref();
+            is_laid(file) || is_other
         });
         Ok(Edited { drafts, revived })
     }

@@ -1,13 +1,17 @@
 //! Files of a merge: what becomes of each that the other side changed, before anything is edited.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Files, Held, OnConflict};
+use super::OnConflict;
 use crate::git::{EntryKind, FileChange};
 use crate::model::ObjectId;
 use crate::service::Take;
+use crate::service::committer::batch::{Files, Held};
 use crate::service::load::configuration_blob;
+
+/// What files are here that were changed here.
+pub(super) type OurFiles<'f> = BTreeMap<&'f str, Held>;
 
 /// What becomes of the files that the other side changed.
 #[derive(Default)]
@@ -17,9 +21,18 @@ pub(super) struct MergedFiles {
     /// Those whose entries both sides changed, or took away.
     pub both: Vec<Both>,
     /// Those without entries of which the other side's counts instead of what was here.
-    pub overruled: Vec<(Arc<str>, Held)>,
+    pub overruled: Vec<OverruledFile>,
     /// Those without entries of which nobody said which side counts.
     pub undecided: Vec<Arc<str>>,
+}
+
+/// A file without entries that is no more what it was here.
+#[derive(Debug)]
+pub(in crate::service::committer) struct OverruledFile {
+    pub file: Arc<str>,
+    pub was: Held,
+    /// The file that could not be beside it.
+    pub in_the_way_of: Option<Arc<str>>,
 }
 
 /// A file that holds entries, and that both sides changed.
@@ -32,8 +45,13 @@ pub(super) struct Both {
 }
 
 impl MergedFiles {
-    /// Of what both sides changed since they were alike; `ours` is what each file is here that was changed here.
-    pub fn of(theirs: &[FileChange], ours: &BTreeMap<&str, Held>, on_conflict: OnConflict<'_>) -> Self {
+    /// Of what both sides changed since they were alike; `ours` is what each file is here that was changed here. What cannot be
+    /// read here has no entries that could be told apart.
+    pub fn of(
+        theirs: &[FileChange],
+        (ours, is_unread): (&OurFiles<'_>, &dyn Fn(&str) -> bool),
+        on_conflict: OnConflict<'_>,
+    ) -> Self {
         let mut merged = MergedFiles::default();
         for change in theirs {
             let file: Arc<str> = change.path.as_str().into();
@@ -44,7 +62,7 @@ impl MergedFiles {
             if ours == change.new {
                 continue;
             }
-            if holds_entries(change, ours) {
+            if holds_entries(change, ours) && !is_unread(&file) {
                 let changes_mode = changes_mode(change, ours);
                 merged.both.push(Both { file, ours, theirs: change.new, changes_mode });
                 continue;
@@ -56,7 +74,7 @@ impl MergedFiles {
             match on_conflict.of_files() {
                 Some(Take::Theirs) => {
                     merged.taken.insert(file.clone(), change.new);
-                    merged.overruled.push((file, ours));
+                    merged.overruled.push(OverruledFile { file, was: ours, in_the_way_of: None });
                 }
                 Some(Take::Ours) => {}
                 None => merged.undecided.push(file),
@@ -68,7 +86,7 @@ impl MergedFiles {
     /// Takes over that files are gone where they were taken away on the other side and nothing of them is left.
     pub fn take_removed(&mut self, is_empty: impl Fn(&str, &Files) -> bool) {
         let removed = self.both.iter().filter(|both| both.theirs.is_none());
-        let removed: Vec<Arc<str>> =
+        let removed: BTreeSet<Arc<str>> =
             removed.filter(|both| is_empty(&both.file, &self.taken)).map(|both| both.file.clone()).collect();
         self.both.retain(|both| !removed.contains(&both.file));
         self.taken.extend(removed.into_iter().map(|file| (file, None)));

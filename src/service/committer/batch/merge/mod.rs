@@ -8,16 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::edits::Edited;
-use self::files::MergedFiles;
-use super::propose::path_of_file;
-use super::{Batch, Content, Decided, Merged};
-use crate::git::{EntryKind, FileChange};
+pub(super) use self::files::OverruledFile;
+use self::files::{MergedFiles, OurFiles};
+use self::places::Room;
+use super::{Batch, Content, Decided, Held, Merged};
+use crate::git::FileChange;
 use crate::merge::{Conflict, LayerMerge, Ours, Says, merge_layers, obstacles};
 use crate::model::{Diagnostic, ObjectId, Path, Revision, Rule};
 use crate::service::load::{MOST_FILES, configuration_blob};
 use crate::service::receive::{Merging, PushRefusal};
 use crate::service::{ServiceError, Take};
-use crate::snapshot::{Plan, Problem, Snapshot, Update};
+use crate::snapshot::{Plan, Problem, Snapshot, Update, base_path, is_configuration};
 
 /// How many conflicts are told.
 const MOST_NAMED: usize = 100;
@@ -58,26 +59,20 @@ impl From<Merging> for OnConflict<'_> {
     }
 }
 
-/// What a file is in a tree.
-pub(super) type Held = Option<(EntryKind, ObjectId)>;
-
-/// What files are to be in a tree.
-pub(super) type Files = BTreeMap<Arc<str>, Held>;
-
 /// What both sides changed.
 #[derive(Debug, Default)]
 pub(in crate::service::committer) struct Overruled {
     /// Entries.
     pub entries: Vec<Conflict>,
     /// Files that hold no entries, as they were here, where they are no more.
-    pub files: Vec<(Arc<str>, Held)>,
+    pub files: Vec<OverruledFile>,
 }
 
 impl Overruled {
     /// Where that is.
     pub fn paths(&self) -> Vec<Path> {
         let entries = self.entries.iter().map(|conflict| conflict.path.clone());
-        entries.chain(self.files.iter().map(|(file, _)| path_of_file(file))).collect()
+        entries.chain(self.files.iter().map(|overruled| path_of_file(&overruled.file))).collect()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -86,12 +81,20 @@ impl Overruled {
 
     /// The files, each as something that somebody has to decide.
     pub fn undecided(&self) -> impl Iterator<Item = Diagnostic> {
-        self.files.iter().take(MOST_NAMED).map(|(file, _)| undecided(file))
+        self.files.iter().take(MOST_NAMED).map(|overruled| match &overruled.in_the_way_of {
+            None => undecided(&overruled.file),
+            Some(other) => {
+                let message = format!("it cannot be beside `{other}`, which the other side has");
+                fault(Some(&overruled.file), None, message)
+            }
+        })
     }
 }
 
 /// The layer that two sides of a merge have: as it was when they were alike, here, and as it was pushed.
 struct Layers {
+    /// Files of which it cannot be read what they were.
+    unknown: BTreeSet<Arc<str>>,
     before: Snapshot,
     ours: Arc<Snapshot>,
     theirs: Snapshot,
@@ -125,7 +128,7 @@ impl Batch<'_> {
         let their_changes = reader.changed_files(base_tree, Some(tree), MOST_FILES)?.files;
         let before = self.grown(&ours, our_changes.files.iter().map(|change| (change, change.old)));
         let theirs_plan = self.plan(&before, their_changes.iter().map(|change| (change, change.new)));
-        let our_files: BTreeMap<&str, Held> =
+        let our_files: OurFiles<'_> =
             our_changes.files.iter().map(|change| (change.path.as_str(), change.new)).collect();
         let of_both: BTreeSet<&str> = their_changes
             .iter()
@@ -136,7 +139,7 @@ impl Batch<'_> {
         // What cannot be read of their files would be lost without a word.
         let is_unread = |problem: &&Problem| {
             let is_new = !before.problems().iter().any(|old| old.same_as(problem));
-            is_new || (!problem.is_contest() && is_of_both(problem))
+            is_new || (is_unreadable(problem) && is_of_both(problem))
         };
         let unread = theirs_plan.problems().iter().filter(is_unread);
         let unread: Vec<Diagnostic> = unread.map(|problem| problem.diagnostic.clone()).collect();
@@ -144,16 +147,23 @@ impl Batch<'_> {
             return Err(ServiceError::Problems(unread).into());
         }
         // What could not be read of a file as it was says nothing of who changed it.
-        let unknown: BTreeSet<Arc<str>> =
-            before.problems().iter().filter(is_of_both).flat_map(|problem| problem.files.clone()).collect();
+        let unknown: BTreeSet<Arc<str>> = before
+            .problems()
+            .iter()
+            .filter(|problem| is_unreadable(problem) && is_of_both(problem))
+            .flat_map(|problem| problem.files.clone())
+            .collect();
         let paths: BTreeSet<Path> = theirs_plan.changes().iter().map(|change| change.path.clone()).collect();
         let theirs = before.apply(theirs_plan, &mut |_| None);
-        let layers = Layers { before, ours, theirs };
-        let outcome = outcome(&layers, (&paths, &unknown), on_conflict);
+        let layers = Layers { unknown, before, ours, theirs };
+        let outcome = outcome(&layers, &paths, on_conflict);
         if !outcome.conflicts.is_empty() && matches!(on_conflict, OnConflict::Refuse) {
             return Err(conflicts(&outcome.conflicts, &layers.ours));
         }
-        let mut merged = MergedFiles::of(&their_changes, &our_files, on_conflict);
+        let is_unread = |file: &str| {
+            layers.ours.problems().iter().any(|problem| is_unreadable(problem) && problem.concerns(file))
+        };
+        let mut merged = MergedFiles::of(&their_changes, (&our_files, &is_unread), on_conflict);
         if !merged.undecided.is_empty() {
             let told = merged.undecided.iter().take(MOST_NAMED);
             return Err(PushRefusal::Conflicts(told.map(|file| undecided(file)).collect()));
@@ -168,35 +178,32 @@ impl Batch<'_> {
         let mut taken = merged.modes(is_left);
         let mut whole = std::mem::take(&mut merged.taken);
         whole.extend(revived.into_iter().filter(|(file, _)| is_edited(file) || !drafts.contains_key(file)));
-        let is_whole = |file: &str| whole.contains_key(file) && !drafts.contains_key(file);
-        let as_pushed = their_changes.iter().filter(|change| is_whole(&change.path));
-        let mut updates = updates(&layers.ours, as_pushed);
-        taken.extend(whole);
+        taken.extend(whole.iter().map(|(file, held)| (file.clone(), *held)));
         let overruled = std::mem::take(&mut merged.overruled);
-        let mut overruled = Overruled { entries: layers.conflicts(outcome.conflicts), files: overruled };
         // A link that is another one there, and is as ever here, or does not count.
         let may_go = |file: &str| {
-            !our_files.contains_key(file) || overruled.files.iter().any(|(other, _)| **other == *file)
+            !our_files.contains_key(file) || overruled.iter().any(|overruled| *overruled.file == *file)
         };
-        let takes_theirs = matches!(on_conflict, OnConflict::TakeTheirs);
-        let ours = takes_theirs.then_some(&*layers.ours);
-        let cleared = self.make_room(branch, (&taken, &drafts), &may_go, ours)?;
-        updates.extend(
-            cleared.iter().filter(|(file, _)| layers.ours.file(file).is_some()).map(|(file, _)| Update {
-                file: file.clone(),
-                blob: None,
-                value: None,
-            }),
-        );
-        taken.extend(cleared.iter().map(|(file, _)| (file.clone(), None)));
-        overruled.files.extend(cleared);
+        let Room { cleared, dropped } =
+            self.make_room(branch, (&taken, &drafts), &may_go, (&layers, on_conflict.of_files()))?;
+        for file in &dropped {
+            taken.remove(file);
+            whole.remove(file);
+        }
+        let is_whole = |file: &str| whole.contains_key(file) && !drafts.contains_key(file);
+        let mut updates = updates(&layers.ours, their_changes.iter().filter(|change| is_whole(&change.path)));
         updates.extend(drafts.iter().map(|(file, draft)| Update {
             file: file.clone(),
             blob: draft.bytes.as_ref().map(|_| ObjectId::ZERO),
             value: draft.value.clone(),
         }));
+        let gone = cleared.iter().filter(|cleared| layers.ours.file(&cleared.file).is_some());
+        updates.extend(gone.map(|cleared| Update { file: cleared.file.clone(), blob: None, value: None }));
+        taken.extend(cleared.iter().map(|cleared| (cleared.file.clone(), None)));
+        let files = overruled.into_iter().chain(cleared).collect();
         let plan = layers.ours.plan(updates, &*self.texts, self.context.limits);
         check_merge(&plan, &outcome.entries)?;
+        let overruled = Overruled { entries: layers.conflicts(outcome.conflicts), files };
         let content = Content::Merge(Merged { pushed: Some(pushed), taken, files: drafts });
         Ok((Decided { branch: branch.clone(), content, plan }, overruled))
     }
@@ -221,20 +228,22 @@ impl Batch<'_> {
     }
 }
 
+/// Where a file is told of of which something else than entries is changed.
+pub(super) fn path_of_file(file: &str) -> Path {
+    let path = match is_configuration(file) {
+        true => base_path(file),
+        false => Path::from_segments(file.split('/')),
+    };
+    path.unwrap_or_else(|_| Path::root())
+}
+
 /// What becomes of the entries at these paths, which the other side changed.
 /// Of files of which it is not known what they were, all that is other here is for somebody to decide.
-fn outcome(
-    layers: &Layers,
-    (paths, unknown): (&BTreeSet<Path>, &BTreeSet<Arc<str>>),
-    on_conflict: OnConflict<'_>,
-) -> Outcome {
-    let Layers { before, ours, theirs } = layers;
+fn outcome(layers: &Layers, paths: &BTreeSet<Path>, on_conflict: OnConflict<'_>) -> Outcome {
+    let Layers { before, ours, theirs, .. } = layers;
     let LayerMerge { taken, mut conflicts } = merge_layers(paths, before, theirs, ours);
-    let is_unknown = |path: &Path| {
-        let of = |layer: &Snapshot| layer.entry(path).is_some_and(|entry| unknown.contains(entry.file()));
-        !unknown.is_empty() && (of(theirs) || of(ours))
-    };
-    let (undecided, taken): (Vec<_>, Vec<_>) = taken.into_iter().partition(|(path, _)| is_unknown(path));
+    let (undecided, taken): (Vec<_>, Vec<_>) =
+        taken.into_iter().partition(|(path, _)| layers.is_unknown(path));
     conflicts.extend(undecided.into_iter().map(|(path, _)| path));
     let mut entries: BTreeMap<Path, Says> = taken.into_iter().collect();
     let overruled = conflicts.iter().filter(|path| !on_conflict.keeps(path));
@@ -263,11 +272,21 @@ fn outcome(
 }
 
 impl Layers {
+    /// Whether it is not known what an entry was.
+    fn is_unknown(&self, path: &Path) -> bool {
+        let of =
+            |layer: &Snapshot| layer.entry(path).is_some_and(|entry| self.unknown.contains(entry.file()));
+        !self.unknown.is_empty() && (of(&self.theirs) || of(&self.ours))
+    }
+
     /// What both sides say where somebody has to decide.
     fn conflicts(&self, paths: BTreeMap<Path, Option<Path>>) -> Vec<Conflict> {
         let conflict = |(path, in_the_way): (Path, Option<Path>)| {
             let sides = [&self.before, &*self.ours, &self.theirs];
-            let [base, ours, theirs] = sides.map(|side| Says::of(side, &path));
+            let [mut base, ours, theirs] = sides.map(|side| Says::of(side, &path));
+            if self.is_unknown(&path) {
+                base = Says::Unknown;
+            }
             Conflict { path, base, ours: Ours { says: ours, shown: None }, theirs, in_the_way }
         };
         paths.into_iter().map(conflict).collect()
@@ -296,6 +315,11 @@ fn conflicts(paths: &BTreeMap<Path, Option<Path>>, ours: &Snapshot) -> PushRefus
     PushRefusal::Conflicts(told.collect())
 }
 
+/// Whether a file as a whole cannot be read.
+fn is_unreadable(problem: &Problem) -> bool {
+    matches!(problem.diagnostic.rule, Rule::Parse | Rule::Limit)
+}
+
 /// What taking over files means to readers.
 fn updates<'f>(ours: &Snapshot, taken: impl Iterator<Item = &'f FileChange>) -> Vec<Update> {
     let update = |change: &FileChange| {
@@ -307,7 +331,8 @@ fn updates<'f>(ours: &Snapshot, taken: impl Iterator<Item = &'f FileChange>) -> 
 }
 
 fn undecided(file: &str) -> Diagnostic {
-    fault(Some(file), None, "both sides changed the file, which holds no entries".to_owned())
+    let message = "both sides changed the file, which holds no entries that could be merged";
+    fault(Some(file), None, message.to_owned())
 }
 
 /// That what comes out is what came over, and nothing else: a file could have carried more, or lost something.

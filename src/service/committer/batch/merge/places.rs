@@ -1,33 +1,43 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Files;
+use super::Layers;
 use super::edits::entries_of;
+use super::files::OverruledFile;
 use crate::git::EntryKind;
-use crate::service::committer::batch::{Batch, Draft};
+use crate::service::Take;
+use crate::service::committer::batch::{Batch, Draft, Files, Held};
 use crate::service::receive::PushRefusal;
 use crate::snapshot::Snapshot;
 
 /// How many files are taken away to make room for one.
 const MOST_CLEARED: usize = 1_000;
 
+/// What has no room in a merge.
+pub(super) struct Room {
+    /// Files that were here and go.
+    pub cleared: Vec<OverruledFile>,
+    /// Files that were to come over and do not.
+    pub dropped: Vec<Arc<str>>,
+}
+
 impl Batch<'_> {
-    /// Makes sure that every file of a merge finds room among those that stay. Where `ours` is given, what is in the way there and
-    /// holds no entries goes, and is answered.
+    /// Makes sure that every file of a merge finds room among those that stay. Where a side counts of files without entries, those
+    /// of the other one that are in the way go, or do not come.
     pub(super) fn make_room(
         &mut self,
         branch: &Arc<str>,
         (taken, drafts): (&Files, &BTreeMap<Arc<str>, Draft>),
         may_go: &dyn Fn(&str) -> bool,
-        ours: Option<&Snapshot>,
-    ) -> Result<Vec<(Arc<str>, super::Held)>, PushRefusal> {
+        (layers, side): (&Layers, Option<Take>),
+    ) -> Result<Room, PushRefusal> {
         let goes = |file: &str| match drafts.get(file) {
             Some(draft) => draft.bytes.is_none(),
             None => matches!(taken.get(file), Some(None)),
         };
         let comes = taken.iter().filter(|(_, held)| held.is_some()).map(|(file, _)| file);
         let comes: BTreeSet<&Arc<str>> = comes.chain(drafts.keys()).filter(|file| !goes(file)).collect();
-        let mut cleared = BTreeMap::new();
+        let (mut cleared, mut dropped) = (BTreeMap::new(), Vec::new());
         for file in comes {
             let Some(working) = self.branches.get_mut(branch) else { continue };
             match working.tree.get(self.texts.reader(), file).ok().flatten() {
@@ -41,10 +51,20 @@ impl Batch<'_> {
             }
             let is_cleared = |other: &str| goes(other) || cleared.contains_key(other);
             let Err(error) = self.check_room(branch, file, Some(&is_cleared)) else { continue };
-            let in_the_way = ours.and_then(|ours| self.in_the_way(branch, (file, ours), &goes));
-            cleared.extend(in_the_way.ok_or(error)?);
+            let is_bare = !drafts.contains_key(file) && entries_of(&layers.theirs, file).is_empty();
+            match side {
+                Some(Take::Ours) if is_bare => dropped.push(file.clone()),
+                Some(Take::Theirs) => {
+                    let found = self.in_the_way(branch, (file, &layers.ours), &goes).ok_or(error)?;
+                    cleared.extend(found.into_iter().map(|(other, was)| {
+                        let in_the_way_of = Some(file.clone());
+                        (other.clone(), OverruledFile { file: other, was, in_the_way_of })
+                    }));
+                }
+                _ => return Err(error.into()),
+            }
         }
-        Ok(cleared.into_iter().collect())
+        Ok(Room { cleared: cleared.into_values().collect(), dropped })
     }
 
     /// The files that a file cannot be beside, where none of them holds an entry.
@@ -53,9 +73,9 @@ impl Batch<'_> {
         branch: &Arc<str>,
         (file, ours): (&str, &Snapshot),
         goes: &dyn Fn(&str) -> bool,
-    ) -> Option<Vec<(Arc<str>, super::Held)>> {
+    ) -> Option<Vec<(Arc<str>, Held)>> {
         let working = self.branches.get_mut(branch)?;
-        let mut found: Vec<(Arc<str>, super::Held)> = Vec::new();
+        let mut found: Vec<(Arc<str>, Held)> = Vec::new();
         for end in file.match_indices('/').map(|(at, _)| at).chain([file.len()]) {
             let name = &file[..end];
             match working.tree.get(self.texts.reader(), name).ok()? {
