@@ -215,6 +215,7 @@ fn files_that_the_forge_overrules_can_be_brought_back() {
     clone.commit(".editorconfig", "mine\n");
     clone.commit("raw", "raw here\n");
     clone.commit(".d", "a file here\n");
+    clone.commit("scripts", "one script\n");
     clone.push(&["-q"]);
     forge.work(&["remote", "set-url", "origin", away.to_str().unwrap()]);
     forge.work(&["rm", "-q", "db.yaml"]);
@@ -225,6 +226,8 @@ fn files_that_the_forge_overrules_can_be_brought_back() {
     forge.commit("raw/x.yaml", "y: 1\n");
     std::fs::create_dir(forge.temp.path().join("work/.d")).unwrap();
     forge.commit(".d/a", "a\n");
+    std::fs::create_dir(forge.temp.path().join("work/scripts")).unwrap();
+    forge.commit("scripts/.env", "A=1\n");
     forge.commit("run.sh", "true\n");
     forge.work(&["update-index", "--chmod=+x", "run.sh"]);
     forge.work(&["commit", "-qm", "a program"]);
@@ -241,7 +244,8 @@ fn files_that_the_forge_overrules_can_be_brought_back() {
     let mut overruled: Vec<&str> =
         told["overruled"].as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect();
     overruled.sort_unstable();
-    let expected = ["/.d", "/.editorconfig", "/db/port", "/deep", "/deep/x/y", "/motd", "/raw", "/raw/x/y"];
+    let expected =
+        ["/.d", "/.editorconfig", "/db/port", "/deep", "/deep/x/y", "/motd", "/raw", "/raw/x/y", "/scripts"];
     assert_eq!(overruled, expected, "{told}");
     // What readers see is what is in Git, here and there.
     assert_eq!((forge.shown("raw/x.yaml").as_str(), forge.shown(".d/a").as_str()), ("y: 1\n", "a\n"));

@@ -2,8 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::files::MergedFiles;
-use super::{Layers, Outcome, check_merge, updates};
-use crate::git::FileChange;
+use super::{Outcome, Sides, check_merge, updates};
 use crate::merge::Says;
 use crate::model::Path;
 use crate::service::ServiceError;
@@ -26,12 +25,11 @@ impl Batch<'_> {
     /// away is looked at first: where nothing is left of it, it goes.
     pub(super) fn edited(
         &self,
-        layers: &Layers,
-        paths: &BTreeSet<Path>,
+        sides: &Sides,
         merged: &mut MergedFiles,
-        (changes, outcome): (&[FileChange], &Outcome),
+        outcome: &Outcome,
     ) -> Result<Edited, ServiceError> {
-        let Layers { ours, theirs, .. } = layers;
+        let Sides { ours, theirs, paths, their_changes: changes, .. } = sides;
         let entries = &outcome.entries;
         let comes_with = |path: &Path, taken: &Files| {
             theirs.entry(path).is_some_and(|entry| taken.contains_key(entry.file()))
@@ -42,8 +40,7 @@ impl Batch<'_> {
             !entries_of(ours, file).iter().any(is_left)
         });
         let taken = &merged.taken;
-        let elsewhere: Vec<&Path> =
-            paths.iter().filter(|path| comes_elsewhere(path, layers, taken)).collect();
+        let elsewhere: Vec<&Path> = paths.iter().filter(|path| comes_elsewhere(path, sides, taken)).collect();
         let mut laid =
             updates(ours, changes.iter().filter(|change| taken.contains_key(change.path.as_str())));
         if merged.both.is_empty() && elsewhere.is_empty() {
@@ -95,8 +92,8 @@ impl Batch<'_> {
 }
 
 /// Whether an entry is in a file that is taken over, and here in another one that stays.
-fn comes_elsewhere(path: &Path, layers: &Layers, taken: &Files) -> bool {
-    let (Some(theirs), Some(ours)) = (layers.theirs.entry(path), layers.ours.entry(path)) else {
+fn comes_elsewhere(path: &Path, sides: &Sides, taken: &Files) -> bool {
+    let (Some(theirs), Some(ours)) = (sides.theirs.entry(path), sides.ours.entry(path)) else {
         return false;
     };
     theirs.file() != ours.file() && taken.contains_key(theirs.file()) && !taken.contains_key(ours.file())

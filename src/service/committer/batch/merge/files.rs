@@ -3,15 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::OnConflict;
+use super::{OnConflict, Sides, is_unreadable};
 use crate::git::{EntryKind, FileChange};
 use crate::model::ObjectId;
 use crate::service::Take;
 use crate::service::committer::batch::{Files, Held};
 use crate::service::load::configuration_blob;
-
-/// What files are here that were changed here.
-pub(super) type OurFiles<'f> = BTreeMap<&'f str, Held>;
 
 /// What becomes of the files that the other side changed.
 #[derive(Default)]
@@ -45,15 +42,16 @@ pub(super) struct Both {
 }
 
 impl MergedFiles {
-    /// Of what both sides changed since they were alike; `ours` is what each file is here that was changed here. What cannot be
-    /// read here has no entries that could be told apart.
-    pub fn of(
-        theirs: &[FileChange],
-        (ours, is_unread): (&OurFiles<'_>, &dyn Fn(&str) -> bool),
-        on_conflict: OnConflict<'_>,
-    ) -> Self {
+    /// Of what both sides changed since they were alike. What cannot be read here has no entries that could be told apart.
+    pub fn of(sides: &Sides, on_conflict: OnConflict<'_>) -> Self {
+        let ours: BTreeMap<&str, Held> =
+            sides.our_changes.iter().map(|change| (change.path.as_str(), change.new)).collect();
+        let is_unread = |file: &str| {
+            let mut problems = sides.ours.problems().iter();
+            problems.any(|problem| is_unreadable(problem) && problem.concerns(file))
+        };
         let mut merged = MergedFiles::default();
-        for change in theirs {
+        for change in &sides.their_changes {
             let file: Arc<str> = change.path.as_str().into();
             let Some(ours) = ours.get(change.path.as_str()).copied() else {
                 merged.taken.insert(file, change.new);

@@ -7,9 +7,9 @@ mod places;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use self::edits::Edited;
+use self::edits::{Edited, entries_of};
+use self::files::MergedFiles;
 pub(super) use self::files::OverruledFile;
-use self::files::{MergedFiles, OurFiles};
 use self::places::Room;
 use super::{Batch, Content, Decided, Held, Merged};
 use crate::git::FileChange;
@@ -91,13 +91,17 @@ impl Overruled {
     }
 }
 
-/// The layer that two sides of a merge have: as it was when they were alike, here, and as it was pushed.
-struct Layers {
-    /// Files of which it cannot be read what they were.
-    unknown: BTreeSet<Arc<str>>,
+/// Both sides of a merge: the layer as it was when they were alike, here, and as it was pushed, and what each did to files.
+struct Sides {
     before: Snapshot,
     ours: Arc<Snapshot>,
     theirs: Snapshot,
+    our_changes: Vec<FileChange>,
+    their_changes: Vec<FileChange>,
+    /// The entries that the other side changed, or put elsewhere.
+    paths: BTreeSet<Path>,
+    /// Files of which it cannot be read what they were.
+    unknown: BTreeSet<Arc<str>>,
 }
 
 /// What the entries of a merge are to be, where that is other than here, and what somebody has to decide of them.
@@ -116,6 +120,31 @@ impl Batch<'_> {
         (base, pushed): (Option<Revision>, Revision),
         on_conflict: OnConflict<'_>,
     ) -> Result<(Decided, Overruled), PushRefusal> {
+        let sides = self.sides(branch, (base, pushed))?;
+        let outcome = outcome(&sides, on_conflict);
+        if !outcome.conflicts.is_empty() && matches!(on_conflict, OnConflict::Refuse) {
+            return Err(conflicts(&outcome.conflicts, &sides.ours));
+        }
+        let mut merged = MergedFiles::of(&sides, on_conflict);
+        if !merged.undecided.is_empty() {
+            let told = merged.undecided.iter().take(MOST_NAMED);
+            return Err(PushRefusal::Conflicts(told.map(|file| undecided(file)).collect()));
+        }
+        let edited = self.edited(&sides, &mut merged, &outcome)?;
+        let (merged, plan, files) =
+            self.put_together(branch, &sides, (merged, edited), on_conflict.of_files())?;
+        check_merge(&plan, &outcome.entries)?;
+        let overruled = Overruled { entries: sides.conflicts(outcome.conflicts), files };
+        let content = Content::Merge(Merged { pushed: Some(pushed), ..merged });
+        Ok((Decided { branch: branch.clone(), content, plan }, overruled))
+    }
+
+    /// Reads what both sides did. What cannot be read of the other side's files would be lost without a word, and is refused.
+    fn sides(
+        &self,
+        branch: &Arc<str>,
+        (base, pushed): (Option<Revision>, Revision),
+    ) -> Result<Sides, PushRefusal> {
         let working = self.branch(branch)?;
         let ours = working.snapshot.clone();
         let reader = self.texts.reader();
@@ -123,89 +152,72 @@ impl Batch<'_> {
             Some(base) => Some(reader.commit(base)?.tree),
             None => None,
         };
-        let our_changes = reader.changed_files(base_tree, working.tree_id, MOST_FILES)?;
+        let our_changes = reader.changed_files(base_tree, working.tree_id, MOST_FILES)?.files;
         let tree = reader.commit(pushed)?.tree;
         let their_changes = reader.changed_files(base_tree, Some(tree), MOST_FILES)?.files;
-        let before = self.grown(&ours, our_changes.files.iter().map(|change| (change, change.old)));
+        let before = self.grown(&ours, our_changes.iter().map(|change| (change, change.old)));
         let theirs_plan = self.plan(&before, their_changes.iter().map(|change| (change, change.new)));
-        let our_files: OurFiles<'_> =
-            our_changes.files.iter().map(|change| (change.path.as_str(), change.new)).collect();
+        let changed_here: BTreeSet<&str> = our_changes.iter().map(|change| change.path.as_str()).collect();
         let of_both: BTreeSet<&str> = their_changes
             .iter()
             .map(|change| change.path.as_str())
-            .filter(|file| our_files.contains_key(file))
+            .filter(|file| changed_here.contains(file))
             .collect();
-        let is_of_both = |problem: &&Problem| problem.files.iter().any(|file| of_both.contains(&**file));
-        // What cannot be read of their files would be lost without a word.
-        let is_unread = |problem: &&Problem| {
-            let is_new = !before.problems().iter().any(|old| old.same_as(problem));
-            is_new || (is_unreadable(problem) && is_of_both(problem))
+        let hides_entries = |problem: &Problem| {
+            is_unreadable(problem) && problem.files.iter().any(|file| of_both.contains(&**file))
         };
-        let unread = theirs_plan.problems().iter().filter(is_unread);
+        let is_new = |problem: &Problem| !before.problems().iter().any(|old| old.same_as(problem));
+        let unread =
+            theirs_plan.problems().iter().filter(|problem| is_new(problem) || hides_entries(problem));
         let unread: Vec<Diagnostic> = unread.map(|problem| problem.diagnostic.clone()).collect();
         if !unread.is_empty() {
             return Err(ServiceError::Problems(unread).into());
         }
         // What could not be read of a file as it was says nothing of who changed it.
-        let unknown: BTreeSet<Arc<str>> = before
-            .problems()
-            .iter()
-            .filter(|problem| is_unreadable(problem) && is_of_both(problem))
-            .flat_map(|problem| problem.files.clone())
-            .collect();
-        let paths: BTreeSet<Path> = theirs_plan.changes().iter().map(|change| change.path.clone()).collect();
+        let unknown = before.problems().iter().filter(|problem| hides_entries(problem));
+        let unknown = unknown.flat_map(|problem| problem.files.clone()).collect();
+        let paths = theirs_plan.changes().iter().map(|change| change.path.clone()).collect();
         let theirs = before.apply(theirs_plan, &mut |_| None);
-        let layers = Layers { unknown, before, ours, theirs };
-        let outcome = outcome(&layers, &paths, on_conflict);
-        if !outcome.conflicts.is_empty() && matches!(on_conflict, OnConflict::Refuse) {
-            return Err(conflicts(&outcome.conflicts, &layers.ours));
-        }
-        let is_unread = |file: &str| {
-            layers.ours.problems().iter().any(|problem| is_unreadable(problem) && problem.concerns(file))
-        };
-        let mut merged = MergedFiles::of(&their_changes, (&our_files, &is_unread), on_conflict);
-        if !merged.undecided.is_empty() {
-            let told = merged.undecided.iter().take(MOST_NAMED);
-            return Err(PushRefusal::Conflicts(told.map(|file| undecided(file)).collect()));
-        }
-        let Edited { drafts, revived } =
-            self.edited(&layers, &paths, &mut merged, (&their_changes, &outcome))?;
+        Ok(Sides { before, ours, theirs, our_changes, their_changes, paths, unknown })
+    }
+
+    /// Puts files that come over whole and files that were edited together; answers also those without entries that were here and
+    /// are no more.
+    fn put_together(
+        &mut self,
+        branch: &Arc<str>,
+        sides: &Sides,
+        (merged, Edited { drafts, revived }): (MergedFiles, Edited),
+        side: Option<Take>,
+    ) -> Result<(Merged, Plan, Vec<OverruledFile>), PushRefusal> {
         let is_edited = |file: &str| drafts.get(file).is_some_and(|draft| draft.bytes.is_some());
-        let is_left = |file: &str| match drafts.contains_key(file) {
+        let mut taken = merged.modes(|file| match drafts.contains_key(file) {
             true => is_edited(file),
-            false => layers.ours.file(file).is_some(),
-        };
-        let mut taken = merged.modes(is_left);
-        let mut whole = std::mem::take(&mut merged.taken);
+            false => sides.ours.file(file).is_some(),
+        });
+        let MergedFiles { taken: mut whole, overruled, .. } = merged;
         whole.extend(revived.into_iter().filter(|(file, _)| is_edited(file) || !drafts.contains_key(file)));
         taken.extend(whole.iter().map(|(file, held)| (file.clone(), *held)));
-        let overruled = std::mem::take(&mut merged.overruled);
-        // A link that is another one there, and is as ever here, or does not count.
-        let may_go = |file: &str| {
-            !our_files.contains_key(file) || overruled.iter().any(|overruled| *overruled.file == *file)
-        };
         let Room { cleared, dropped } =
-            self.make_room(branch, (&taken, &drafts), &may_go, (&layers, on_conflict.of_files()))?;
+            self.make_room(branch, sides, (&taken, &drafts), (side, &overruled))?;
         for file in &dropped {
             taken.remove(file);
             whole.remove(file);
         }
-        let is_whole = |file: &str| whole.contains_key(file) && !drafts.contains_key(file);
-        let mut updates = updates(&layers.ours, their_changes.iter().filter(|change| is_whole(&change.path)));
+        let is_whole =
+            |change: &&FileChange| whole.contains_key(&*change.path) && !drafts.contains_key(&*change.path);
+        let mut updates = updates(&sides.ours, sides.their_changes.iter().filter(is_whole));
         updates.extend(drafts.iter().map(|(file, draft)| Update {
             file: file.clone(),
             blob: draft.bytes.as_ref().map(|_| ObjectId::ZERO),
             value: draft.value.clone(),
         }));
-        let gone = cleared.iter().filter(|cleared| layers.ours.file(&cleared.file).is_some());
+        let gone = cleared.iter().filter(|cleared| sides.ours.file(&cleared.file).is_some());
         updates.extend(gone.map(|cleared| Update { file: cleared.file.clone(), blob: None, value: None }));
         taken.extend(cleared.iter().map(|cleared| (cleared.file.clone(), None)));
-        let files = overruled.into_iter().chain(cleared).collect();
-        let plan = layers.ours.plan(updates, &*self.texts, self.context.limits);
-        check_merge(&plan, &outcome.entries)?;
-        let overruled = Overruled { entries: layers.conflicts(outcome.conflicts), files };
-        let content = Content::Merge(Merged { pushed: Some(pushed), taken, files: drafts });
-        Ok((Decided { branch: branch.clone(), content, plan }, overruled))
+        let plan = sides.ours.plan(updates, &*self.texts, self.context.limits);
+        let overruled = overruled.into_iter().chain(cleared).collect();
+        Ok((Merged { pushed: None, taken, files: drafts }, plan, overruled))
     }
 
     fn plan<'f>(&self, snapshot: &Snapshot, files: impl Iterator<Item = (&'f FileChange, Held)>) -> Plan {
@@ -237,13 +249,13 @@ pub(super) fn path_of_file(file: &str) -> Path {
     path.unwrap_or_else(|_| Path::root())
 }
 
-/// What becomes of the entries at these paths, which the other side changed.
+/// What becomes of the entries that the other side changed.
 /// Of files of which it is not known what they were, all that is other here is for somebody to decide.
-fn outcome(layers: &Layers, paths: &BTreeSet<Path>, on_conflict: OnConflict<'_>) -> Outcome {
-    let Layers { before, ours, theirs, .. } = layers;
+fn outcome(sides: &Sides, on_conflict: OnConflict<'_>) -> Outcome {
+    let Sides { before, ours, theirs, paths, .. } = sides;
     let LayerMerge { taken, mut conflicts } = merge_layers(paths, before, theirs, ours);
     let (undecided, taken): (Vec<_>, Vec<_>) =
-        taken.into_iter().partition(|(path, _)| layers.is_unknown(path));
+        taken.into_iter().partition(|(path, _)| sides.is_unknown(path));
     conflicts.extend(undecided.into_iter().map(|(path, _)| path));
     let mut entries: BTreeMap<Path, Says> = taken.into_iter().collect();
     let overruled = conflicts.iter().filter(|path| !on_conflict.keeps(path));
@@ -268,10 +280,33 @@ fn outcome(layers: &Layers, paths: &BTreeSet<Path>, on_conflict: OnConflict<'_>)
         }
         conflicts.entry(path).or_insert_with(|| obstacles.into_iter().next());
     }
+    for (path, file) in below_entries(sides) {
+        if !on_conflict.keeps(&path) {
+            entries.entry(path.clone()).or_insert(Says::Nothing);
+        }
+        conflicts.entry(path).or_insert_with(|| Some(path_of_file(file)));
+    }
     Outcome { entries, conflicts }
 }
 
-impl Layers {
+/// Entries of files here of which the other side makes folders, for files that hold none: with such a file.
+fn below_entries(sides: &Sides) -> Vec<(Path, &str)> {
+    let gone = sides.their_changes.iter().filter(|change| change.new.is_none());
+    let gone: BTreeSet<&str> = gone.map(|change| change.path.as_str()).collect();
+    let comes =
+        sides.their_changes.iter().filter(|change| change.new.is_some() && !is_configuration(&change.path));
+    let mut found = Vec::new();
+    for file in comes.map(|change| change.path.as_str()) {
+        for above in file.match_indices('/').map(|(at, _)| &file[..at]) {
+            if sides.ours.file(above).is_some() && !gone.contains(above) {
+                found.extend(entries_of(&sides.ours, above).into_iter().map(|path| (path, file)));
+            }
+        }
+    }
+    found
+}
+
+impl Sides {
     /// Whether it is not known what an entry was.
     fn is_unknown(&self, path: &Path) -> bool {
         let of =

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Layers;
+use super::Sides;
 use super::edits::entries_of;
 use super::files::OverruledFile;
 use crate::git::EntryKind;
@@ -27,10 +27,15 @@ impl Batch<'_> {
     pub(super) fn make_room(
         &mut self,
         branch: &Arc<str>,
+        sides: &Sides,
         (taken, drafts): (&Files, &BTreeMap<Arc<str>, Draft>),
-        may_go: &dyn Fn(&str) -> bool,
-        (layers, side): (&Layers, Option<Take>),
+        (side, overruled): (Option<Take>, &[OverruledFile]),
     ) -> Result<Room, PushRefusal> {
+        // A link that is another one there, and is as ever here, or does not count.
+        let may_go = |file: &str| {
+            sides.our_changes.iter().all(|change| change.path != file)
+                || overruled.iter().any(|overruled| *overruled.file == *file)
+        };
         let goes = |file: &str| match drafts.get(file) {
             Some(draft) => draft.bytes.is_none(),
             None => matches!(taken.get(file), Some(None)),
@@ -51,11 +56,11 @@ impl Batch<'_> {
             }
             let is_cleared = |other: &str| goes(other) || cleared.contains_key(other);
             let Err(error) = self.check_room(branch, file, Some(&is_cleared)) else { continue };
-            let is_bare = !drafts.contains_key(file) && entries_of(&layers.theirs, file).is_empty();
+            let is_bare = !drafts.contains_key(file) && entries_of(&sides.theirs, file).is_empty();
             match side {
                 Some(Take::Ours) if is_bare => dropped.push(file.clone()),
                 Some(Take::Theirs) => {
-                    let found = self.in_the_way(branch, (file, &layers.ours), &goes).ok_or(error)?;
+                    let found = self.in_the_way(branch, (file, &sides.ours), &goes).ok_or(error)?;
                     cleared.extend(found.into_iter().map(|(other, was)| {
                         let in_the_way_of = Some(file.clone());
                         (other.clone(), OverruledFile { file: other, was, in_the_way_of })
