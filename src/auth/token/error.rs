@@ -11,7 +11,7 @@ const SHOWN_CHARACTERS: usize = 120;
 /// have written it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// More than [`MOST_TOKEN_BYTES`].
+    /// More bytes than a token may have.
     #[error("the token has more than {MOST_TOKEN_BYTES} bytes")]
     TooLarge,
     /// No JWT, or one of a shape that is not taken.
