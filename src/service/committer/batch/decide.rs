@@ -116,20 +116,17 @@ impl Batch<'_> {
         is_noted: bool,
     ) -> Result<Option<Decided>, ServiceError> {
         let layer = self.branch(&branch)?.snapshot.clone();
-        files.retain(|file, draft| {
-            let stands = layer.file(file);
-            let before = stands.and_then(|blob| self.texts.content(blob));
-            stands.is_some() != draft.bytes.is_some() || before.as_ref() != draft.bytes.as_ref()
-        });
+        files.retain(|file, draft| self.is_other(&layer, file, draft));
         if files.is_empty() && !is_noted {
             return Ok(None);
         }
         check_folders(&files)?;
         let goes = |file: &str| files.get(file).is_some_and(|draft| draft.bytes.is_none());
-        let has_gone = files.values().any(|draft| draft.bytes.is_none());
+        let goes: Option<&dyn Fn(&str) -> bool> =
+            if files.keys().any(|file| goes(file)) { Some(&goes) } else { None };
         for (file, draft) in files.iter().filter(|(file, _)| layer.file(file).is_none()) {
             if draft.bytes.is_some() {
-                self.check_room(&branch, file, Some(&goes).filter(|_| has_gone).map(|goes| goes as _))?;
+                self.check_room(&branch, file, goes)?;
             }
         }
         let updates = files.iter_mut().map(|(file, draft)| Update {
@@ -143,6 +140,13 @@ impl Batch<'_> {
             return Err(ServiceError::Problems(new));
         }
         Ok(Some(Decided { branch, content: Content::Files(files), plan }))
+    }
+
+    /// Whether a file is to be another than a layer has, or there where it has none. One too large to be read has no content.
+    pub(super) fn is_other(&self, layer: &Snapshot, file: &str, draft: &Draft) -> bool {
+        let stands = layer.file(file);
+        let before = stands.and_then(|blob| self.texts.content(blob));
+        stands.is_some() != draft.bytes.is_some() || before.as_ref() != draft.bytes.as_ref()
     }
 
     /// Brings a branch to a tree of its past: what is no configuration comes along.
@@ -178,7 +182,7 @@ impl Batch<'_> {
     }
 
     /// A new file must not take the place of a folder, nor need a folder where something else is: a file
-    /// whose name has an extension, a symbolic link, a submodule.
+    /// whose name has an extension, a symbolic link, a submodule; but for what `goes`.
     pub(super) fn check_room(
         &mut self,
         branch: &Arc<str>,

@@ -27,8 +27,8 @@ pub(in crate::service::committer) struct Kept {
 }
 
 impl Batch<'_> {
-    /// Makes commits that bring back what a branch said at these paths. Whether that is valid is asked when they are merged; it is
-    /// refused where there is no way to write it into the files as they are by now.
+    /// Makes commits that bring back what a branch said at these paths, as far as there is a way to write it into the files as they
+    /// are by now. Whether that is valid is asked when they are merged.
     pub(super) fn keep(
         &mut self,
         branch: &Arc<str>,
@@ -40,6 +40,7 @@ impl Batch<'_> {
         let entries: Vec<_> = overruled.entries.iter().map(entry).collect();
         let files = self.files_to_keep(branch, &overruled.files);
         let decided = match self.decide_entries(branch, &entries) {
+            Ok(decided) => decided,
             Err(error) => {
                 tracing::warn!(%branch, %error, "not all that was overruled can be proposed; it is in history");
                 let possible: Vec<_> = together(entries)
@@ -50,7 +51,6 @@ impl Batch<'_> {
                     .collect();
                 self.decide_entries(branch, &possible).unwrap_or_default()
             }
-            decided => decided?,
         };
         let decided = self.with_files(branch, decided, files)?.ok_or(ServiceError::NothingToPropose)?;
         let message = format!("Bring back what was here at {}", listed(overruled));

@@ -9,7 +9,7 @@ use crate::service::ServiceError;
 use crate::service::committer::batch::{Batch, Draft, Files, Held};
 use crate::service::committer::stage::Stage;
 use crate::service::promote::promoted_entry;
-use crate::snapshot::{Blobs as _, Node, Snapshot, Update, base_path};
+use crate::snapshot::{Node, Snapshot, Update, base_path};
 
 /// What a merge makes of files beyond taking them over.
 #[derive(Default)]
@@ -80,13 +80,7 @@ impl Batch<'_> {
         let mut drafts = stage.into_files();
         let is_revived: BTreeSet<Arc<str>> = revived.iter().map(|(file, _)| file.clone()).collect();
         let is_laid = |file: &Arc<str>| taken.contains_key(file) || is_revived.contains(file);
-        drafts.retain(|file, draft| {
-            let stands = ours.file(file);
-            let before = stands.and_then(|blob| self.texts.content(blob));
-            let is_other =
-                stands.is_some() != draft.bytes.is_some() || before.as_ref() != draft.bytes.as_ref();
-            is_laid(file) || is_other
-        });
+        drafts.retain(|file, draft| is_laid(file) || self.is_other(ours, file, draft));
         Ok(Edited { drafts, revived })
     }
 }
